@@ -1,0 +1,34 @@
+"""Deep representation learning that behaves like PCA.
+
+Every public name is imported when it is first used, so that ``import skrepr`` costs
+milliseconds and pulls in neither torch nor skorch.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "AutoencoderEmbedding": "_autoencoder",
+    "RepresentationCollapseWarning": "_base",
+    "load": "persistence",
+    "save": "persistence",
+}
+_SUBMODULES = ("architectures", "metrics")
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name):
+    if name in _HOMES:
+        value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    elif name in _SUBMODULES:
+        value = import_module(f".{name}", __name__)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *__all__, *_SUBMODULES})

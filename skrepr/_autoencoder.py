@@ -1,0 +1,519 @@
+"""The autoencoder: a narrow code from which the data can be rebuilt.
+
+This file holds the torch module and its estimator. How X is read, what `transform` does
+and how a fit is kept safe is in ``_base.py``, the training itself in ``_training.py``.
+"""
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from torch import nn
+from torch.nn import functional as F
+
+from ._base import (
+    DECODER_RECIPE,
+    ENCODER_RECIPE,
+    SHARED_CONSTRAINTS,
+    BaseEmbedding,
+    DecoderMixin,
+    StrOptions,
+)
+from ._closed_form import blocks, column_statistics, principal_axes
+from .architectures import MLP, ConvNet
+from .architectures._from_module import ModuleEncoder, module_decoder
+
+_LOSSES = {
+    "squared_error": F.mse_loss,
+    "huber": F.huber_loss,
+    "binary_cross_entropy": F.binary_cross_entropy_with_logits,
+}
+
+
+class _Autoencoder(nn.Module):
+    """Encoder, decoder, and the loss between a batch and its reconstruction.
+
+    The network sees the data centred and divided by one number, the root mean square of
+    the columns' standard deviations. So the units of X do not matter, while the relative
+    scales of the columns, which PCA respects, stay.
+
+    Parameters
+    ----------
+    encoder, decoder : torch.nn.Module
+    width : int
+        Number of units of the code.
+    input_shape : tuple of int
+    loss : {"squared_error", "huber", "binary_cross_entropy"}
+    missing : bool
+        Whether NaN stands for a missing value.
+    """
+
+    def __init__(self, encoder, decoder, width, input_shape, loss, missing):
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.width = width
+        self.loss = loss
+        self.missing = missing
+        self.register_buffer("centre", torch.zeros(input_shape))
+        self.register_buffer("scale", torch.ones(()))
+
+    def forward(self, x):  # (B, *input_shape)
+        inputs = self._normalise(x)
+        output = self.decoder(self._code(x, inputs))
+        target = x if self.loss == "binary_cross_entropy" else inputs
+        if not self.missing:
+            return _LOSSES[self.loss](output, target)
+        seen = ~x.isnan()
+        errors = _LOSSES[self.loss](output, target.nan_to_num(), reduction="none")
+        return (errors * seen).sum() / seen.sum().clamp(min=1)
+
+    def encode(self, x):
+        return self._code(x, self._normalise(x))  # (B, width)
+
+    def decode(self, h):
+        output = self.decoder(h)  # (B, *input_shape)
+        if self.loss == "binary_cross_entropy":
+            return output.sigmoid()
+        return output * self.scale + self.centre
+
+    def _normalise(self, x):
+        inputs = (x - self.centre) / self.scale
+        return inputs.nan_to_num() if self.missing else inputs
+
+    def _code(self, x, inputs):
+        if isinstance(self.encoder, ModuleEncoder):
+            # a network trained elsewhere knows the data in their own units
+            inputs = torch.where(x.isnan(), self.centre, x) if self.missing else x
+        return self.encoder(inputs)
+
+    @torch.no_grad()
+    def start(self, rows):
+        """Find centre and scale, and start linear paths at PCA: codes of unit variance."""
+        mean, variance = column_statistics(rows)
+        self.centre.copy_(mean.reshape(self.centre.shape))
+        scale = float(variance.mean().sqrt())
+        self.scale.fill_(scale if scale > 0 else 1.0)
+        paths = [
+            part
+            for part in (self.encoder, self.decoder)
+            if getattr(part, "start", None) == "pca"
+        ]
+        if not paths:
+            return
+        _, axes, deviation = principal_axes(rows, self.width)  # (k, d), (k,)
+        to_code = axes * (self.scale.cpu() / deviation)[:, None]
+        from_code = axes.T * (deviation / self.scale.cpu())  # (d, k)
+        offset = torch.zeros(axes.shape[1])
+        if self.loss == "binary_cross_entropy":
+            # first order of the logit around the mean, tamed where columns are nearly constant
+            p = mean.float().clamp(0.01, 0.99)
+            offset = p.logit()
+            from_code = from_code * self.scale.cpu() / (p * (1 - p)).clamp(min=0.05)[:, None]
+        if self.encoder in paths:
+            self.encoder.start_linear_path(to_code, torch.zeros(len(axes)))
+        if self.decoder in paths:
+            self.decoder.start_linear_path(from_code, offset)
+
+    def geometry(self, x):
+        """Measure how far a step in the code moves the reconstruction.
+
+        Returns the arguments of `Readout.fit`: with ``J`` the slopes of the decoder over
+        one standard deviation of each unit, ``metric`` is the mean of ``J.T @ J`` over
+        rows, so that distances between embeddings are those between reconstructions, to
+        first order; for a linear decoder this is PCA in the units of X.
+        """
+        h = self.encode(x)  # (B, K)
+        n_values = self.centre.numel() * self.width
+        h = h[: max(8, min(len(h), 2**26 // n_values))]
+        step = h.std(0)
+        step = torch.where(step > 0, step, 1.0)
+        metric = h.new_zeros(self.width, self.width)
+        loadings = h.new_zeros(self.centre.numel(), self.width)
+        for part in h.split(max(1, 2**22 // n_values)):
+            moved = part[:, None] + torch.diag(step / 2)  # (B, K, K): one unit each
+            back = part[:, None] - torch.diag(step / 2)
+            rise = self.decode(moved.flatten(0, 1)) - self.decode(back.flatten(0, 1))
+            slopes = rise.reshape(len(part), self.width, -1) / (self.scale * step[:, None])
+            metric += torch.einsum("bkd,bld->kl", slopes, slopes)  # slopes: (B, K, d)
+            loadings += slopes.sum(0).T
+        return {
+            "metric": metric.double() / len(h) * self.scale.double() ** 2,
+            "loadings": loadings / len(h),
+        }
+
+
+class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
+    r"""Embedding by an autoencoder that starts where PCA ends.
+
+    An encoder :math:`h` and a decoder :math:`g` are trained together to rebuild each row
+    from a code of `n_components` numbers,
+
+    .. math:: \min_{h, g} \; \frac{1}{n d} \sum_{i=1}^{n} \lVert x_i - g(h(x_i)) \rVert^2 .
+
+    With linear maps the solution is PCA [1]_. The default network is PCA's solution plus
+    non-linear branches that begin at zero, and the weights kept are those that rebuild
+    held-out rows best, the start included: what training finds is added to PCA, and where
+    it finds nothing, PCA remains.
+
+    After `fit` the embedding is centred and turned to its principal axes: components are
+    uncorrelated, sorted by variance, signed as PCA signs them, and in the units of X, so
+    that distances between embeddings are, to first order, distances between
+    reconstructions. The reconstruction does not change by this.
+
+    Prefer :class:`~sklearn.decomposition.PCA` where features depend on each other linearly
+    or rows are few; `explained_variance_ratio_` beside PCA's tells.
+
+    Parameters
+    ----------
+    n_components : int, default=16
+        Width of the embedding. May be larger than the input.
+    architecture : architecture, torch.nn.Module or None, default=None
+        Recipe of encoder and decoder from :mod:`skrepr.architectures`, or any object with
+        its methods. None: :class:`~skrepr.architectures.MLP` for tables,
+        :class:`~skrepr.architectures.ConvNet` for series and images. A torch module is
+        taken as the encoder: it is given X as it is, and a linear layer is put behind it.
+    decoder : architecture, torch.nn.Module or None, default=None
+        Recipe of the decoder, or a torch module that maps ``(n, n_components)`` to
+        ``(n, *input_shape)``. None: the mirror image of the encoder.
+    loss : {"squared_error", "huber", "binary_cross_entropy"}, default="squared_error"
+        What is minimised. "huber": quadratic up to an error of one root mean square
+        standard deviation of the columns, linear beyond, for data with outliers.
+        "binary_cross_entropy": for values in [0, 1], such as binary data.
+    trainable : bool, default=True
+        False freezes an encoder that is given as a torch module (transfer learning).
+    whiten : bool, default=False
+        Whether components are scaled to unit variance.
+    max_epochs : int or "auto", default="auto"
+        Number of passes over the training rows, at most. "auto": chosen from the number of
+        rows and told in `max_epochs_`.
+    batch_size : int or "auto", default="auto"
+        Number of rows in one step of the optimizer. "auto": chosen from the number of rows
+        and told in `batch_size_`.
+    early_stopping : bool or "auto", default="auto"
+        Whether to hold rows out, to keep the weights with the lowest loss on them, and to
+        stop when `patience` epochs brought no better ones. "auto": from 500 rows on.
+    validation_fraction : float or None, default=0.1
+        Share of the rows that early stopping holds out. None: no rows are held out.
+    patience : int, default=10
+        Number of epochs without a lower held-out loss after which training stops.
+    learning_rate : float, default=1e-3
+        Step size of the optimizer.
+    weight_decay : float, default=0.0
+        Decoupled weight decay of the optimizer.
+    optimizer : type or None, default=None
+        A class of :mod:`torch.optim`. None: AdamW, in its fused form where there is one.
+    optimizer_params : dict or None, default=None
+        Further arguments of the optimizer.
+    callbacks : list or None, default=None
+        Callbacks of skorch, or pairs of a name and a callback. They are copied.
+    input_shape : tuple of int or None, default=None
+        Shape in which the network sees one row of a flat table: ``(n_channels, length)``
+        or ``(n_channels, height, width)``. One entry may be -1 and is inferred.
+    missing : {"error", "mask"}, default="error"
+        What NaN in X means: an error, or a missing value that is left out of the loss and
+        enters the encoder as the column's mean.
+    device : str or torch.device, default="auto"
+        Where to compute. "auto": CUDA, then MPS, then CPU. Told in `device_`.
+    precision : {"float32", "bf16", "auto"}, default="float32"
+        Arithmetic of the training. "bf16" halves the time of wide networks on processors
+        that have it; "auto" takes it where it pays. `transform` is always in float32.
+    warm_start : bool, default=False
+        Whether a further `fit` goes on from the fitted state, for `max_epochs` more.
+    random_state : int, RandomState instance or None, default=None
+        Seed of weights, batches and held-out rows. The same int gives the same numbers.
+    verbose : int, default=0
+        1: a progress bar.
+
+    Attributes
+    ----------
+    explained_variance_ratio_ : ndarray of shape (n_components,)
+        Share of the variance that each component adds to the reconstruction, on the
+        held-out rows (on the training rows where none are held out). They sum to the share
+        that is reconstructed. Not after `partial_fit`.
+    reconstruction_error_ : float
+        Mean squared error per observed value of the same rows.
+    architecture_, decoder_ : objects
+        The parts in use.
+    module_ : torch.nn.Module
+        The trained network, in evaluation mode.
+    readout_ : torch.nn.Module
+        The linear map from the code of the network to the embedding.
+    net_ : skorch.NeuralNet
+        The net that trained it.
+    history_ : pandas.DataFrame
+        One row an epoch: epoch, train_loss, valid_loss, seconds. Losses are in units of
+        the mean variance of the columns (squared error: 1 is a reconstruction by the mean).
+    n_epochs_, best_epoch_ : int
+        Epochs that were run, and the one whose weights are kept (0: the start).
+    max_epochs_, batch_size_, early_stopping_ : int, int, bool
+        What "auto" has become.
+    device_ : torch.device
+        Where it was computed.
+    input_shape_ : tuple of int
+        Shape of one sample as the network sees it.
+    layout_ : tuple of int
+        Shape of one row of X as given.
+    n_features_in_ : int
+        ``X.shape[1]``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where X has names that are all strings.
+
+    See Also
+    --------
+    sklearn.decomposition.PCA : The linear case, in closed form.
+
+    Notes
+    -----
+    `score` is minus the mean squared error per observed value, whatever the loss. It may
+    be used to compare `n_components`, `architecture`, `loss` and all parameters of the
+    training; not `missing`, `input_shape` or anything in front that changes the data.
+
+    The network works on X minus its mean, divided by one number, the root mean square of
+    the columns' standard deviations. Columns of larger variance weigh more, as in PCA: put
+    a :class:`~sklearn.preprocessing.StandardScaler` in front where they should not.
+
+    References
+    ----------
+    .. [1] Baldi, P. & Hornik, K. (1989). Neural networks and principal component
+       analysis: learning from examples without local minima. Neural Networks 2, 53-58.
+    .. [2] Hinton, G. E. & Salakhutdinov, R. R. (2006). Reducing the dimensionality of
+       data with neural networks. Science 313, 504-507.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skrepr import AutoencoderEmbedding
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> embedding = make_pipeline(
+    ...     StandardScaler(), AutoencoderEmbedding(8, max_epochs=5, random_state=0)
+    ... )
+    >>> embedding.fit_transform(X).shape
+    (1797, 8)
+    >>> embedding.inverse_transform(embedding.transform(X)).shape
+    (1797, 64)
+    """
+
+    _parameter_constraints = {
+        **SHARED_CONSTRAINTS,
+        "architecture": [ENCODER_RECIPE, nn.Module, None],
+        "decoder": [DECODER_RECIPE, nn.Module, None],
+        "loss": [StrOptions(set(_LOSSES))],
+        "trainable": ["boolean"],
+        "whiten": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        n_components=16,
+        *,
+        architecture=None,
+        decoder=None,
+        loss="squared_error",
+        trainable=True,
+        whiten=False,
+        max_epochs="auto",
+        batch_size="auto",
+        early_stopping="auto",
+        validation_fraction=0.1,
+        patience=10,
+        learning_rate=1e-3,
+        weight_decay=0.0,
+        optimizer=None,
+        optimizer_params=None,
+        callbacks=None,
+        input_shape=None,
+        missing="error",
+        device="auto",
+        precision="float32",
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_components = n_components
+        self.architecture = architecture
+        self.decoder = decoder
+        self.loss = loss
+        self.trainable = trainable
+        self.whiten = whiten
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.optimizer = optimizer
+        self.optimizer_params = optimizer_params
+        self.callbacks = callbacks
+        self.input_shape = input_shape
+        self.missing = missing
+        self.device = device
+        self.precision = precision
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or array of shape \
+                (n_samples, n_channels, length) or (n_samples, n_channels, height, width)
+            Training data.
+        y : Ignored
+            Present for API consistency.
+
+        Returns
+        -------
+        self : AutoencoderEmbedding
+            Fitted estimator.
+        """
+        return self._fit(X)
+
+    def partial_fit(self, X, y=None):
+        """Train for one pass over a chunk of a stream.
+
+        The first chunk builds the network and fixes its shapes. No rows are held out, and
+        the axes of the embedding stay those of the network.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or array of shape \
+                (n_samples, n_channels, length) or (n_samples, n_channels, height, width)
+            One chunk.
+        y : Ignored
+            Present for API consistency.
+
+        Returns
+        -------
+        self : AutoencoderEmbedding
+            Fitted estimator.
+        """
+        return self._fit(X, stream=True)
+
+    def score(self, X, y=None):
+        """Compute minus the mean squared error per observed value.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, *input_shape_)
+            Data of the layout given to `fit`.
+        y : Ignored
+            Present for API consistency.
+
+        Returns
+        -------
+        score : float
+            At most 0, higher is better, in the squared units of X.
+        """
+        total = self._apply(X, self._squared_errors, (2,)).sum(axis=0, dtype=np.float64)
+        return float(-total[0] / max(1.0, total[1]))
+
+    def score_samples(self, X):
+        """Compute minus the mean squared error of each row.
+
+        A row that is rebuilt badly is unlike the training rows. The better the network,
+        the better it may rebuild anomalies too: as a detector, this is often beaten by
+        simpler ones.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, *input_shape_)
+            Data of the layout given to `fit`.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,), float32
+            Higher is more normal. A row without any observed value is given minus
+            `reconstruction_error_`, the score of an average row.
+        """
+        error, n_seen = self._apply(X, self._squared_errors, (2,)).T
+        with np.errstate(invalid="ignore"):
+            return np.where(n_seen > 0, -error / n_seen, np.float32(-self.reconstruction_error_))
+
+    def _squared_errors(self, batch):
+        """Sum of squared errors and number of observed values of each row, (B, 2)."""
+        errors = (batch - self._reconstruct(batch)).square().flatten(1)
+        return torch.stack([errors.nansum(1), (~errors.isnan()).sum(1)], 1)
+
+    def _choose_parts(self, input_shape):
+        if not self.trainable and not isinstance(self.architecture, nn.Module):
+            raise ValueError(
+                "trainable=False freezes an encoder that is given as a torch.nn.Module. Got "
+                f"architecture={self.architecture!r}; leave trainable at True."
+            )
+        default = MLP() if len(input_shape) == 1 else ConvNet()
+        self.architecture_ = _copied(self.architecture, default)
+        mirrored = default if isinstance(self.architecture, nn.Module) else self.architecture_
+        self.decoder_ = _copied(self.decoder, mirrored)
+
+    def _make_module(self, input_shape):
+        if isinstance(self.architecture_, nn.Module):
+            encoder = ModuleEncoder(
+                self.architecture_, input_shape, self.n_components, self.trainable
+            )
+        else:
+            encoder = self.architecture_.make_encoder(input_shape, self.n_components)
+        if isinstance(self.decoder_, nn.Module):
+            decoder = module_decoder(self.decoder_, self.n_components, input_shape)
+        else:
+            decoder = self.decoder_.make_decoder(self.n_components, input_shape)
+        return _Autoencoder(
+            encoder, decoder, self.n_components, input_shape, self.loss, self.missing == "mask"
+        )
+
+    def _check_values(self, rows):
+        if self.loss != "binary_cross_entropy":
+            return
+        for block in blocks(rows):
+            low, high = block.nan_to_num(0.5).aminmax()
+            if low < 0 or high > 1:
+                raise ValueError(
+                    'loss="binary_cross_entropy" needs values in [0, 1]. Got values from '
+                    f"{low:g} to {high:g}. Use a MinMaxScaler(clip=True) in front, or "
+                    'loss="squared_error".'
+                )
+
+    @torch.inference_mode()
+    def _describe(self, rows, stream):
+        x = rows.sample(4096)
+        error, n_seen = self._squared_errors(x).double().sum(0).tolist()
+        self.reconstruction_error_ = error / max(1.0, n_seen)
+        vars(self).pop("explained_variance_ratio_", None)
+        if stream:
+            return
+        x = x[: max(32, 2**25 // (x[0].numel() * self._n_features_out))][:1024]
+        total = (x - x.nanmean(0)).double().square().nansum()
+        errors = torch.stack([total, *self._errors_of_first_components(x)])
+        gains = -errors.diff() / (total if total > 0 else 1.0)
+        self.explained_variance_ratio_ = gains.cpu().numpy()
+
+    def _errors_of_first_components(self, x, n_draws=4):
+        """Yield, for k = 1, 2, ..., the squared error left when k components are known.
+
+        The best guess is then the mean of the reconstruction over the other components,
+        which are taken from other rows. The product of the errors of two such draws has
+        the squared error of that mean as its expectation, without the variance of the
+        draws; averaged over all pairs of `n_draws` draws.
+        """
+        z = self._embed(x)
+        n, n_components = z.shape
+        shifts = [max(1, n * (draw + 1) // (n_draws + 1)) for draw in range(n_draws)]
+        for k in range(1, n_components + 1):
+            errors = []
+            for shift in shifts:
+                mixed = torch.cat([z[:, :k], z.roll(shift, 0)[:, k:]], 1)
+                rebuilt = self.module_.decode(self.readout_.undo(mixed))
+                errors.append((x - rebuilt).double().nan_to_num())
+            own = sum(error.square().sum() for error in errors)
+            yield (sum(errors).square().sum() - own) / (n_draws * (n_draws - 1))
+
+
+def _copied(part, default):
+    """Clone a recipe; a module is copied only when the network is made."""
+    if part is None:
+        return clone(default)
+    return part if isinstance(part, nn.Module) else clone(part)

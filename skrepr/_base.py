@@ -1,0 +1,450 @@
+"""What is done with an embedding, the same for all: reading X, fitting safely, transforming.
+
+An estimator adds the science. It defines
+
+``_make_module(input_shape)``
+    The network, from parameters and shapes alone (`fit` and `load` both call it): a torch
+    module with ``forward(batch)``, the loss, and ``encode(x)``, the features. Where there
+    is a decoder, ``decode(features)``. Optional: ``start(rows)``, a start in closed form,
+    and ``geometry(features)``, how the readout shall measure distances.
+``_choose_parts(input_shape)``, optional
+    Fills in the parts left at None, as fitted attributes.
+``_check_values(rows)``, optional
+    Checks of the data that only this method needs.
+``_describe(rows, stream)``, optional
+    Fitted attributes that describe the result, from held-out rows if there are any.
+
+This is the only file that imports private names of scikit-learn.
+"""
+
+import copy
+import warnings
+from contextlib import contextmanager, nullcontext
+from numbers import Integral, Real
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.decomposition import PCA
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from . import metrics
+from ._closed_form import Moments, Readout
+from ._randomness import Randomness, borrowed_generator, carry_generator, draws_globally
+from ._rows import chunk_rows, read_chunks, read_rows
+
+# From here on early_stopping="auto" holds rows out: with fewer, a tenth judges too noisily.
+_ROWS_FOR_EARLY_STOPPING = 500
+# The rows by which collapse is judged, and the fewest that can judge it.
+_MOST_ROWS_FOR_COLLAPSE, _FEWEST_ROWS_FOR_COLLAPSE = 1000, 100
+
+
+class RepresentationCollapseWarning(UserWarning):
+    """The embedding uses far fewer directions than the data have."""
+
+
+SHARED_CONSTRAINTS = {
+    "n_components": [Interval(Integral, 1, None, closed="left")],
+    "max_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+    "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+    "early_stopping": ["boolean", StrOptions({"auto"})],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
+    "patience": [Interval(Integral, 1, None, closed="left")],
+    "learning_rate": [Interval(Real, 0, None, closed="neither")],
+    "weight_decay": [Interval(Real, 0, None, closed="left")],
+    "optimizer": [callable, None],
+    "optimizer_params": [dict, None],
+    "callbacks": [list, tuple, None],
+    "device": [str, torch.device],
+    "precision": [StrOptions({"float32", "bf16", "auto"})],
+    "input_shape": [tuple, list, None],
+    "missing": [StrOptions({"error", "mask"})],
+    "warm_start": ["boolean"],
+    "random_state": ["random_state"],
+    "verbose": [Interval(Integral, 0, None, closed="left"), "boolean"],
+}
+ENCODER_RECIPE = HasMethods(["make_encoder"])
+DECODER_RECIPE = HasMethods(["make_decoder"])
+
+
+class BaseEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Base of the embeddings of numeric arrays."""
+
+    # ------------------------------------------------------------------- fitting
+
+    def _fit(self, X, *, stream=False):
+        """Fit on a copy of this estimator, and become that copy once all is done.
+
+        ``stream``: X is one chunk of a stream without a planned end (`partial_fit`).
+        """
+        from . import _training
+
+        goes_on = hasattr(self, "net_") and (stream or self.warm_start)
+        draft = self._draft(goes_on)
+        with _training.Interruption() as watch:
+            draft._train(X, goes_on, stream, watch)
+            self.__dict__ = draft.__dict__
+        watch.warn_if_late()
+        return self
+
+    def _draft(self, goes_on):
+        draft = object.__new__(type(self))
+        draft.__dict__ = {
+            name: value
+            for name, value in vars(self).items()
+            if goes_on or not name.endswith("_") or name.startswith("_")
+        }
+        return draft
+
+    def _train(self, X, goes_on, stream, watch):
+        from . import _training
+
+        self._validate_params()
+        self._check_parameters()
+        self.device_ = _training.resolve_device(self.device)
+        rows = self._read(X, n_least=1 if goes_on and stream else 2)
+        earlier = self.net_ if goes_on else None
+        module = copy.deepcopy(earlier.module_) if goes_on else self._new_module()
+        module.to(self.device_)
+        self._resolve_schedule(len(rows), goes_on, stream)
+        self._check_batches(module, len(rows))
+        held_out = None
+        if self.early_stopping_:
+            n_held_out = max(1, round(self.validation_fraction * len(rows)))
+            rows, held_out = rows.split(min(n_held_out, len(rows) - 2), module.generator)
+        if not goes_on and hasattr(module, "start"):
+            module.start(rows)
+        net = _training.make_net(
+            module,
+            optimizer=self.optimizer,
+            optimizer_params=self.optimizer_params,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            batch_size=self.batch_size_,
+            max_epochs=self.max_epochs_,
+            patience=self.patience if self.early_stopping_ else None,
+            device=self.device_,
+            precision=self.precision,
+            callbacks=self.callbacks,
+            verbose=bool(self.verbose),
+            optimizer_state=earlier and earlier.optimizer_.state_dict(),
+            history=earlier.history if goes_on else (),
+        )
+        self.best_epoch_ = _training.train(
+            net,
+            rows,
+            held_out,
+            epochs=self.max_epochs_,
+            randomness=Randomness(module, self.device_),
+            watch=watch,
+            open_ended=stream,
+        )
+        watch.finishing = True
+        module.eval()
+        self.net_ = net
+        self._settle(rows, goes_on, stream)
+        self._describe(rows if held_out is None else held_out, stream)
+        if not stream:
+            self._warn_of_collapse(rows)
+
+    def _read(self, X, n_least):
+        rows, self.layout_ = read_rows(
+            self,
+            X,
+            self.device_,
+            input_shape=self.input_shape,
+            missing=self.missing,
+            n_least=n_least,
+        )
+        self.input_shape_ = rows.sample_shape
+        self._check_values(rows)
+        return rows
+
+    def _new_module(self):
+        if self.random_state is None:
+            # not numpy's global generator, which is left as it is
+            seeds = np.random.default_rng().integers(2**31, size=2)
+        else:
+            seeds = check_random_state(self.random_state).randint(2**31 - 1, size=2)
+        self._choose_parts(self.input_shape_)
+        with borrowed_generator(int(seeds[0])):
+            module = self._make_module(self.input_shape_)
+        carry_generator(module, torch.Generator().manual_seed(int(seeds[1])))
+        return module
+
+    def _resolve_schedule(self, n, goes_on, stream):
+        """Turn "auto" into numbers that fit ``n`` rows."""
+        if self.early_stopping == "auto":
+            wanted = n >= _ROWS_FOR_EARLY_STOPPING and self.validation_fraction is not None
+        else:
+            wanted = bool(self.early_stopping)
+        # a stream has no end to plan for, and its first chunk sets the size of the batches
+        self.early_stopping_ = wanted and not stream
+        if not (stream and goes_on):
+            batch_size = auto_batch_size(n) if self.batch_size == "auto" else self.batch_size
+            self.batch_size_ = int(batch_size if stream else min(batch_size, n))
+        if stream:
+            self.max_epochs_ = 1
+        elif self.max_epochs == "auto":
+            self.max_epochs_ = auto_max_epochs(n, self.batch_size_)
+        else:
+            self.max_epochs_ = int(self.max_epochs)
+
+    def _check_parameters(self):
+        """Check parameters against each other; constraints see them one by one."""
+        if self.early_stopping is True and self.validation_fraction is None:
+            raise ValueError(
+                "early_stopping=True needs rows to be held out, but validation_fraction is "
+                "None. Set validation_fraction=0.1, or early_stopping=False."
+            )
+        shape = self.input_shape
+        if shape is not None and (
+            len(shape) == 0
+            or sum(side == -1 for side in shape) > 1
+            or not all(isinstance(side, Integral) and (side >= 1 or side == -1) for side in shape)
+        ):
+            raise ValueError(
+                "The 'input_shape' parameter must be a tuple of integers >= 1, of which one "
+                f"may be -1. Got {shape!r} instead."
+            )
+
+    def _check_batches(self, module, n):
+        if min(self.batch_size_, n) == 1 and any(
+            isinstance(part, torch.nn.modules.batchnorm._BatchNorm) for part in module.modules()
+        ):
+            raise ValueError(
+                "Batch normalisation needs batches of at least two rows. Got "
+                f"batch_size={self.batch_size_} and {n} rows. Use a larger batch_size, or "
+                'normalization="layer" in the architecture.'
+            )
+
+    @torch.inference_mode()
+    def _settle(self, rows, goes_on, stream):
+        """Fit the readout to the features of the training rows."""
+        module = self.module_
+        if not (goes_on and stream):
+            self.readout_ = Readout(module.width, self.n_components).to(self.device_)
+        else:
+            self.readout_ = copy.deepcopy(self.readout_)
+        if stream and self.readout_.is_square:
+            return  # the axes keep the meaning they have
+        moments = self.readout_.moments if stream else None
+        moments = moments or Moments(module.width)
+        for batch in rows.batches(chunk_rows(self.input_shape_)):
+            moments.add(module.encode(batch))
+        geometry = module.geometry(rows.sample(512)) if hasattr(module, "geometry") else {}
+        self.readout_.fit(moments, whiten=getattr(self, "whiten", False), **geometry)
+        if stream:
+            self.readout_.moments = moments
+
+    @torch.inference_mode()
+    def _warn_of_collapse(self, rows):
+        sample = rows.sample(_MOST_ROWS_FOR_COLLAPSE)
+        if len(sample) < _FEWEST_ROWS_FOR_COLLAPSE:
+            return
+        Z = self.readout_(self.module_.encode(sample)).cpu().numpy()
+        trouble = collapse(Z, sample.flatten(1).cpu().numpy())
+        if trouble:
+            warnings.warn(
+                f"The representation has collapsed: {trouble} Try a smaller learning_rate, a "
+                "simpler architecture, or fewer components; a StandardScaler in front if "
+                "the features differ in scale.",
+                RepresentationCollapseWarning,
+            )
+
+    def _choose_parts(self, input_shape):
+        """Set the parts that are left at None."""
+
+    def _check_values(self, rows):
+        """Check what only this method asks of the data."""
+
+    def _describe(self, rows, stream):
+        """Set the fitted attributes that tell how well it went."""
+
+    # -------------------------------------------------------- the fitted embedding
+
+    @property
+    def module_(self):
+        """The torch module, in evaluation mode."""
+        check_is_fitted(self, "net_")
+        return self.net_.module_
+
+    @property
+    def n_epochs_(self):
+        """Number of epochs that were run."""
+        return len(self.net_.history)
+
+    @property
+    def history_(self):
+        """One row an epoch: epoch, losses and their terms, seconds."""
+        rows = [
+            {
+                name: value
+                for name, value in row.items()
+                if not name.endswith(("_best", "_batch_count")) and name not in ("batches", "dur")
+            }
+            | {"seconds": row["dur"]}
+            for row in self.net_.history
+        ]
+        return pd.DataFrame(rows)
+
+    @property
+    def _n_features_out(self):
+        return self.readout_.matrix.shape[0]
+
+    def transform(self, X):
+        """Embed X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, *input_shape_)
+            Data of the layout given to `fit`.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_components), float32
+            The embedding. Each row depends on that row of X alone.
+        """
+        return self._apply(X, self._embed, (self._n_features_out,))
+
+    def _embed(self, batch):
+        return self.readout_(self.module_.encode(batch))
+
+    def _apply(self, X, function, shape):
+        """Apply ``function`` to X chunk by chunk, into one array of rows of ``shape``."""
+        check_is_fitted(self)
+        n, chunks = read_chunks(self, X, self.input_shape_, self.missing)
+        result = np.empty((n, *shape), dtype=np.float32)
+        start = 0
+        with self._evaluation():
+            for chunk in chunks:
+                stop = start + len(chunk)
+                value = function(chunk.to(self.device_))
+                result[start:stop] = value.reshape(-1, *shape).cpu().numpy()
+                start = stop
+        return result
+
+    @contextmanager
+    def _evaluation(self):
+        """Run the module without gradients and without drawing anything that is not fixed."""
+        module = self.module_.eval()
+        fixed = borrowed_generator(0, self.device_) if draws_globally(module) else nullcontext()
+        with torch.inference_mode(), fixed:
+            yield
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = self.missing == "mask"
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+class DecoderMixin:
+    """The way back, for embeddings whose module has a decoder."""
+
+    def inverse_transform(self, Z):
+        """Map an embedding back to data.
+
+        Parameters
+        ----------
+        Z : array-like of shape (n_samples, n_components)
+            An embedding.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features) or (n_samples, *input_shape_), float32
+            In the layout given to `fit`.
+        """
+        check_is_fitted(self)
+        Z = check_array(Z, dtype=np.float32, input_name="Z", estimator=self)
+        if Z.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"Z has {Z.shape[1]} components, but {type(self).__name__} is expecting "
+                f"{self._n_features_out} components as input."
+            )
+        X = np.empty((len(Z), *self.layout_), dtype=np.float32)
+        size = chunk_rows(self.input_shape_)
+        with self._evaluation():
+            for start in range(0, len(Z), size):
+                z = torch.tensor(Z[start : start + size], device=self.device_)
+                x = self.module_.decode(self.readout_.undo(z))
+                X[start : start + size] = x.reshape(-1, *self.layout_).cpu().numpy()
+        return X
+
+    def reconstruct(self, X):
+        """Encode X and decode it again: ``inverse_transform(transform(X))``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, *input_shape_)
+            Data of the layout given to `fit`.
+
+        Returns
+        -------
+        X_reconstructed : ndarray, float32
+            Same shape as X.
+        """
+        check_is_fitted(self)
+        return self._apply(X, self._reconstruct, self.layout_)
+
+    def _reconstruct(self, batch):
+        return self.module_.decode(self.module_.encode(batch))
+
+
+def auto_batch_size(n):
+    """Batch size for ``n`` rows."""
+    return 128
+
+
+def auto_max_epochs(n, batch_size):
+    """Number of epochs for ``n`` rows."""
+    return 100
+
+
+def collapse(Z, X):
+    """Say in which way an embedding has collapsed, measured against PCA of the same rows.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_samples, n_components)
+        The embedding.
+    X : ndarray of shape (n_samples, n_features)
+        The data; missing values count as their column's mean.
+
+    Returns
+    -------
+    trouble : str or None
+    """
+    if np.isnan(X).any():
+        X = np.where(np.isnan(X), np.nan_to_num(np.nanmean(X, axis=0)), X)
+    k = min(Z.shape[1], *X.shape)
+    pca = PCA(k, random_state=0).fit(X.astype(np.float64))
+    expected = np.sqrt(pca.explained_variance_)
+    if expected[0] <= 1e-12:
+        return None  # the data themselves are constant
+    deviation = np.sort(Z.std(axis=0, dtype=np.float64))[::-1]
+    if deviation[0] <= 1e-7 * max(1e-30, np.abs(Z).max()):
+        return f"all {Z.shape[1]} components are constant."
+    shares, expected_shares = deviation[:k] / deviation[0], expected / expected[0]
+    dead = (shares < 1e-4) & (expected_shares > 1e-3)
+    if dead.any():
+        n_dead = int(dead.sum())
+        return (
+            f"{n_dead} of {Z.shape[1]} components hardly vary (the smallest has "
+            f"{shares[dead].min():.1e} of the largest one's standard deviation), where those "
+            "of PCA on the same rows do."
+        )
+    if Z.shape[1] == 1:
+        return None
+    rank, rank_of_pca = metrics.effective_rank(Z), metrics.effective_rank(pca.transform(X))
+    if rank < min(Z.shape[1], rank_of_pca) / 4:
+        return (
+            f"its effective rank is {rank:.1f} with {Z.shape[1]} components, where that of "
+            f"PCA on the same rows is {rank_of_pca:.1f}."
+        )
+    return None

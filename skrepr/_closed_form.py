@@ -1,0 +1,237 @@
+"""What is solved in closed form: before training the start, after it the readout.
+
+`principal_axes` finds PCA of the training rows, where networks begin. `Readout` is the
+linear map from the features of a trained network to the embedding; it stands beside the
+trained weights and is never folded into them.
+"""
+
+import numpy as np
+import torch
+from sklearn.decomposition import PCA
+from torch import nn
+
+# Wider data go to an iterative solver: a covariance matrix this wide takes 128 MB, and
+# its eigenvectors some ten seconds.
+_WIDEST_COVARIANCE = 4096
+# Values, not bytes, of the rows that the iterative solver is given.
+_LARGEST_SAMPLE = 2**27
+# Enough for a spectrum or a mean; the cost does not grow with the data.
+_BLOCK_VALUES = 2**22
+
+
+def blocks(rows):
+    """Yield ``rows`` in order, a few megabytes at a time, flattened: (B, width)."""
+    width = int(np.prod(rows.sample_shape))
+    for batch in rows.batches(max(1, _BLOCK_VALUES // width)):
+        yield batch.flatten(1)
+
+
+class Moments(nn.Module):
+    """Mean and covariance of rows that come in blocks, in float64.
+
+    Blocks are merged by the update of Chan, Golub & LeVeque (1983), which has no
+    cancellation between large means. A missing value (NaN) counts as its column's mean.
+
+    Parameters
+    ----------
+    width : int
+        Number of columns.
+
+    Attributes
+    ----------
+    count : torch.Tensor of shape (), int64
+    mean : torch.Tensor of shape (width,)
+    scatter : torch.Tensor of shape (width, width)
+        Sum over rows of the outer product of the deviation from the mean.
+    """
+
+    def __init__(self, width):
+        super().__init__()
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("mean", torch.zeros(width, dtype=torch.float64))
+        self.register_buffer("scatter", torch.zeros(width, width, dtype=torch.float64))
+
+    def add(self, block):
+        """Add a block of rows, a tensor of shape (B, width)."""
+        block = block.detach().double()
+        missing = block.isnan()
+        if missing.any():
+            mean = block.nanmean(0)
+            mean = torch.where(mean.isnan(), self.mean.to(mean), mean)
+            block = torch.where(missing, mean, block)
+        mean = block.mean(0)
+        deviation = block - mean
+        mean, scatter = mean.cpu(), (deviation.T @ deviation).cpu()
+        total = self.count + len(block)
+        shift = mean - self.mean
+        self.scatter += scatter + torch.outer(shift, shift) * (self.count * len(block) / total)
+        self.mean += shift * (len(block) / total)
+        self.count.copy_(total)
+        return self
+
+    @property
+    def covariance(self):
+        return self.scatter / self.count
+
+
+def column_statistics(rows):
+    """Compute mean and variance of each column over its observed values.
+
+    Returns
+    -------
+    mean, variance : torch.Tensor of shape (width,), float64
+    """
+    count = mean = scatter = 0.0
+    for block in blocks(rows):
+        block = block.double()
+        seen = (~block.isnan()).sum(0)
+        here = torch.nan_to_num(block.nanmean(0))
+        spread = (block - here).square().nansum(0)
+        total = (count + seen).clamp(min=1)
+        shift = torch.where(seen > 0, here - mean, 0.0)
+        scatter = scatter + spread + shift.square() * count * seen / total
+        mean = mean + shift * seen / total
+        count = count + seen
+    return mean.cpu(), (scatter / count.clamp(min=1)).cpu()
+
+
+def principal_axes(rows, n_components):
+    """Find the principal axes of the rows, as PCA does.
+
+    Parameters
+    ----------
+    rows : Rows
+        Missing values count as their column's mean. Up to 4,096 columns all rows are
+        used, in blocks; wider dense data are represented by as many evenly spread rows as
+        hold 2**27 values.
+    n_components : int
+        Fewer are returned where the rank of the data is lower.
+
+    Returns
+    -------
+    mean : torch.Tensor of shape (width,), float32
+    axes : torch.Tensor of shape (k, width), float32
+        Orthonormal rows, by decreasing variance, signed so that the entry of largest
+        absolute value is positive.
+    deviation : torch.Tensor of shape (k,), float32
+        Standard deviation along each axis, positive.
+    """
+    width = int(np.prod(rows.sample_shape))
+    n_components = min(n_components, width, len(rows) - 1)
+    if width <= _WIDEST_COVARIANCE:
+        moments = Moments(width)
+        for block in blocks(rows):
+            moments.add(block)
+        variance, axes = torch.linalg.eigh(moments.covariance)
+        mean, axes = moments.mean, axes.T.flip(0)[:n_components]
+        variance = variance.flip(0)[:n_components]
+    else:
+        mean, axes, variance = _iterative_axes(rows, n_components, width)
+    keep = variance > max(1e-10 * float(variance[:1].sum()), 1e-30)
+    axes, deviation = axes[keep], variance[keep].sqrt()
+    return mean.float(), (axes * largest_sign(axes)).float(), deviation.float()
+
+
+def _iterative_axes(rows, n_components, width):
+    sample = rows.solver_input(_LARGEST_SAMPLE // width)
+    solver = "randomized" if isinstance(sample, np.ndarray) else "arpack"
+    n_components = min(n_components, sample.shape[0] - 1)
+    pca = PCA(n_components, svd_solver=solver, random_state=0).fit(sample)
+    return tuple(
+        torch.from_numpy(np.asarray(a, dtype=np.float64))
+        for a in (pca.mean_, pca.components_, pca.explained_variance_)
+    )
+
+
+def largest_sign(axes):
+    """Return the sign of the entry of largest absolute value of each row, (k, 1)."""
+    largest = axes.abs().argmax(1, keepdim=True) if axes.shape[1] else axes.new_zeros(0)
+    sign = axes.gather(1, largest).sign()
+    return torch.where(sign == 0, 1.0, sign)
+
+
+class Readout(nn.Module):
+    """The linear map from features to the embedding: ``z = matrix @ (h - centre)``.
+
+    Begins as the identity on the first `n_components` features. In a stream a square
+    readout stays that, since its axes keep the meaning they have; a wide one is fitted
+    anew to the ``moments`` of all chunks so far, exactly what `IncrementalPCA`
+    approximates (features of earlier chunks are those of the network as it was then).
+
+    Parameters
+    ----------
+    width : int
+        Number of features, at least `n_components`.
+    n_components : int
+        Width of the embedding.
+    """
+
+    def __init__(self, width, n_components):
+        super().__init__()
+        self.register_buffer("centre", torch.zeros(width))
+        self.register_buffer("matrix", torch.eye(n_components, width))
+        self.register_buffer("inverse", torch.eye(width, n_components))
+        self.moments = None  # of a stream, for a readout that follows it
+
+    @property
+    def is_square(self):
+        return self.matrix.shape[0] == self.matrix.shape[1]
+
+    def forward(self, features):
+        return (features - self.centre) @ self.matrix.T  # (B, n_components)
+
+    def undo(self, z):
+        """Map an embedding back to features, exactly where the readout is square."""
+        return z @ self.inverse.T + self.centre  # (B, width)
+
+    @torch.no_grad()
+    def fit(self, moments, *, metric=None, loadings=None, whiten=False):
+        """Read the principal axes of features.
+
+        Parameters
+        ----------
+        moments : Moments
+            Of the features of the training rows.
+        metric : torch.Tensor of shape (width, width), default=None
+            Inner product in which distances between features are measured, positive
+            semi-definite; None: the ordinary one. With it, the embedding is PCA of
+            ``metric**0.5 @ h``.
+        loadings : torch.Tensor of shape (n_outputs, width), default=None
+            Signs are such that the largest entry of ``loadings @ inverse`` is positive in
+            each column, as in PCA; None: the largest entry of each row of the matrix.
+        whiten : bool, default=False
+            Whether to scale every component to unit variance.
+        """
+        width = self.centre.shape[0]
+        root, unroot = _square_root(metric, width)
+        variance, axes = torch.linalg.eigh(root @ moments.covariance @ root)
+        k = self.matrix.shape[0]
+        variance = variance.flip(0)[:k].clamp(min=0)
+        axes = axes.T.flip(0)[:k]  # (n_components, width)
+        matrix, inverse = axes @ root, unroot @ axes.T
+        if whiten:
+            deviation = variance.sqrt()
+            # a component without variance stays without it
+            deviation = torch.where(deviation > 1e-12 * deviation.max(), deviation, 1.0)
+            matrix, inverse = matrix / deviation[:, None], inverse * deviation
+        directions = matrix if loadings is None else (loadings.double().cpu() @ inverse).T
+        sign = largest_sign(directions)
+        for buffer, value in (
+            (self.centre, moments.mean),
+            (self.matrix, matrix * sign),
+            (self.inverse, inverse * sign.T),
+        ):
+            buffer.copy_(value)
+        return self
+
+
+def _square_root(metric, width):
+    """Return the square root of a metric and the inverse of that root."""
+    if metric is None:
+        eye = torch.eye(width, dtype=torch.float64)
+        return eye, eye
+    value, vector = torch.linalg.eigh(metric.double().cpu())
+    # directions that the metric does not see keep a millionth of the largest weight, so
+    # that the readout can be undone
+    value = value.clamp(min=max(1e-12 * float(value[-1]), 1e-30)).sqrt()
+    return (vector * value) @ vector.T, (vector / value) @ vector.T

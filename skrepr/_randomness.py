@@ -1,0 +1,111 @@
+"""One generator an estimator, and torch's global ones left as they were.
+
+Every draw of a fit (shuffling, dropout, noise) comes from one CPU generator that the
+module carries in its attribute ``generator``; each submodule with an attribute of that
+name is given it. Two things can only use torch's global generator: the starting weights
+that torch's layers draw, and modules that are not ours. These run between a save and a
+restore of its state, one thread at a time.
+"""
+
+import threading
+from contextlib import contextmanager, nullcontext
+
+import torch
+from torch import nn
+
+_ONE_AT_A_TIME = threading.RLock()
+
+
+@contextmanager
+def borrowed_generator(seed, device="cpu"):
+    """Seed torch's global generators for the time of the block.
+
+    Parameters
+    ----------
+    seed : int
+    device : torch.device or str, default="cpu"
+        The device whose generator is borrowed beside the CPU's.
+    """
+    device = torch.device(device)
+    accelerator = getattr(torch, device.type) if device.type in ("cuda", "mps") else None
+    with _ONE_AT_A_TIME:
+        kept = torch.get_rng_state()
+        kept_there = accelerator and accelerator.get_rng_state()
+        try:
+            reseed_global(seed, device)
+            yield
+        finally:
+            torch.set_rng_state(kept)
+            if accelerator:
+                accelerator.set_rng_state(kept_there)
+
+
+def reseed_global(seed, device):
+    """Seed the global generators of the CPU and of ``device``."""
+    torch.default_generator.manual_seed(seed)
+    if torch.device(device).type in ("cuda", "mps"):
+        getattr(torch, torch.device(device).type).manual_seed(seed)
+
+
+def carry_generator(module, generator):
+    """Let ``module``, and all in it that draws, use ``generator``."""
+    module.generator = generator
+    for part in module.modules():
+        if hasattr(part, "generator"):
+            part.generator = generator
+
+
+def draw_seed(generator):
+    """Draw the seed of another generator."""
+    return int(torch.randint(2**31, (), generator=generator))
+
+
+def draws_globally(module):
+    """Whether some part of ``module`` may use torch's global generator."""
+    return any(
+        getattr(part, "dropout", 0) or isinstance(part, (nn.modules.dropout._DropoutNd, nn.RReLU))
+        if type(part).__module__.startswith("torch.nn.")
+        else not type(part).__module__.startswith("skrepr.")
+        for part in module.modules()
+    )
+
+
+class Randomness:
+    """What a module may draw from while it trains.
+
+    Used as a context around training. Submodules on an accelerator draw from a generator
+    there, and modules that know only the global generator from that one; both are seeded
+    at the start of every epoch from the module's own generator, so that its state alone
+    decides how training goes on.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Carries a CPU generator in its attribute ``generator``.
+    device : torch.device
+    """
+
+    def __init__(self, module, device):
+        self.module = module
+        self.device = device
+        self.generator = module.generator
+        self.there = None if device.type == "cpu" else torch.Generator(device)
+        self.foreign = draws_globally(module)
+
+    def __enter__(self):
+        self._borrowed = borrowed_generator(0, self.device) if self.foreign else nullcontext()
+        self._borrowed.__enter__()
+        if self.there is not None:
+            carry_generator(self.module, self.there)
+        return self
+
+    def new_epoch(self):
+        """Seed what is not the module's own generator."""
+        if self.there is not None:
+            self.there.manual_seed(draw_seed(self.generator))
+        if self.foreign:
+            reseed_global(draw_seed(self.generator), self.device)
+
+    def __exit__(self, *error):
+        carry_generator(self.module, self.generator)
+        return self._borrowed.__exit__(*error)

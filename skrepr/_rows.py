@@ -1,0 +1,344 @@
+"""How the rows of X reach the network: whole batches, on the device.
+
+A ``Rows`` object is what the training loop and the closed-form steps see of the data. It
+has a length, and hands out batches; where the values live (a tensor on the device, a
+sparse matrix, a file) is its own affair. Drawing a batch is one indexing operation,
+never a loop over rows: on small networks that loop costs more than the training.
+"""
+
+import math
+from contextlib import contextmanager
+
+import numpy as np
+import scipy.sparse
+import torch
+from sklearn.utils import _safe_indexing, check_array
+from sklearn.utils.validation import validate_data
+
+# A memory map of at least this many values (1 GiB as float32) is streamed from its file.
+# A fixed number, not a share of the free memory, so that results do not depend on it.
+_LARGEST_IN_MEMORY = 2**28
+# Values of one chunk (8 MB), and rows at most, in what goes through X once.
+_CHUNK_VALUES, _CHUNK_ROWS = 2**21, 4096
+# A file is read in runs of this many bytes, and this many runs are shuffled together.
+_RUN_BYTES = 4 * 2**20
+_RUNS_TOGETHER = 16
+
+
+class Rows:
+    """Rows of a dense array in memory, as float32 of shape ``(n, *sample_shape)``.
+
+    Parameters
+    ----------
+    values : torch.Tensor of shape (n, ...)
+        May live on the device or in host memory; then every batch is copied ahead.
+    sample_shape : tuple of int
+        Shape of one sample as the network sees it.
+    device : torch.device
+        Where batches are wanted.
+    index : torch.Tensor of int64, default=None
+        The rows of ``values`` that belong to this object; None: all of them.
+    """
+
+    def __init__(self, values, sample_shape, device, index=None):
+        self.values = values
+        self.sample_shape = tuple(sample_shape)
+        self.device = device
+        self.index = index
+
+    def __len__(self):
+        return self.values.shape[0] if self.index is None else len(self.index)
+
+    def __getitem__(self, i):
+        """Return the rows at the positions ``i`` (a tensor of int64) as one batch."""
+        batch = self._take(i if self.index is None else self.index[i])
+        return batch.reshape(-1, *self.sample_shape)
+
+    def _take(self, index):
+        if self.values.device == self.device:
+            return self.values.index_select(0, index.to(self.device))
+        return self.values[index].pin_memory().to(self.device, non_blocking=True)
+
+    def subset(self, index):
+        """Return the rows at the positions ``index``, without copying them."""
+        chosen = index if self.index is None else self.index[index]
+        return type(self)(self.values, self.sample_shape, self.device, chosen)
+
+    def split(self, n_held_out, generator):
+        """Split at random into rows to train on and rows held out."""
+        order = torch.randperm(len(self), generator=generator)
+        held_out, train = order[:n_held_out].sort().values, order[n_held_out:].sort().values
+        return self.subset(train), self.subset(held_out)
+
+    def sample(self, n_rows):
+        """Return at most ``n_rows`` of the rows, evenly spread, as one batch."""
+        n_rows = min(n_rows, len(self))
+        return self[torch.linspace(0, len(self) - 1, n_rows, dtype=torch.float64).long()]
+
+    def solver_input(self, n_rows):
+        """Return a matrix for a solver of scikit-learn: at most ``n_rows``, flattened."""
+        matrix = self.sample(n_rows).flatten(1).cpu().numpy()
+        if np.isnan(matrix).any():
+            mean = np.nan_to_num(np.nanmean(matrix, axis=0))
+            matrix = np.where(np.isnan(matrix), mean, matrix)
+        return matrix
+
+    def batches(self, batch_size, generator=None):
+        """Return an iterable over batches; each pass is shuffled by ``generator``, if any."""
+        return Batches(self, batch_size, generator)
+
+    def draw(self, batch_size, generator):
+        """Yield the batches of one pass."""
+        n = len(self)
+        if generator is None:
+            order = torch.arange(n)
+        else:
+            order = torch.randperm(n, generator=generator)
+        for start, stop in _bounds(n, batch_size):
+            yield self[order[start:stop]]
+
+
+class SparseRows(Rows):
+    """Rows of a scipy CSR matrix, made dense one batch at a time.
+
+    Parameters are those of `Rows`, with ``values`` the matrix.
+    """
+
+    def solver_input(self, n_rows):
+        """Return the matrix itself, all rows of it: it is never made dense."""
+        return self.values if self.index is None else self.values[self.index.numpy()]
+
+    def _take(self, index):
+        dense = self.values[index.numpy()].toarray()
+        return torch.from_numpy(dense.astype(np.float32, copy=False)).to(self.device)
+
+
+class FileRows(Rows):
+    """Rows of a ``numpy.memmap`` too large for memory, read in contiguous runs.
+
+    A pass visits the runs of the file in random order, some of them together, and
+    shuffles the rows of these: a shuffle buffer.
+    Parameters are those of `Rows`, with ``values`` the memory map.
+    """
+
+    def _take(self, index):
+        read = np.asarray(self.values[index.numpy()], dtype=np.float32)
+        return torch.from_numpy(np.ascontiguousarray(read)).to(self.device)
+
+    def draw(self, batch_size, generator):
+        if generator is None:
+            yield from super().draw(batch_size, None)
+            return
+        n = len(self)
+        run = max(1, _RUN_BYTES // (4 * int(np.prod(self.sample_shape))))
+        runs = torch.arange(n).split(run)
+        rest = torch.empty(0, *self.sample_shape, device=self.device)
+        for together in torch.randperm(len(runs), generator=generator).split(_RUNS_TOGETHER):
+            buffer = torch.cat([rest, *(self[runs[i]] for i in together.sort().values)])
+            order = torch.randperm(len(buffer), generator=generator).to(self.device)
+            # held back for the next buffer: the rows that fill no batch, and one batch
+            # more, so that the last one of the pass is never a single row
+            n_ready = max(0, len(buffer) // batch_size - 1) * batch_size
+            for start in range(0, n_ready, batch_size):
+                yield buffer[order[start : start + batch_size]]
+            rest = buffer[order[n_ready:]]
+        for start, stop in _bounds(len(rest), batch_size):
+            yield rest[start:stop]
+
+
+class Batches:
+    """The batches of one set of rows, anew in each pass."""
+
+    def __init__(self, rows, batch_size, generator=None):
+        self.rows = rows
+        self.batch_size = batch_size
+        self.generator = generator
+
+    def __len__(self):
+        return len(_bounds(len(self.rows), self.batch_size))
+
+    def __iter__(self):
+        return self.rows.draw(self.batch_size, self.generator)
+
+
+def _bounds(n, batch_size):
+    """List (start, stop) of each batch; a last batch of one row joins the one before.
+
+    Batch normalisation has no variance to divide by in a batch of one row.
+    """
+    starts = list(range(0, n, batch_size))
+    if len(starts) > 1 and n - starts[-1] == 1 and batch_size > 1:
+        starts.pop()
+    return list(zip(starts, [*starts[1:], n]))
+
+
+def chunk_rows(sample_shape):
+    """Number of rows of one chunk: large enough to be fast, small beside the data."""
+    return max(1, min(_CHUNK_ROWS, _CHUNK_VALUES // max(1, math.prod(sample_shape))))
+
+
+def read_rows(estimator, X, device, *, input_shape, missing, n_least):
+    """Validate X for training.
+
+    Sets ``n_features_in_`` and ``feature_names_in_`` of a new estimator, as scikit-learn
+    does, and checks them on one that goes on (it has a ``layout_``).
+
+    Parameters
+    ----------
+    estimator : estimator
+    X : array-like, sparse matrix, data frame, torch.Tensor or numpy.memmap
+    device : torch.device
+    input_shape : tuple of int or None
+    missing : {"error", "mask"}
+    n_least : int
+        Least number of rows.
+
+    Returns
+    -------
+    rows : Rows
+    layout : tuple of int
+        Shape of one row of X as given.
+    """
+    layout = getattr(estimator, "layout_", None)
+    X = _as_array(X)
+    rules = _rules(estimator, missing) | {"ensure_min_samples": n_least}
+    if isinstance(X, np.memmap) and X.size >= _LARGEST_IN_MEMORY:
+        for start in range(0, len(X), chunk_rows(X.shape[1:])):
+            _checked(X[start : start + chunk_rows(X.shape[1:])], rules)
+        validate_data(estimator, X, reset=layout is None, skip_check_array=True)
+        kind, values = FileRows, X
+    else:
+        with _no_overflow_warning():
+            values = validate_data(estimator, X, reset=layout is None, **rules)
+        kind = SparseRows if scipy.sparse.issparse(values) else Rows
+    _check_layout(layout, values.shape[1:])
+    sample_shape = sample_shape_of(values.shape[1:], input_shape)
+    if kind is Rows:
+        values = torch.from_numpy(values if values.flags.writeable else values.copy())
+        if _fits(values, device):
+            values = values.to(device)
+    return kind(values, sample_shape, device), tuple(values.shape[1:])
+
+
+def read_chunks(estimator, X, sample_shape, missing):
+    """Validate X and hand it out chunk by chunk, so that X is never copied as a whole.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+    X : array-like, sparse matrix, data frame, torch.Tensor or numpy.memmap
+    sample_shape : tuple of int
+        Shape of one sample as the network sees it.
+    missing : {"error", "mask"}
+
+    Returns
+    -------
+    n : int
+    chunks : iterator of torch.Tensor of shape (B, *sample_shape), float32, on the CPU
+    """
+    X = _as_array(X)
+    rules = _rules(estimator, missing)
+    size = chunk_rows(sample_shape)
+    first = _checked(X if _length(X) <= size else _safe_indexing(X, slice(0, size)), rules)
+    validate_data(estimator, X, reset=False, skip_check_array=True)
+    _check_layout(estimator.layout_, first.shape[1:])
+
+    def chunks():
+        yield first
+        for start in range(size, _length(X), size):
+            yield _checked(_safe_indexing(X, slice(start, start + size)), rules)
+
+    def dense(chunk):
+        if scipy.sparse.issparse(chunk):
+            chunk = chunk.toarray()
+        if not chunk.flags.writeable:
+            chunk = chunk.copy()
+        return torch.from_numpy(chunk).reshape(-1, *sample_shape)
+
+    return _length(X), map(dense, chunks())
+
+
+def sample_shape_of(layout, input_shape):
+    """Find the shape of one sample as the network sees it.
+
+    Parameters
+    ----------
+    layout : tuple of int
+        Shape of one row of X as given.
+    input_shape : tuple of int or None
+        What the user asked for; one entry may be -1.
+
+    Returns
+    -------
+    sample_shape : tuple of int
+    """
+    if input_shape is None:
+        return tuple(layout)
+    wanted, n_values = tuple(input_shape), math.prod(layout)
+    known = math.prod(side for side in wanted if side != -1)
+    fits = n_values % known == 0 if -1 in wanted else n_values == known
+    resolved = tuple(n_values // known if side == -1 else side for side in wanted)
+    if not fits or (len(layout) > 1 and tuple(layout) != resolved):
+        raise ValueError(
+            f"input_shape={input_shape!r} does not fit samples of shape {tuple(layout)} "
+            f"({n_values} values each). Their product must agree; one entry may be -1."
+        )
+    return resolved
+
+
+def _rules(estimator, missing):
+    return {
+        "accept_sparse": "csr",
+        "dtype": np.float32,
+        "order": "C",
+        "ensure_all_finite": "allow-nan" if missing == "mask" else True,
+        "allow_nd": True,
+        "estimator": estimator,
+    }
+
+
+def _checked(X, rules):
+    with _no_overflow_warning():
+        return check_array(X, input_name="X", **rules)
+
+
+@contextmanager
+def _no_overflow_warning():
+    # values beyond float32 become infinite, and that is an error with a message of its own
+    with np.errstate(over="ignore"):
+        yield
+
+
+def _as_array(X):
+    """Give X an axis that can be sliced, and leave its values alone."""
+    if isinstance(X, torch.Tensor):
+        X = X.detach().cpu()
+        return (X.float() if X.dtype == torch.bfloat16 else X).numpy()
+    if scipy.sparse.issparse(X):
+        return X if X.format == "csr" else X.tocsr()
+    return X if hasattr(X, "shape") else np.asarray(X)
+
+
+def _length(X):
+    return X.shape[0] if X.shape else 1
+
+
+def _check_layout(expected, received):
+    if expected is not None and tuple(received) != expected:
+        raise ValueError(
+            f"X must have the shape (n_samples, {', '.join(map(str, expected))}) it had in "
+            f"fit. Got (n_samples, {', '.join(map(str, received))}) instead."
+        )
+    if 0 in received:
+        raise ValueError(
+            "X must have samples of at least one value. Got (n_samples, "
+            f"{', '.join(map(str, received))}) instead."
+        )
+
+
+def _fits(values, device):
+    """Whether the rows may live on the device: in half of its free memory."""
+    if device.type != "cuda":
+        return True
+    free, _ = torch.cuda.mem_get_info(device)
+    return values.nbytes <= free / 2

@@ -1,0 +1,583 @@
+"""Training, managed by skorch: the only file that imports it.
+
+The loop knows no method. It asks of the module
+
+``forward(batch)``
+    the loss of a batch, or a dict of terms whose sum is the loss;
+``set_progress(fraction)``, optional
+    called before each step with the share of the planned steps that is done (None in
+    `partial_fit`, which has no planned end), for schedules;
+``after_step()``, optional
+    called once after each optimizer step, for momentum teachers and queues.
+
+skorch keeps callbacks, history, optimizer and schedulers. What it does per row and per
+batch is replaced where nobody would notice: batches come from whole-batch indexing, and
+an epoch runs through a slim loop that reads the losses from the device once, at its end.
+As soon as a callback wants to see single batches, skorch's own loop runs instead; weights
+and history are the same, bit for bit.
+"""
+
+import copy
+import inspect
+import signal
+import threading
+import time
+import warnings
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EpochTimer, PassthroughScoring
+
+# A second Ctrl-C within this many seconds ends not only the fit, but what called it.
+_IMPATIENCE = 2.0
+# Below this many multiplications a step, casting costs more than bfloat16 saves.
+_BF16_PAYS = 1e8
+_last_interrupt = -np.inf
+
+
+class _Stop(Exception):
+    """A callback has ended the training as planned."""
+
+
+@dataclass
+class _Run:
+    """What is true for the time of one training only."""
+
+    randomness: object  # a Randomness
+    planned_steps: int | None
+    watch: "Interruption"
+    slim: bool
+    n_steps: int = 0
+    n_complete: int = 0  # epochs in the history that ended, of this and earlier trainings
+    out_of_patience: bool = False
+
+
+class Net(NeuralNet):
+    """A skorch net whose module returns its own loss.
+
+    ``X`` is a pair of `Rows`: to train on, and held out (or None).
+    """
+
+    def __init__(self, module, *, precision="float32", **kwargs):
+        self.precision = precision
+        super().__init__(module, criterion=torch.nn.Identity, **kwargs)
+
+    @property
+    def _default_callbacks(self):
+        return [
+            ("epoch_timer", EpochTimer()),
+            ("train_loss", PassthroughScoring("train_loss", on_train=True)),
+            ("valid_loss", PassthroughScoring("valid_loss")),
+            ("terms", _TermScoring()),
+            ("keep_best", KeepBest()),
+        ]
+
+    def initialize_module(self):
+        self.module_ = self.module
+        # the instance lives in module_ alone, which skorch moves between devices
+        self.module = type(self.module_)
+        return self
+
+    def on_epoch_begin(self, net, **kwargs):
+        super().on_epoch_begin(net, **kwargs)
+        self.run_.randomness.new_epoch()
+
+    def get_split_datasets(self, X, y=None, **fit_params):
+        return X
+
+    def get_iterator(self, dataset, training=False):
+        generator = self.run_.randomness.generator if training else None
+        return _WithTarget(dataset.batches(self.batch_size, generator))
+
+    def infer(self, x, **fit_params):
+        with self._cast():
+            return self.module_(x)
+
+    def get_loss(self, y_pred, y_true=None, X=None, training=False):
+        return sum(y_pred.values()) if isinstance(y_pred, dict) else y_pred
+
+    def _cast(self):
+        if self.precision == "float32":
+            return nullcontext()
+        return torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16)
+
+    def train_step(self, batch, **fit_params):
+        self._before_step()
+        step = super().train_step(batch, **fit_params)
+        self._after_step()
+        return step
+
+    def _before_step(self):
+        run = self.run_
+        if hasattr(self.module_, "set_progress"):
+            planned = run.planned_steps
+            self.module_.set_progress(None if planned is None else run.n_steps / planned)
+        run.n_steps += 1
+
+    def _after_step(self):
+        if hasattr(self.module_, "after_step"):
+            self.module_.after_step()
+
+    def notify(self, method_name, **cb_kwargs):
+        at_end = method_name == "on_epoch_end"
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt:
+            # the way in which callbacks of skorch end a training as planned
+            if at_end and not self.run_.watch.signalled:
+                raise _Stop from None
+            raise
+        if at_end and self.run_.out_of_patience:
+            raise _Stop
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        if iterator is None:
+            return
+        if self.run_.slim:
+            self._run_slim_epoch(iterator, training, prefix)
+        else:
+            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+        key = prefix + "_loss"
+        losses = [row[key] for row in self.history[-1]["batches"] if key in row]
+        if not np.isfinite(losses).all():
+            raise ValueError(_not_finite(key, len(self.history), self.lr))
+
+    def _run_slim_epoch(self, iterator, training, prefix):
+        self._set_training(training)
+        run = self._slim_train_step if training else self._slim_validation_step
+        outputs, sizes = [], []
+        for batch, _ in iterator:
+            outputs.append(run(batch))
+            sizes.append(_length(batch))
+        if isinstance(outputs[0], dict):
+            losses = [self.get_loss(terms) for terms in outputs]
+            columns = {"loss": losses} | {
+                name: [terms[name] for terms in outputs] for name in outputs[0]
+            }
+        else:
+            columns = {"loss": outputs}
+        # one read of the device, of all that the epoch has to tell
+        values = torch.stack([torch.stack(column) for column in columns.values()]).tolist()
+        names = [f"{prefix}_{name}" for name in columns]
+        self.history[-1]["batches"].extend(
+            dict(zip(names, row)) | {f"{prefix}_batch_size": size}
+            for *row, size in zip(*values, sizes)
+        )
+        self.history.record(f"{prefix}_batch_count", len(sizes))
+
+    def _slim_train_step(self, batch):
+        self._before_step()
+        self.optimizer_.zero_grad()
+        output = self.infer(batch)
+        self.get_loss(output).backward()
+        self.optimizer_.step()
+        self._after_step()
+        return _detached(output)
+
+    def _slim_validation_step(self, batch):
+        with torch.no_grad():
+            return self.infer(batch)
+
+
+class _WithTarget:
+    """Batches as skorch expects them: pairs of input and target, here the same."""
+
+    def __init__(self, batches):
+        self.batches = batches
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __iter__(self):
+        return ((batch, batch) for batch in self.batches)
+
+
+class _TermScoring(Callback):
+    """Writes the epoch's mean of every loss term to the history."""
+
+    def on_batch_end(self, net, batch=None, training=False, y_pred=None, **kwargs):
+        if isinstance(y_pred, dict):
+            for name, value in y_pred.items():
+                prefix = "train" if training else "valid"
+                net.history.record_batch(f"{prefix}_{name}", value.item())
+
+    def on_epoch_end(self, net, **kwargs):
+        rows = net.history[-1]["batches"]
+        names = {name for row in rows for name in row} - {
+            f"{prefix}_{what}" for prefix in ("train", "valid") for what in ("loss", "batch_size")
+        }
+        for name in sorted(names):
+            size = name.split("_", 1)[0] + "_batch_size"
+            of_term = [(row[name], row[size]) for row in rows if name in row and size in row]
+            if of_term:
+                values, sizes = zip(*of_term)
+                net.history.record(name, np.average(values, weights=sizes))
+
+
+class KeepBest(Callback):
+    """Keeps the weights with the lowest held-out loss and ends the training without progress.
+
+    Weights are those of the whole module, buffers included, so that student, teacher and
+    queue stay together. The weights at the start count as epoch 0. Without held-out rows the
+    weights of the last complete epoch are kept, for the case of an interruption.
+
+    Parameters
+    ----------
+    patience : int or None, default=None
+        Number of epochs without a new best after which training ends.
+
+    Attributes
+    ----------
+    epoch_ : int
+        The epoch whose weights are kept.
+    """
+
+    def __init__(self, patience=None):
+        self.patience = patience
+
+    def on_train_begin(self, net, X=None, **kwargs):
+        self.tensors_ = list(net.module_.state_dict(keep_vars=True).values())
+        self.kept_ = [tensor.detach().clone() for tensor in self.tensors_]
+        self.epoch_ = len(net.history)
+        self.held_out_ = X[1] is not None
+        self.loss_ = self._held_out_loss(net, X[1]) if self.held_out_ else np.inf
+
+    @staticmethod
+    def _held_out_loss(net, rows):
+        losses, sizes = [], []
+        for batch in net.get_iterator(rows, training=False):
+            losses.append(net.validation_step(batch)["loss"])
+            sizes.append(_length(batch[0]))
+        return float(np.average(torch.stack(losses).tolist(), weights=sizes))
+
+    def on_epoch_end(self, net, **kwargs):
+        epoch = len(net.history)
+        loss = net.history[-1, "valid_loss"] if self.held_out_ else -epoch
+        if loss < self.loss_:
+            self.loss_, self.epoch_ = loss, epoch
+            with torch.no_grad():
+                torch._foreach_copy_(self.kept_, self.tensors_)
+        elif self.patience is not None and epoch - self.epoch_ >= self.patience:
+            net.run_.out_of_patience = True
+        net.run_.n_complete = epoch
+
+    def restore(self):
+        """Put the kept weights back, and let go of them."""
+        with torch.no_grad():
+            torch._foreach_copy_(self.tensors_, self.kept_)
+        del self.tensors_, self.kept_
+
+
+class _ProgressBar(Callback):
+    """One bar for the whole fit, with the losses and the time left."""
+
+    def on_train_begin(self, net, **kwargs):
+        from tqdm.auto import tqdm
+
+        self.bar_ = tqdm(total=net.max_epochs, unit="epoch", leave=True)
+
+    def on_epoch_end(self, net, **kwargs):
+        row = net.history[-1]
+        shown = {"loss": row["train_loss"]}
+        if "valid_loss" in row:
+            shown["held out"] = row["valid_loss"]
+        self.bar_.set_postfix({name: f"{value:.4g}" for name, value in shown.items()})
+        self.bar_.update()
+
+    def on_train_end(self, net, **kwargs):
+        self.bar_.close()
+        del self.bar_
+
+
+class Interruption:
+    """Tells Ctrl-C from the KeyboardInterrupt by which callbacks end a training.
+
+    Used as a context around a fit. While training, Ctrl-C acts at once; while the fit is
+    being finished (`finishing`) the first one waits until all is done.
+
+    Attributes
+    ----------
+    signalled : bool
+        Whether Ctrl-C was pressed.
+    """
+
+    def __init__(self):
+        self.signalled = self.finishing = self.late = False
+
+    def __enter__(self):
+        self._previous = None
+        if threading.current_thread() is threading.main_thread():
+            handler = signal.getsignal(signal.SIGINT)
+            if callable(handler):
+                self._previous = handler
+                signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def __exit__(self, *error):
+        if self._previous is not None:
+            signal.signal(signal.SIGINT, self._previous)
+
+    def _handle(self, signum, frame):
+        self.signalled = True
+        if not self.finishing:
+            self._previous(signum, frame)
+        elif pressed_twice():
+            self._previous(signum, frame)
+        else:
+            self.late = True
+
+    def warn_if_late(self):
+        """Warn of a Ctrl-C that came when only the last touches were missing."""
+        if self.late:
+            warnings.warn("Interrupted while the fit was being finished: it is complete.")
+
+
+def pressed_twice():
+    """Take note of an interruption; tell whether it follows closely on another."""
+    global _last_interrupt
+    now = time.monotonic()
+    twice = now - _last_interrupt < _IMPATIENCE
+    _last_interrupt = now
+    return twice
+
+
+def make_net(
+    module,
+    *,
+    optimizer,
+    optimizer_params,
+    learning_rate,
+    weight_decay,
+    batch_size,
+    max_epochs,
+    patience,
+    device,
+    precision,
+    callbacks,
+    verbose,
+    optimizer_state=None,
+    history=(),
+):
+    """Make the skorch net that will train ``module``, ready to start or to go on.
+
+    Parameters are those of the estimators, with "auto" resolved; ``optimizer_state`` and
+    ``history`` are those of an earlier training that goes on.
+    """
+    net = Net(
+        module,
+        precision=_resolve_precision(precision, module, batch_size, device),
+        lr=learning_rate,
+        batch_size=batch_size,
+        max_epochs=max_epochs,
+        callbacks=_checked_callbacks(callbacks) + [("progress_bar", _ProgressBar())] * verbose,
+        callbacks__keep_best__patience=patience,
+        device=str(device),
+        verbose=0,
+        **_optimizer_arguments(optimizer, optimizer_params, weight_decay, device),
+    )
+    try:
+        net.initialize()
+    except TypeError as error:
+        raise ValueError(
+            f"optimizer_params={optimizer_params!r} does not fit "
+            f"optimizer={net.optimizer.__name__}: {error}"
+        ) from error
+    if optimizer_state is not None:
+        try:
+            net.optimizer_.load_state_dict(copy.deepcopy(optimizer_state))
+        except ValueError as error:
+            raise ValueError(
+                f"Training cannot go on with optimizer={net.optimizer.__name__}, since it "
+                f"began with another one ({error}). Set warm_start=False to start anew."
+            ) from error
+        for group in net.optimizer_.param_groups:
+            group["lr"] = learning_rate
+            if "weight_decay" in group:
+                group["weight_decay"] = weight_decay
+    net.history.extend(history)
+    return net
+
+
+def _optimizer_arguments(optimizer, optimizer_params, weight_decay, device):
+    arguments = {"optimizer": optimizer or torch.optim.AdamW}
+    if optimizer is None and device.type in ("cpu", "cuda", "mps"):
+        # one kernel instead of a loop over parameters: a third of the time of a small net
+        arguments["optimizer__fused"] = True
+    if "weight_decay" in inspect.signature(arguments["optimizer"]).parameters:
+        arguments["optimizer__weight_decay"] = weight_decay
+    elif weight_decay:
+        raise ValueError(
+            f"weight_decay={weight_decay!r} has no effect with optimizer="
+            f"{optimizer.__name__}, which has no such parameter. Set weight_decay=0."
+        )
+    extra = optimizer_params or {}
+    return arguments | {f"optimizer__{name}": value for name, value in extra.items()}
+
+
+def _checked_callbacks(callbacks):
+    """Copy the user's callbacks, or say why one of them is none."""
+    if callbacks is None:
+        return []
+    if not isinstance(callbacks, (list, tuple)):
+        raise TypeError(
+            "The 'callbacks' parameter must be a list of skorch callbacks, or None. Got "
+            f"{callbacks!r} instead."
+        )
+    for entry in callbacks:
+        callback = entry[1] if isinstance(entry, tuple) and len(entry) == 2 else entry
+        if type(callback).__module__.startswith("sklearn.callback"):
+            raise TypeError(
+                f"callbacks: {callback!r} is a callback of scikit-learn, which watches "
+                "estimators, not epochs. Use one of skorch.callbacks, or verbose=1 for a "
+                "progress bar."
+            )
+        if not isinstance(callback, Callback):
+            raise TypeError(
+                "callbacks: expected instances of skorch.callbacks.Callback, or pairs of a "
+                f"name and an instance. Got {entry!r} instead."
+            )
+    return copy.deepcopy(list(callbacks))
+
+
+def train(net, rows, held_out, *, epochs, randomness, watch, open_ended=False):
+    """Train for some epochs and leave the best weights in the module.
+
+    Parameters
+    ----------
+    net : Net
+    rows, held_out : Rows
+        To train on; to judge by (or None).
+    epochs : int
+    randomness : Randomness
+        Of the module.
+    watch : Interruption
+    open_ended : bool, default=False
+        Whether this is one chunk of a stream without a planned end.
+
+    Returns
+    -------
+    best_epoch : int
+        The epoch whose weights were kept.
+
+    Raises
+    ------
+    ValueError
+        If a loss is not finite.
+    KeyboardInterrupt
+        If interrupted before the end of the first epoch, in a stream, or twice.
+    """
+    n_before = len(net.history)
+    steps = epochs * len(rows.batches(net.batch_size))
+    net.run_ = _Run(
+        randomness=randomness,
+        planned_steps=None if open_ended else steps,
+        watch=watch,
+        slim=_nobody_watches_batches(net),
+        n_complete=n_before,
+    )
+    keep_best = next(cb for _, cb in net.callbacks_ if isinstance(cb, KeepBest))
+    pair = (rows, held_out)
+    with randomness:
+        net.notify("on_train_begin", X=pair, y=None)
+        try:
+            net.fit_loop(pair, epochs=epochs)
+        except _Stop:
+            pass
+        except KeyboardInterrupt:
+            n_complete = net.run_.n_complete
+            if pressed_twice() or open_ended or n_complete == n_before:
+                raise
+            del net.history[n_complete:]
+            warnings.warn(
+                f"Interrupted in epoch {n_complete + 1}: the fit ends with the best weights "
+                f"so far, those of epoch {keep_best.epoch_}. Interrupt twice within "
+                f"{_IMPATIENCE:g} seconds to stop without a result.",
+                UserWarning,
+            )
+        net.notify("on_train_end", X=pair, y=None)
+    keep_best.restore()
+    for row in net.history[n_before:]:
+        # one entry a batch would grow without bound, in memory and in every pickle
+        row["batches"] = []
+    del net.run_
+    return keep_best.epoch_
+
+
+def _nobody_watches_batches(net):
+    """Whether the slim loop can stand in for skorch's own."""
+    hooks = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+    return not isinstance(net.optimizer_, torch.optim.LBFGS) and not any(
+        getattr(type(callback), hook) is not getattr(Callback, hook)
+        for _, callback in net.callbacks_
+        if not isinstance(callback, _TermScoring)
+        for hook in hooks
+    )
+
+
+def resolve_device(device):
+    """Turn the `device` parameter into a torch.device that is there.
+
+    Raises
+    ------
+    ValueError
+        If it is unknown, or not there.
+    """
+    there = ["cpu"]
+    if torch.cuda.is_available():
+        there.insert(0, "cuda")
+    elif torch.backends.mps.is_available():
+        there.insert(0, "mps")
+    if device == "auto":
+        return torch.device(there[0])
+    try:
+        wanted = torch.device(device)
+        if wanted.type in there:
+            return torch.empty(0, device=wanted).device
+    except RuntimeError:
+        pass
+    raise ValueError(
+        f"device={device!r} is not available here. Available: {', '.join(there)}. Use "
+        'device="auto" to take the best one.'
+    )
+
+
+def _resolve_precision(precision, module, batch_size, device):
+    """Turn the `precision` parameter into "float32" or "bf16"."""
+    if precision != "auto":
+        return precision
+    # forward and backward take six operations a weight and row
+    work = 6 * batch_size * sum(p.numel() for p in module.parameters() if p.requires_grad)
+    return "bf16" if work >= _BF16_PAYS and _has_bf16(device) else "float32"
+
+
+def _has_bf16(device):
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        return any(getattr(torch.cpu, probe, bool)() for probe in probes)
+    return False
+
+
+def _length(batch):
+    return len(batch[0] if isinstance(batch, tuple) else batch)
+
+
+def _detached(output):
+    if isinstance(output, dict):
+        return {name: value.detach() for name, value in output.items()}
+    return output.detach()
+
+
+def _not_finite(key, epoch, learning_rate):
+    where = "held-out rows" if key.startswith("valid") else "training rows"
+    return (
+        f"The loss on the {where} became NaN or infinite in epoch {epoch}. Likely causes: "
+        f"a learning rate that is too large (learning_rate={learning_rate:g}), values of "
+        "very different size among the features, or outliers. Cures: a learning rate ten "
+        "times smaller; a StandardScaler or RobustScaler in front; "
+        "callbacks=[skorch.callbacks.GradientNormClipping(1.0)]."
+    )

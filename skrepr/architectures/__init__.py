@@ -1,0 +1,22 @@
+"""Recipes for networks: one object makes an encoder and the decoder that matches it.
+
+An architecture is a scikit-learn ``BaseEstimator`` that only stores its parameters and
+has two methods, both called while an estimator is being fitted:
+
+``make_encoder(input_shape, n_components)``
+    A ``torch.nn.Module`` that maps ``(n, *input_shape)`` to ``(n, n_components)``.
+``make_decoder(n_components, output_shape)``
+    A ``torch.nn.Module`` that maps ``(n, n_components)`` to ``(n, *output_shape)``.
+
+A module with a method ``start_linear_path(weight, bias)`` is told, before training, the
+linear map that solves the problem in closed form; see
+:class:`~skrepr.architectures.MLP`. A module that draws random numbers has an attribute
+``generator``, ``None`` when made; the estimator puts its own generator there. Any class
+with these methods is as good as the ones in this package.
+"""
+
+from ._conv_net import ConvNet
+from ._linear import Linear
+from ._mlp import MLP
+
+__all__ = ["MLP", "ConvNet", "Linear"]

@@ -1,0 +1,72 @@
+"""A user's own torch module in the place of an architecture."""
+
+import copy
+
+import torch
+from torch import nn
+
+
+class ModuleEncoder(nn.Module):
+    """A given module, and a linear layer from its output to the embedding.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Maps ``(n, *input_shape)`` to ``(n, ...)``; it is copied.
+    input_shape : tuple of int
+    n_components : int
+    trainable : bool
+        Whether the weights of ``module`` are trained. If not, it also stays in evaluation
+        mode, so that batch statistics and dropout are those it was trained with.
+    """
+
+    def __init__(self, module, input_shape, n_components, trainable):
+        super().__init__()
+        self.module = copy.deepcopy(module)
+        self.trainable = trainable
+        if not trainable:
+            if not any(True for _ in module.parameters()):
+                raise ValueError(
+                    "trainable=False, but the module given as architecture has no "
+                    "parameters to freeze. Leave trainable at True."
+                )
+            self.module.requires_grad_(False)
+        n_features = probe(module, "architecture", input_shape).flatten(1).shape[1]
+        self.linear = nn.Linear(n_features, n_components)
+
+    def train(self, mode=True):
+        super().train(mode)
+        if not self.trainable:
+            self.module.eval()
+        return self
+
+    def forward(self, x):
+        return self.linear(self.module(x).flatten(1))  # (B, n_components)
+
+
+def module_decoder(module, n_components, output_shape):
+    """Copy a module given as decoder, once it is known to return the right shape."""
+    shape = tuple(probe(module, "decoder", (n_components,)).shape[1:])
+    if shape != tuple(output_shape):
+        raise ValueError(
+            f"The module given as decoder must return samples of shape {output_shape}. Got "
+            f"{shape} instead."
+        )
+    return copy.deepcopy(module)
+
+
+@torch.no_grad()
+def probe(module, name, input_shape):
+    """Return what a copy of the module makes of two samples of zeros."""
+    try:
+        output = copy.deepcopy(module).eval()(torch.zeros(2, *input_shape))
+    except Exception as error:
+        raise ValueError(
+            f"The module given as {name} cannot read samples of shape {input_shape}: {error}"
+        ) from error
+    if not isinstance(output, torch.Tensor) or output.ndim < 2 or len(output) != 2:
+        raise ValueError(
+            f"The module given as {name} must map (n, *shape) to a tensor of shape (n, ...). "
+            f"Got {getattr(output, 'shape', type(output))} for n=2."
+        )
+    return output
