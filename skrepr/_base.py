@@ -117,19 +117,8 @@ class BaseEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             rows, held_out = rows.split(min(n_held_out, len(rows) - 2), module.generator)
         if not goes_on and hasattr(module, "start"):
             module.start(rows)
-        net = _training.make_net(
+        net = self._make_net(
             module,
-            optimizer=self.optimizer,
-            optimizer_params=self.optimizer_params,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            batch_size=self.batch_size_,
-            max_epochs=self.max_epochs_,
-            patience=self.patience if self.early_stopping_ else None,
-            device=self.device_,
-            precision=self.precision,
-            callbacks=self.callbacks,
-            verbose=bool(self.verbose),
             optimizer_state=earlier and earlier.optimizer_.state_dict(),
             history=earlier.history if goes_on else (),
         )
@@ -174,6 +163,43 @@ class BaseEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             module = self._make_module(self.input_shape_)
         carry_generator(module, torch.Generator().manual_seed(int(seeds[1])))
         return module
+
+    def _make_net(self, module, optimizer_state, history):
+        from . import _training
+
+        return _training.make_net(
+            module,
+            optimizer=self.optimizer,
+            optimizer_params=self.optimizer_params,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            batch_size=self.batch_size_,
+            max_epochs=self.max_epochs_,
+            patience=self.patience if self.early_stopping_ else None,
+            device=self.device_,
+            precision=self.precision,
+            callbacks=self.callbacks,
+            verbose=bool(self.verbose),
+            optimizer_state=optimizer_state,
+            history=history,
+        )
+
+    def _rebuild(self, module_state, readout_state, history, optimizer=None, generator=None):
+        """Make network, net and readout again from what `save` has written of them."""
+        from . import _training
+
+        try:
+            self.device_ = _training.resolve_device(self.device)
+        except ValueError:
+            self.device_ = torch.device("cpu")  # trained elsewhere, on a device not there
+        with borrowed_generator(0):
+            module = self._make_module(self.input_shape_)
+        module.load_state_dict(module_state)
+        carry_generator(module, torch.Generator())
+        if generator is not None:
+            module.generator.set_state(generator)
+        self.net_ = self._make_net(module.to(self.device_).eval(), optimizer, history)
+        self.readout_ = Readout.from_state(readout_state).to(self.device_)
 
     def _resolve_schedule(self, n, goes_on, stream):
         """Turn "auto" into numbers that fit ``n`` rows."""

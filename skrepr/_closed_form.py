@@ -173,6 +173,16 @@ class Readout(nn.Module):
         self.register_buffer("inverse", torch.eye(width, n_components))
         self.moments = None  # of a stream, for a readout that follows it
 
+    @classmethod
+    def from_state(cls, state):
+        """Make a readout again from its ``state_dict``."""
+        n_components, width = state["matrix"].shape
+        readout = cls(width, n_components)
+        if any(name.startswith("moments.") for name in state):
+            readout.moments = Moments(width)
+        readout.load_state_dict(state)
+        return readout
+
     @property
     def is_square(self):
         return self.matrix.shape[0] == self.matrix.shape[1]
