@@ -361,6 +361,20 @@ class BaseEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         with torch.inference_mode(), fixed:
             yield
 
+    def __getstate__(self):
+        # skorch moves its net to a device that is there when it is unpickled; what stands
+        # beside the net travels by way of the CPU
+        state = dict(super().__getstate__())
+        if "readout_" in state and self.device_.type != "cpu":
+            state["readout_"] = copy.deepcopy(self.readout_).cpu()
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if "net_" in state:
+            self.device_ = torch.device(self.net_.device)
+            self.readout_.to(self.device_)
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True

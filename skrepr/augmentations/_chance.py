@@ -1,0 +1,16 @@
+"""Which values of a batch are changed."""
+
+import numbers
+
+import torch
+
+
+def chosen(owner, x, generator):
+    """Choose each value of ``x`` with the probability ``owner.rate``: a boolean mask."""
+    rate = owner.rate
+    if not isinstance(rate, numbers.Real) or isinstance(rate, bool) or not 0 <= rate <= 1:
+        raise ValueError(
+            f"The 'rate' parameter of {type(owner).__name__} must be a float in the range "
+            f"[0, 1]. Got {rate!r} instead."
+        )
+    return torch.empty_like(x).bernoulli_(rate, generator=generator).bool()

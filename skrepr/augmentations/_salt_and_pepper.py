@@ -1,0 +1,53 @@
+"""Salt-and-pepper noise."""
+
+import torch
+from sklearn.base import BaseEstimator
+
+from ._chance import chosen
+
+
+class SaltAndPepper(BaseEstimator):
+    """Replace a random share of the values by an extreme one.
+
+    Each chosen value becomes the least or the largest of its column in the batch, with equal
+    probability.
+
+    Parameters
+    ----------
+    rate : float, default=0.1
+        Share of values replaced, in [0, 1].
+
+    References
+    ----------
+    .. [1] Vincent, P. et al. (2010). Stacked denoising autoencoders. Journal of Machine
+       Learning Research 11, 3371-3408.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skrepr.augmentations import SaltAndPepper
+    >>> x = torch.linspace(-1, 1, 9)[:, None]
+    >>> sorted(SaltAndPepper(1.0)(x).unique().tolist())
+    [-1.0, 1.0]
+    """
+
+    def __init__(self, rate=0.1):
+        self.rate = rate
+
+    def __call__(self, x, generator=None):
+        """Return a changed copy.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (n, *sample_shape)
+            A batch.
+        generator : torch.Generator or None, default=None
+            Where to draw from.
+
+        Returns
+        -------
+        x : torch.Tensor of shape (n, *sample_shape)
+        """
+        salt = torch.empty_like(x).bernoulli_(0.5, generator=generator).bool()
+        extreme = torch.where(salt, x.amax(0), x.amin(0))
+        return torch.where(chosen(self, x, generator), extreme, x)
