@@ -20,6 +20,8 @@ from sklearn.utils.validation import validate_data
 _LARGEST_IN_MEMORY = 2**28
 # Values of one chunk (8 MB), and rows at most, in what goes through X once.
 _CHUNK_VALUES, _CHUNK_ROWS = 2**21, 4096
+# Values of a sample of rows from which figures are estimated (64 MB).
+_SAMPLE_VALUES = 2**24
 # A file is read in runs of this many bytes, and this many runs are shuffled together.
 _RUN_BYTES = 4 * 2**20
 _RUNS_TOGETHER = 16
@@ -71,8 +73,8 @@ class Rows:
         return self.subset(train), self.subset(held_out)
 
     def sample(self, n_rows):
-        """Return at most ``n_rows`` of the rows, evenly spread, as one batch."""
-        n_rows = min(n_rows, len(self))
+        """Return at most ``n_rows`` of the rows, evenly spread, as one batch of 64 MB at most."""
+        n_rows = min(n_rows, len(self), max(2, _SAMPLE_VALUES // math.prod(self.sample_shape)))
         return self[torch.linspace(0, len(self) - 1, n_rows, dtype=torch.float64).long()]
 
     def solver_input(self, n_rows):
@@ -90,10 +92,7 @@ class Rows:
     def draw(self, batch_size, generator):
         """Yield the batches of one pass."""
         n = len(self)
-        if generator is None:
-            order = torch.arange(n)
-        else:
-            order = torch.randperm(n, generator=generator)
+        order = torch.arange(n) if generator is None else torch.randperm(n, generator=generator)
         for start, stop in _bounds(n, batch_size):
             yield self[order[start:stop]]
 
@@ -173,7 +172,7 @@ def _bounds(n, batch_size):
 
 
 def chunk_rows(sample_shape):
-    """Number of rows of one chunk: large enough to be fast, small beside the data."""
+    """Choose the number of rows of one chunk: large enough to be fast, small beside the data."""
     return max(1, min(_CHUNK_ROWS, _CHUNK_VALUES // max(1, math.prod(sample_shape))))
 
 
@@ -203,8 +202,9 @@ def read_rows(estimator, X, device, *, input_shape, missing, n_least):
     X = _as_array(X)
     rules = _rules(estimator, missing) | {"ensure_min_samples": n_least}
     if isinstance(X, np.memmap) and X.size >= _LARGEST_IN_MEMORY:
+        _checked(X[:n_least], rules)
         for start in range(0, len(X), chunk_rows(X.shape[1:])):
-            _checked(X[start : start + chunk_rows(X.shape[1:])], rules)
+            _checked(X[start : start + chunk_rows(X.shape[1:])], _rules(estimator, missing))
         validate_data(estimator, X, reset=layout is None, skip_check_array=True)
         kind, values = FileRows, X
     else:
@@ -239,8 +239,9 @@ def read_chunks(estimator, X, sample_shape, missing):
     X = _as_array(X)
     rules = _rules(estimator, missing)
     size = chunk_rows(sample_shape)
-    first = _checked(X if _length(X) <= size else _safe_indexing(X, slice(0, size)), rules)
-    validate_data(estimator, X, reset=False, skip_check_array=True)
+    first = X if _length(X) <= size else _safe_indexing(X, slice(0, size))
+    with _no_overflow_warning():
+        first = validate_data(estimator, first, reset=False, **rules)
     _check_layout(estimator.layout_, first.shape[1:])
 
     def chunks():

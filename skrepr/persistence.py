@@ -135,6 +135,7 @@ def load(path, objects=None):
     Returns
     -------
     estimator : embedding
+        Fitted, as it was saved.
 
     Raises
     ------
@@ -146,6 +147,16 @@ def load(path, objects=None):
     See Also
     --------
     save : Write one.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from sklearn.datasets import load_iris
+    >>> from skrepr import AutoencoderEmbedding, load, save
+    >>> path = os.path.join(tempfile.mkdtemp(), "iris.safetensors")
+    >>> save(AutoencoderEmbedding(2, max_epochs=5).fit(load_iris().data), path)
+    >>> load(path)
+    AutoencoderEmbedding(max_epochs=5, n_components=2)
     """
     document, tensors = _read(Path(path))
     reader = _Reader(tensors, objects or {})
@@ -311,9 +322,7 @@ def _name_of(obj):
 
 
 def _plain(history):
-    return [
-        {name: value for name, value in row.items() if name != "batches"} for row in history
-    ]
+    return [{name: value for name, value in row.items() if name != "batches"} for row in history]
 
 
 def _checksum(document, tensors):
