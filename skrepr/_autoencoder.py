@@ -4,6 +4,9 @@ This file holds the torch module and its estimator. How X is read, what `transfo
 and how a fit is kept safe is in ``_base.py``, the training itself in ``_training.py``.
 """
 
+import math
+from numbers import Real
+
 import numpy as np
 import torch
 from sklearn.base import clone
@@ -16,12 +19,16 @@ from ._base import (
     SHARED_CONSTRAINTS,
     BaseEmbedding,
     DecoderMixin,
+    Interval,
     StrOptions,
+    parts_of,
 )
 from ._closed_form import blocks, column_statistics, principal_axes
 from .architectures import MLP, ConvNet
 from .architectures._from_module import ModuleEncoder, module_decoder
 
+# Entries of the Jacobian of one row: beyond, a backward pass for each unit costs too much.
+_LARGEST_EXACT_JACOBIAN = 4096
 _LOSSES = {
     "squared_error": F.mse_loss,
     "huber": F.huber_loss,
@@ -45,30 +52,62 @@ class _Autoencoder(nn.Module):
     loss : {"squared_error", "huber", "binary_cross_entropy"}
     missing : bool
         Whether NaN stands for a missing value.
+    corruption : list of augmentations
+        Applied to the input, not to the target.
+    sparsity, contraction : float
+        Weights of the penalties.
+    exact_contraction : bool
+        Whether the Jacobian is computed whole.
     """
 
-    def __init__(self, encoder, decoder, width, input_shape, loss, missing):
+    def __init__(
+        self,
+        encoder,
+        decoder,
+        width,
+        input_shape,
+        *,
+        loss="squared_error",
+        missing=False,
+        corruption=(),
+        sparsity=0.0,
+        contraction=0.0,
+        exact_contraction=True,
+    ):
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
         self.width = width
         self.loss = loss
         self.missing = missing
+        self.corruption = list(corruption)
+        self.sparsity = sparsity
+        self.contraction = contraction
+        self.exact_contraction = exact_contraction
         self.register_buffer("centre", torch.zeros(input_shape))
         self.register_buffer("scale", torch.ones(()))
 
     def forward(self, x):  # (B, *input_shape)
-        inputs = self._normalise(x)
-        output = self.decoder(self._code(x, inputs))
-        target = x if self.loss == "binary_cross_entropy" else inputs
-        if not self.missing:
-            return _LOSSES[self.loss](output, target)
-        seen = ~x.isnan()
-        errors = _LOSSES[self.loss](output, target.nan_to_num(), reduction="none")
-        return (errors * seen).sum() / seen.sum().clamp(min=1)
+        target = self._normalise(x)
+        inputs = self._corrupt(target)
+        if not self.contraction:
+            h = self._code(inputs)  # (B, K)
+            terms = {"reconstruction": self._error(h, x, target)}
+        else:
+            with torch.enable_grad():  # also on held-out rows
+                inputs = inputs.detach().requires_grad_()
+                h = self._code(inputs)
+                penalty = self._squared_jacobian(inputs, h)
+            terms = {
+                "reconstruction": self._error(h, x, target),
+                "contraction": self.contraction * penalty,
+            }
+        if self.sparsity:
+            terms["sparsity"] = self.sparsity * h.abs().sum(1).mean()
+        return terms if len(terms) > 1 else terms["reconstruction"]
 
     def encode(self, x):
-        return self._code(x, self._normalise(x))  # (B, width)
+        return self._code(self._normalise(x))  # (B, K)
 
     def decode(self, h):
         output = self.decoder(h)  # (B, *input_shape)
@@ -80,11 +119,50 @@ class _Autoencoder(nn.Module):
         inputs = (x - self.centre) / self.scale
         return inputs.nan_to_num() if self.missing else inputs
 
-    def _code(self, x, inputs):
+    def _code(self, inputs):
         if isinstance(self.encoder, ModuleEncoder):
             # a network trained elsewhere knows the data in their own units
-            inputs = torch.where(x.isnan(), self.centre, x) if self.missing else x
+            inputs = inputs * self.scale + self.centre
         return self.encoder(inputs)
+
+    def _corrupt(self, x):
+        if not self.corruption:
+            return x
+        generator = self.generator
+        if not self.training:
+            # one draw, the same in every epoch: held-out losses can be compared
+            generator = torch.Generator(x.device).manual_seed(0)
+        for augmentation in self.corruption:
+            x = augmentation(x, generator)
+        return x
+
+    def _error(self, h, x, target):
+        output = self.decoder(h)
+        target = x if self.loss == "binary_cross_entropy" else target
+        if not self.missing:
+            return _LOSSES[self.loss](output, target)
+        seen = ~x.isnan()
+        errors = _LOSSES[self.loss](output, target.nan_to_num(), reduction="none")
+        return (errors * seen).sum() / seen.sum().clamp(min=1)
+
+    def _squared_jacobian(self, inputs, h):
+        """Mean over rows of the squared Frobenius norm of dh/dx.
+
+        Exact, with one backward pass for each unit; or by one pass with random signs ``v``,
+        since ``E |v @ J|**2 = |J|**2`` (Hutchinson 1990).
+        """
+        if self.exact_contraction:
+            directions = torch.eye(self.width, device=h.device)
+        else:
+            generator = self.generator
+            if not self.training:
+                generator = torch.Generator(h.device).manual_seed(0)
+            directions = torch.empty_like(h).bernoulli_(0.5, generator=generator)[None] * 2 - 1
+        total = 0.0
+        for direction in directions:
+            (slopes,) = torch.autograd.grad((h * direction).sum(), inputs, create_graph=True)
+            total = total + slopes.square().sum()
+        return total / len(h)
 
     @torch.no_grad()
     def start(self, rows):
@@ -93,6 +171,7 @@ class _Autoencoder(nn.Module):
         self.centre.copy_(mean.reshape(self.centre.shape))
         scale = float(variance.mean().sqrt())
         self.scale.fill_(scale if scale > 0 else 1.0)
+        self.eval()._corrupt(self._normalise(rows.sample(2)))  # what is wrong with it is told now
         paths = [
             part
             for part in (self.encoder, self.decoder)
@@ -179,6 +258,17 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
         What is minimised. "huber": quadratic up to an error of one root mean square
         standard deviation of the columns, linear beyond, for data with outliers.
         "binary_cross_entropy": for values in [0, 1], such as binary data.
+    corruption : augmentation, list or None, default=None
+        What is done to the input, but not to the target, in training: the denoising
+        autoencoder [3]_. One of :mod:`skrepr.augmentations`, or a list of them, or of pairs
+        of a name and one (then a grid reaches ``corruption__name__rate``).
+    sparsity : float, default=0.0
+        Weight of the mean over rows of :math:`\sum_k |h_k|`, the sparse autoencoder. Above
+        0 single units mean something, and the axes of the embedding are left as they are.
+    contraction : float, default=0.0
+        Weight of the mean over rows of the squared Frobenius norm of
+        :math:`\partial h / \partial x`, the contractive autoencoder [4]_, in the units that
+        the network sees.
     trainable : bool, default=True
         False freezes an encoder that is given as a torch module (transfer learning).
     whiten : bool, default=False
@@ -234,6 +324,10 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
         Mean squared error per observed value of the same rows.
     architecture_, decoder_ : objects
         The parts in use.
+    contraction_ : {"exact", "estimate"}
+        How the norm of the Jacobian is computed: exactly where `n_components` times the
+        number of values of a sample is at most 4096, else from one random direction a row
+        and step, which is right on average.
     module_ : torch.nn.Module
         The trained network, in evaluation mode.
     readout_ : torch.nn.Module
@@ -278,6 +372,10 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
        analysis: learning from examples without local minima. Neural Networks 2, 53-58.
     .. [2] Hinton, G. E. & Salakhutdinov, R. R. (2006). Reducing the dimensionality of
        data with neural networks. Science 313, 504-507.
+    .. [3] Vincent, P., Larochelle, H., Lajoie, I., Bengio, Y. & Manzagol, P.-A. (2010).
+       Stacked denoising autoencoders. Journal of Machine Learning Research 11, 3371-3408.
+    .. [4] Rifai, S., Vincent, P., Muller, X., Glorot, X. & Bengio, Y. (2011). Contractive
+       auto-encoders: explicit invariance during feature extraction. ICML.
 
     Examples
     --------
@@ -300,6 +398,9 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
         "architecture": [ENCODER_RECIPE, nn.Module, None],
         "decoder": [DECODER_RECIPE, nn.Module, None],
         "loss": [StrOptions(set(_LOSSES))],
+        "corruption": [callable, list, tuple, None],
+        "sparsity": [Interval(Real, 0, None, closed="left")],
+        "contraction": [Interval(Real, 0, None, closed="left")],
         "trainable": ["boolean"],
         "whiten": ["boolean"],
     }
@@ -311,6 +412,9 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
         architecture=None,
         decoder=None,
         loss="squared_error",
+        corruption=None,
+        sparsity=0.0,
+        contraction=0.0,
         trainable=True,
         whiten=False,
         max_epochs="auto",
@@ -335,6 +439,9 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
         self.architecture = architecture
         self.decoder = decoder
         self.loss = loss
+        self.corruption = corruption
+        self.sparsity = sparsity
+        self.contraction = contraction
         self.trainable = trainable
         self.whiten = whiten
         self.max_epochs = max_epochs
@@ -445,10 +552,18 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
                 "trainable=False freezes an encoder that is given as a torch.nn.Module. Got "
                 f"architecture={self.architecture!r}; leave trainable at True."
             )
+        for part in parts_of(self.corruption):
+            if not callable(part):
+                raise TypeError(
+                    "The 'corruption' parameter must be an augmentation, a list of them, or a "
+                    f"list of pairs of a name and one. Got {part!r} in it."
+                )
         default = MLP() if len(input_shape) == 1 else ConvNet()
         self.architecture_ = _copied(self.architecture, default)
         mirrored = default if isinstance(self.architecture, nn.Module) else self.architecture_
         self.decoder_ = _copied(self.decoder, mirrored)
+        size = math.prod(input_shape) * self.n_components
+        self.contraction_ = "exact" if size <= _LARGEST_EXACT_JACOBIAN else "estimate"
 
     def _make_module(self, input_shape):
         if isinstance(self.architecture_, nn.Module):
@@ -462,7 +577,16 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
         else:
             decoder = self.decoder_.make_decoder(self.n_components, input_shape)
         return _Autoencoder(
-            encoder, decoder, self.n_components, input_shape, self.loss, self.missing == "mask"
+            encoder,
+            decoder,
+            self.n_components,
+            input_shape,
+            loss=self.loss,
+            missing=self.missing == "mask",
+            corruption=[clone(part, safe=False) for part in parts_of(self.corruption)],
+            sparsity=self.sparsity,
+            contraction=self.contraction,
+            exact_contraction=self.contraction_ == "exact",
         )
 
     def _check_values(self, rows):
@@ -477,6 +601,9 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
                     'loss="squared_error".'
                 )
 
+    def _keeps_axes(self):
+        return self.sparsity > 0
+
     @torch.inference_mode()
     def _describe(self, rows, stream):
         x = rows.sample(4096)
@@ -485,7 +612,7 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
         vars(self).pop("explained_variance_ratio_", None)
         if stream:
             return
-        x = x[: max(32, 2**25 // (x[0].numel() * self._n_features_out))][:1024]
+        x = x[: max(32, 2**25 // (x[0].numel() * self._n_features_out))][:2048]
         total = (x - x.nanmean(0)).double().square().nansum()
         errors = torch.stack([total, *self._errors_of_first_components(x)])
         gains = -errors.diff() / (total if total > 0 else 1.0)
@@ -516,4 +643,4 @@ def _copied(part, default):
     """Clone a recipe; a module is copied only when the network is made."""
     if part is None:
         return clone(default)
-    return part if isinstance(part, nn.Module) else clone(part)
+    return part if isinstance(part, nn.Module) else clone(part, safe=False)

@@ -1,7 +1,7 @@
 """Random changes to a batch that leave its meaning: noise, masks, swaps.
 
 An augmentation is a scikit-learn ``BaseEstimator`` that only stores its parameters and can
-be called: ``augmentation(x, generator)`` returns a changed copy of ``x``, a tensor of shape
+be called: ``augmentation(x, generator)`` returns ``x`` changed, never in place, a tensor of shape
 ``(n, *sample_shape)`` on any device, and draws all its random numbers from ``generator``, a
 ``torch.Generator`` on the same device (None: torch's global one). It sees what the network
 sees: data centred and divided by one number, the root mean square of the columns' standard

@@ -51,8 +51,8 @@ class FeatureSwap(BaseEstimator):
         """
         n = len(x)
         swapped = chosen(self, x, generator)
-        if n == 1:
-            return x.clone()
+        if n == 1 or not swapped.any():
+            return x
         # a uniform draw among the n - 1 other rows, for each value on its own
         away = torch.empty_like(x).uniform_(1, n, generator=generator).long().clamp(max=n - 1)
         own = torch.arange(n, device=x.device).reshape(-1, *[1] * (x.ndim - 1))

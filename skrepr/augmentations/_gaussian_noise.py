@@ -52,4 +52,6 @@ class GaussianNoise(BaseEstimator):
                 "The 'scale' parameter of GaussianNoise must be a float >= 0. "
                 f"Got {scale!r} instead."
             )
+        if scale == 0:
+            return x
         return x + scale * torch.empty_like(x).normal_(generator=generator)

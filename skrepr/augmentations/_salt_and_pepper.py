@@ -48,6 +48,8 @@ class SaltAndPepper(BaseEstimator):
         -------
         x : torch.Tensor of shape (n, *sample_shape)
         """
+        changed = chosen(self, x, generator)
+        if not changed.any():
+            return x
         salt = torch.empty_like(x).bernoulli_(0.5, generator=generator).bool()
-        extreme = torch.where(salt, x.amax(0), x.amin(0))
-        return torch.where(chosen(self, x, generator), extreme, x)
+        return torch.where(changed, torch.where(salt, x.amax(0), x.amin(0)), x)
