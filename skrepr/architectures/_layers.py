@@ -36,6 +36,27 @@ class Dropout(nn.Module):
         return x * keep / (1 - self.rate)
 
 
+class InputLinear(nn.Linear):
+    """The linear layer that reads the sample, with steps that do not grow with its width.
+
+    Adam moves each weight by about the learning rate, so the output of a layer moves in
+    proportion to its number of inputs, which for raw spectra or pixels is a thousand. Here
+    inputs are scaled down and weights up by the same factor: the same function at the start,
+    but steps as if there were 64 inputs. This is the rule for input-wide layers of Yang & Hu
+    (2021), Tensor Programs IV, where the learning rate falls as one over the number of
+    inputs.
+    """
+
+    def __init__(self, n_inputs, n_outputs):
+        super().__init__(n_inputs, n_outputs)
+        self.shrink = min(1.0, 64 / n_inputs)
+        with torch.no_grad():
+            self.weight /= self.shrink
+
+    def forward(self, x):
+        return super().forward(x * self.shrink if self.shrink < 1 else x)
+
+
 def finishing_layers(width, n_spatial, activation, normalization, dropout):
     """List the layers that follow a linear or convolutional one.
 

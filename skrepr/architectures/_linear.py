@@ -28,7 +28,7 @@ class Linear(BaseEstimator):
     --------
     >>> from skrepr.architectures import Linear
     >>> Linear().make_encoder((10,), 2).linear
-    Linear(in_features=10, out_features=2, bias=True)
+    InputLinear(in_features=10, out_features=2, bias=True)
     """
 
     def __init__(self, linear_path="pca"):

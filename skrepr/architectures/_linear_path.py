@@ -11,6 +11,8 @@ import math
 import torch
 from torch import nn
 
+from ._layers import InputLinear
+
 
 class LinearPath(nn.Module):
     """The sum of a linear map and a branch.
@@ -28,7 +30,7 @@ class LinearPath(nn.Module):
     def __init__(self, branch, input_shape, output_shape, start):
         super().__init__()
         self.output_shape = tuple(output_shape)
-        self.linear = nn.Linear(math.prod(input_shape), math.prod(output_shape))
+        self.linear = InputLinear(math.prod(input_shape), math.prod(output_shape))
         self.branch = branch
         self.start = start
         if start == "pca" and branch is not None:
@@ -56,7 +58,7 @@ class LinearPath(nn.Module):
             return
         n_outputs, n_inputs = weight.shape
         self.linear.weight[:, n_inputs:] = 0
-        self.linear.weight[:n_outputs, :n_inputs] = weight
+        self.linear.weight[:n_outputs, :n_inputs] = weight / self.linear.shrink
         self.linear.bias[: bias.shape[0]] = bias
 
 

@@ -5,7 +5,7 @@ import math
 from sklearn.base import BaseEstimator
 from torch import nn
 
-from ._layers import check_layers, check_widths, finishing_layers
+from ._layers import InputLinear, check_layers, check_widths, finishing_layers
 from ._linear_path import with_linear_path
 
 
@@ -105,7 +105,7 @@ class MLP(BaseEstimator):
     def _layers(self, widths):
         layers = []
         for n_inputs, n_outputs in zip(widths[:-2], widths[1:-1]):
-            layers.append(nn.Linear(n_inputs, n_outputs))
+            layers.append((nn.Linear if layers else InputLinear)(n_inputs, n_outputs))
             layers += finishing_layers(
                 n_outputs, 0, self.activation, self.normalization, self.dropout
             )

@@ -1,0 +1,70 @@
+"""Real data sets as standardised tables, each with a training and a test part."""
+
+from pathlib import Path
+
+import numpy as np
+from sklearn.model_selection import GroupShuffleSplit, train_test_split
+from sklearn.preprocessing import StandardScaler
+
+FOLDERS = ("tabular", "anomaly", "timeseries")
+SINGLE = (
+    "images/usps.npz",
+    "images/fashion_mnist.npz",
+    "spectra/supernova_spectra.npz",
+    "singlecell/mouse_bladder.npz",
+)
+
+
+def find_tables(folder):
+    """List the data sets in ``folder``, by their paths without ending."""
+    folder = Path(folder)
+    paths = [path for name in FOLDERS for path in sorted((folder / name).glob("*.npz"))]
+    paths += [folder / name for name in SINGLE if (folder / name).exists()]
+    return [path.relative_to(folder).with_suffix("").as_posix() for path in paths]
+
+
+def load_table(folder, name, *, most_rows=None, seed=0):
+    """Load one data set.
+
+    Parameters
+    ----------
+    folder : str or Path
+    name : str
+        As listed by `find_tables`.
+    most_rows : int or None, default=None
+        Training rows beyond this number, and test rows beyond half of it, are left out.
+    seed : int, default=0
+        Of the split and of the rows left out. Spectra are split by object; sets that come
+        with a split keep it.
+
+    Returns
+    -------
+    X_train, X_test : ndarray of shape (n, n_features), float32
+        Standardised by the training part; NaN is 0.
+    y_train, y_test : ndarray of shape (n,)
+    """
+    file = np.load(Path(folder) / f"{name}.npz")
+    if "X_train" in file:
+        X_train, y_train = file["X_train"], file["y_train"]
+        X_test, y_test = file["X_test"], file["y_test"]
+    else:
+        X, y = file["X"].astype(np.float32), file["y"]
+        if "size" in file:  # counts: log of the share of the cell's total
+            X = np.log1p(X * (np.median(file["size"]) / file["size"][:, None]))
+        if "object" in file:
+            split = GroupShuffleSplit(1, test_size=0.3, random_state=seed)
+            train, test = next(split.split(X, groups=file["object"]))
+        else:
+            train, test = train_test_split(
+                np.arange(len(X)), test_size=0.3, random_state=seed, stratify=y
+            )
+        X_train, X_test, y_train, y_test = X[train], X[test], y[train], y[test]
+    rng = np.random.default_rng(seed)
+    order_train, order_test = rng.permutation(len(X_train)), rng.permutation(len(X_test))
+    if most_rows is not None:
+        order_train, order_test = order_train[:most_rows], order_test[: most_rows // 2]
+    X_train = X_train[order_train].reshape(len(order_train), -1).astype(np.float32)
+    X_test = X_test[order_test].reshape(len(order_test), -1).astype(np.float32)
+    scaler = StandardScaler().fit(X_train)
+    X_train, X_test = (np.nan_to_num(scaler.transform(X)) for X in (X_train, X_test))
+    return X_train, X_test, y_train[order_train], y_test[order_test]
