@@ -31,6 +31,9 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer, PassthroughScoring
 
+from ._randomness import Randomness
+from ._rows import Rows
+
 # A second Ctrl-C within this many seconds ends not only the fit, but what called it.
 _IMPATIENCE = 2.0
 # Below this many multiplications a step, casting costs more than bfloat16 saves.
@@ -46,7 +49,8 @@ class _Stop(Exception):
 class _Run:
     """What is true for the time of one training only."""
 
-    randomness: object  # a Randomness
+    held_out: Rows | None
+    randomness: Randomness
     planned_steps: int | None
     watch: "Interruption"
     slim: bool
@@ -58,10 +62,7 @@ class _Run:
 
 
 class Net(NeuralNet):
-    """A skorch net whose module returns its own loss.
-
-    ``X`` is a pair of `Rows`: to train on, and held out (or None).
-    """
+    """A skorch net whose module returns its own loss, and that is given `Rows` for X."""
 
     def __init__(self, module, *, precision="float32", **kwargs):
         self.precision = precision
@@ -88,7 +89,7 @@ class Net(NeuralNet):
         self.run_.randomness.new_epoch()
 
     def get_split_datasets(self, X, y=None, **fit_params):
-        return X
+        return X, self.run_.held_out
 
     def get_iterator(self, dataset, training=False):
         generator = self.run_.randomness.generator if training else None
@@ -240,12 +241,13 @@ class KeepBest(Callback):
     def __init__(self, patience=None):
         self.patience = patience
 
-    def on_train_begin(self, net, X=None, **kwargs):
+    def on_train_begin(self, net, **kwargs):
         self.tensors_ = list(net.module_.state_dict(keep_vars=True).values())
         self.kept_ = [tensor.detach().clone() for tensor in self.tensors_]
         self.epoch_ = len(net.history)
-        self.held_out_ = X[1] is not None
-        self.loss_ = self._held_out_loss(net, X[1]) if self.held_out_ else np.inf
+        rows = net.run_.held_out
+        self.held_out_ = rows is not None
+        self.loss_ = self._held_out_loss(net, rows) if self.held_out_ else np.inf
 
     @staticmethod
     def _held_out_loss(net, rows):
@@ -495,6 +497,7 @@ def train(net, rows, held_out, *, epochs, randomness, watch, open_ended=False):
     n_before = len(net.history)
     steps = epochs * len(rows.batches(net.batch_size))
     net.run_ = _Run(
+        held_out=held_out,
         randomness=randomness,
         planned_steps=None if open_ended else steps,
         watch=watch,
@@ -504,10 +507,9 @@ def train(net, rows, held_out, *, epochs, randomness, watch, open_ended=False):
         n_complete=n_before,
     )
     keep_best = next(cb for _, cb in net.callbacks_ if isinstance(cb, KeepBest))
-    pair = (rows, held_out)
     with randomness:
-        net.notify("on_train_begin", X=pair, y=None)
-        interrupted = not _run_epochs(net, pair, epochs, may_stop_early=not open_ended)
+        net.notify("on_train_begin", X=rows, y=None)
+        interrupted = not _run_epochs(net, rows, epochs, may_stop_early=not open_ended)
         watch.finishing = True
         if interrupted:
             warnings.warn(
@@ -519,7 +521,7 @@ def train(net, rows, held_out, *, epochs, randomness, watch, open_ended=False):
         if interrupted or held_out is not None:
             keep_best.restore()
         # a callback of the user's that loads other weights here has the last word
-        net.notify("on_train_end", X=pair, y=None)
+        net.notify("on_train_end", X=rows, y=None)
     for row in net.history[n_before:]:
         # one entry a batch would grow without bound, in memory and in every pickle
         row["batches"] = []
@@ -527,11 +529,11 @@ def train(net, rows, held_out, *, epochs, randomness, watch, open_ended=False):
     return keep_best.epoch_
 
 
-def _run_epochs(net, pair, epochs, may_stop_early):
+def _run_epochs(net, rows, epochs, may_stop_early):
     """Train; return whether it went on to an end that was planned."""
     n_before = len(net.history)
     try:
-        net.fit_loop(pair, epochs=epochs)
+        net.fit_loop(rows, epochs=epochs)
     except _Stop:
         pass
     except KeyboardInterrupt:
