@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 _ONE_AT_A_TIME = threading.RLock()
+_ALWAYS_DRAW = (nn.RReLU, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d)
 
 
 @contextmanager
@@ -62,12 +63,17 @@ def draw_seed(generator):
 
 def draws_globally(module):
     """Whether some part of ``module`` may use torch's global generator."""
-    return any(
-        getattr(part, "dropout", 0) or isinstance(part, (nn.modules.dropout._DropoutNd, nn.RReLU))
-        if type(part).__module__.startswith("torch.nn.")
-        else not type(part).__module__.startswith("skrepr.")
-        for part in module.modules()
-    )
+    return any(_may_draw(part) for part in module.modules())
+
+
+def _may_draw(part):
+    home = type(part).__module__
+    if not home.startswith("torch.nn."):
+        return not home.startswith("skrepr.")
+    if isinstance(part, nn.modules.dropout._DropoutNd):
+        return part.p > 0
+    rate = getattr(part, "dropout", 0)  # a number in recurrent layers and attention
+    return isinstance(part, _ALWAYS_DRAW) or (isinstance(rate, (int, float)) and rate > 0)
 
 
 class Randomness:
