@@ -20,6 +20,7 @@ This is the only file that imports private names of scikit-learn.
 import copy
 import warnings
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -38,6 +39,9 @@ from ._rows import chunk_rows, read_chunks, read_rows
 
 # From here on early_stopping="auto" holds rows out: with fewer, a tenth judges too noisily.
 _ROWS_FOR_EARLY_STOPPING = 500
+# Below, the number of epochs is cross-validated, and training has to gain this much to be
+# preferred to the start: of 22 real tables with 23 to 467 rows, none then ended worse.
+_FOLDS, _LEAST_GAIN = 5, 0.02
 # The rows by which collapse is judged, and the fewest that can judge it.
 _MOST_ROWS_FOR_COLLAPSE, _FEWEST_ROWS_FOR_COLLAPSE = 1000, 100
 
@@ -107,37 +111,86 @@ class BaseEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         self.device_ = _training.resolve_device(self.device)
         rows = self._read(X, n_least=1 if goes_on and stream else 2)
         earlier = self.net_ if goes_on else None
-        module = copy.deepcopy(earlier.module_) if goes_on else self._new_module()
-        module.to(self.device_)
+        if goes_on:
+            module = copy.deepcopy(earlier.module_).to(self.device_)
+        else:
+            self._choose_parts(self.input_shape_)
+            seeds = self._draw_seeds()
+            module = self._new_module(seeds)
         self._resolve_schedule(len(rows), goes_on, stream)
         self._check_batches(module, len(rows))
-        held_out = None
+        starts = not goes_on and hasattr(module, "start")
+        if starts and self._cross_validates(len(rows), stream):
+            self.max_epochs_ = self._cross_validated_epochs(rows, seeds, watch)
+        learned_from, held_out = rows, None
         if self.early_stopping_:
             n_held_out = max(1, round(self.validation_fraction * len(rows)))
-            rows, held_out = rows.split(min(n_held_out, len(rows) - 2), module.generator)
-        if not goes_on and hasattr(module, "start"):
-            module.start(rows)
+            n_held_out = min(n_held_out, len(rows) - 2)
+            learned_from, held_out = rows.split(n_held_out, module.generator)
+        if starts:
+            module.start(learned_from)
         net = self._make_net(
             module,
+            callbacks=self.callbacks,
+            verbose=self.verbose,
             optimizer_state=earlier and earlier.optimizer_.state_dict(),
             history=earlier.history if goes_on else (),
         )
-        self.best_epoch_ = _training.train(
+        self.best_epoch_, _ = _training.train(
             net,
-            rows,
+            learned_from,
             held_out,
             epochs=self.max_epochs_,
             randomness=Randomness(module, self.device_),
             watch=watch,
             open_ended=stream,
+            restart=partial(module.start, rows) if starts and held_out is not None else None,
         )
-        watch.finishing = True
         module.eval()
         self.net_ = net
-        self._settle(rows, goes_on, stream)
-        self._describe(rows if held_out is None else held_out, stream)
+        self._settle(learned_from, goes_on, stream)
+        self._describe(learned_from if held_out is None else held_out, stream)
         if not stream:
             self._warn_of_collapse(rows)
+
+    def _cross_validates(self, n, stream):
+        """Whether the number of epochs is chosen by cross-validation.
+
+        That is what stands in for early stopping where rows are few.
+        """
+        return (
+            not stream
+            and not self.early_stopping_
+            and self.early_stopping == self.max_epochs == "auto"
+            and self.validation_fraction is not None
+            and n >= 2 * _FOLDS
+        )
+
+    def _cross_validated_epochs(self, rows, seeds, watch):
+        """Find the number of epochs with the lowest held-out loss; 0 where training harms."""
+        from . import _training
+
+        order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seeds[1]))
+        folds, losses = order.chunk(_FOLDS), []
+        for held_out in folds:
+            learned_from = torch.cat([fold for fold in folds if fold is not held_out])
+            module = self._new_module(seeds)
+            learned_from = rows.subset(learned_from.sort().values)
+            module.start(learned_from)
+            _, curve = _training.train(
+                self._make_net(module),
+                learned_from,
+                rows.subset(held_out.sort().values),
+                epochs=self.max_epochs_,
+                randomness=Randomness(module, self.device_),
+                watch=watch,
+                interruptible=False,
+            )
+            losses.append(np.multiply(curve, len(held_out)))
+        watch.finishing = False
+        loss = np.sum(losses, axis=0)
+        best = int(loss.argmin())
+        return best if loss[0] - loss[best] > _LEAST_GAIN * abs(loss[0]) else 0
 
     def _read(self, X, n_least):
         rows, self.layout_ = read_rows(
@@ -152,19 +205,22 @@ class BaseEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         self._check_values(rows)
         return rows
 
-    def _new_module(self):
+    def _draw_seeds(self):
+        """Draw the seeds of the starting weights and of the module's generator."""
         if self.random_state is None:
             # not numpy's global generator, which is left as it is
-            seeds = np.random.default_rng().integers(2**31, size=2)
-        else:
-            seeds = check_random_state(self.random_state).randint(2**31 - 1, size=2)
-        self._choose_parts(self.input_shape_)
-        with borrowed_generator(int(seeds[0])):
-            module = self._make_module(self.input_shape_)
-        carry_generator(module, torch.Generator().manual_seed(int(seeds[1])))
-        return module
+            return np.random.default_rng().integers(2**31, size=2).tolist()
+        return check_random_state(self.random_state).randint(2**31 - 1, size=2).tolist()
 
-    def _make_net(self, module, optimizer_state, history):
+    def _new_module(self, seeds):
+        with borrowed_generator(seeds[0]):
+            module = self._make_module(self.input_shape_)
+        carry_generator(module, torch.Generator().manual_seed(seeds[1]))
+        return module.to(self.device_)
+
+    def _make_net(
+        self, module, *, callbacks=None, verbose=False, optimizer_state=None, history=()
+    ):
         from . import _training
 
         return _training.make_net(
@@ -178,8 +234,8 @@ class BaseEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             patience=self.patience if self.early_stopping_ else None,
             device=self.device_,
             precision=self.precision,
-            callbacks=self.callbacks,
-            verbose=bool(self.verbose),
+            callbacks=callbacks,
+            verbose=bool(verbose),
             optimizer_state=optimizer_state,
             history=history,
         )
@@ -198,7 +254,9 @@ class BaseEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         carry_generator(module, torch.Generator())
         if generator is not None:
             module.generator.set_state(generator)
-        self.net_ = self._make_net(module.to(self.device_).eval(), optimizer, history)
+        self.net_ = self._make_net(
+            module.to(self.device_).eval(), optimizer_state=optimizer, history=history
+        )
         self.readout_ = Readout.from_state(readout_state).to(self.device_)
 
     def _resolve_schedule(self, n, goes_on, stream):
@@ -374,7 +432,7 @@ class BaseEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             | {"seconds": row["dur"]}
             for row in self.net_.history
         ]
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows or {"epoch": [], "train_loss": [], "seconds": []})
 
     @property
     def _n_features_out(self):
