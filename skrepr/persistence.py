@@ -8,7 +8,7 @@ over. A checksum over all content tells a damaged file.
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 import warnings
 from pathlib import Path
 
@@ -22,10 +22,12 @@ from sklearn.utils.validation import check_is_fitted
 
 import skrepr
 
-from . import architectures
+from . import architectures, augmentations
 
 _FORMAT = 1
 _KEY = "skrepr"
+# Kinds of array, without their byte order, that torch can hold.
+_ARRAYS = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"}
 # Rebuilt on loading, or written as tensors of their own.
 _NOT_AS_JSON = {"net_", "readout_"}
 
@@ -51,6 +53,8 @@ def save(estimator, path, *, resume=False):
     TypeError
         If the estimator, or the value of one of its parameters, cannot be written. Nothing
         has been written then.
+    ValueError
+        If parameters were changed after `fit`, so that they describe another network.
 
     See Also
     --------
@@ -74,6 +78,8 @@ def save(estimator, path, *, resume=False):
             f"{type(estimator).__name__}. Use joblib.dump for pipelines and other estimators."
         )
     check_is_fitted(estimator)
+    state = estimator.module_.state_dict()
+    _check_shapes(estimator, state)
     writer = _Writer()
     parameters = estimator.get_params(deep=False)
     if parameters.pop("callbacks", None):
@@ -89,25 +95,24 @@ def save(estimator, path, *, resume=False):
             "torch": torch.__version__,
         },
         "class": type(estimator).__name__,
-        "parameters": {
-            name: writer.encode(value, f"parameter {name!r}") for name, value in parameters.items()
-        },
+        "parameters": {name: writer.encode(value, name) for name, value in parameters.items()},
         "fitted": {
-            name: writer.encode(value, f"attribute {name!r}")
+            name: writer.encode(value, name)
             for name, value in vars(estimator).items()
             if name.endswith("_") and not name.startswith("_") and name not in _NOT_AS_JSON
         },
-        "history": writer.encode(_plain(estimator.net_.history), "attribute 'history_'"),
+        # what set_output has chosen
+        "output": getattr(estimator, "_sklearn_output_config", {}),
+        "history": writer.encode(_plain(estimator.net_.history), "history_"),
         "resume": None,
     }
-    writer.add_state("module", estimator.module_.state_dict())
+    writer.add_state("module", state)
     writer.add_state("readout", estimator.readout_.state_dict())
     if resume:
-        state = estimator.net_.optimizer_.state_dict()
-        generator = estimator.module_.generator.get_state()
+        optimizer = estimator.net_.optimizer_.state_dict()
         document["resume"] = {
-            "optimizer": writer.encode(state, "the state of the optimizer"),
-            "generator": writer.encode(generator, "the state of the generator"),
+            "optimizer": writer.encode(optimizer, "optimizer"),
+            "generator": writer.encode(estimator.module_.generator.get_state(), "random_state"),
         }
     document["checksum"] = _checksum(document, writer.tensors)
     _write_atomically(
@@ -130,7 +135,9 @@ def load(path, objects=None):
         What the file names but skrepr does not know, by its full name: the user's own
         recipes and optimizers as classes, functions as functions, a torch module that was
         given as a part as an instance of the same structure; as in
-        ``{"mine.Encoder": Encoder()}``. A missing one is named in the error.
+        ``{"mine.Encoder": Encoder()}``. The name of a parameter will do, too, and tells two
+        modules of one class apart: ``{"architecture": Encoder()}``. A missing one is named
+        in the error.
 
     Returns
     -------
@@ -159,27 +166,62 @@ def load(path, objects=None):
     AutoencoderEmbedding(max_epochs=5, n_components=2)
     """
     document, tensors = _read(Path(path))
-    reader = _Reader(tensors, objects or {})
+    try:
+        return _rebuild(document, _Reader(tensors, objects or {}))
+    except _NotKnown:
+        raise
+    except Exception as error:  # from anywhere in what the content makes us call
+        raise ValueError(
+            f"{path} cannot be rebuilt by skrepr {skrepr.__version__}, it was written by "
+            f"{document['versions']}: {error}"
+        ) from error
+
+
+class _NotKnown(KeyError):
+    """The file needs what neither skrepr nor the caller has."""
+
+    __str__ = Exception.__str__  # KeyError would show the repr of the message
+
+
+def _rebuild(document, reader):
     cls = _estimators().get(f"skrepr.{document['class']}")
     if cls is None:
-        raise ValueError(
-            f"{path} holds an estimator of the class {document['class']!r}, which this version "
-            f"of skrepr ({skrepr.__version__}) does not have; it was written by version "
-            f"{document['versions']['skrepr']}."
-        )
-    estimator = cls(
-        **{name: reader.decode(value) for name, value in document["parameters"].items()}
-    )
+        raise ValueError(f"there is no estimator of the class {document['class']!r}.")
+    parameters = {name: reader.decode(v, name) for name, v in document["parameters"].items()}
+    estimator = cls(**parameters)
+    estimator._validate_params()
     for name, value in document["fitted"].items():
-        setattr(estimator, name, reader.decode(value))
-    resume = document["resume"]
+        if not name.endswith("_") or name.startswith("_") or hasattr(cls, name):
+            raise ValueError(f"{name!r} is no fitted attribute.")
+        setattr(estimator, name, reader.decode(value, name))
+    estimator.set_output(**document["output"])
+    state, resume = reader.state("module"), document["resume"] or {}
+    _check_shapes(estimator, state)
     estimator._rebuild(
-        reader.state("module"),
+        state,
         reader.state("readout"),
-        reader.decode(document["history"]),
-        **({name: reader.decode(value) for name, value in resume.items()} if resume else {}),
+        reader.decode(document["history"], "history_"),
+        **{name: reader.decode(value, name) for name, value in resume.items()},
     )
     return estimator
+
+
+def _check_shapes(estimator, state):
+    """Check that the parameters describe the network of ``state``, without any memory.
+
+    A file could ask for a network that does not fit into memory.
+    """
+    try:
+        with torch.device("meta"):
+            module = estimator._make_module(estimator.input_shape_)
+    except Exception:
+        return  # a module of the user's own may need real tensors, and is as large as it is
+    wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    if wanted != {name: tuple(tensor.shape) for name, tensor in state.items()}:
+        raise ValueError(
+            f"The parameters of {estimator!r} do not describe the network it has. Were they "
+            "changed after fit? Then fit again."
+        )
 
 
 class _Writer:
@@ -193,46 +235,41 @@ class _Writer:
             # safetensors refuses tensors that share memory, as tied weights do
             self.tensors[f"{prefix}.{name}"] = tensor.detach().cpu().contiguous().clone()
 
-    def encode(self, value, where):
+    def encode(self, value, name):
+        """Turn the value of the parameter or attribute ``name`` into JSON."""
+        if isinstance(value, (np.bool_, np.integer, np.floating)):
+            value = value.item()
         if value is None or isinstance(value, (bool, int, float, str)):
             return value
-        if isinstance(value, np.generic) and not isinstance(value, np.void):
-            return value.item()
         if isinstance(value, (tuple, list)):
             kind = "tuple" if isinstance(value, tuple) else "list"
-            return {"kind": kind, "items": [self.encode(item, where) for item in value]}
+            return {"kind": kind, "items": [self.encode(item, name) for item in value]}
         if isinstance(value, dict):
-            pairs = [
-                [self.encode(key, where), self.encode(item, where)] for key, item in value.items()
-            ]
+            pairs = [[self.encode(k, name), self.encode(v, name)] for k, v in value.items()]
             return {"kind": "dict", "items": pairs}
         if isinstance(value, np.ndarray) and value.dtype == object:
-            return {"kind": "names", "items": self.encode(value.tolist(), where)}
-        if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
-            tensor = torch.from_numpy(np.ascontiguousarray(value))
-            return {"kind": "array", "tensor": self._add(tensor)}
+            return {"kind": "names", "items": self.encode(value.tolist(), name)}
+        if isinstance(value, np.ndarray) and value.dtype.str[1:] in _ARRAYS:
+            # a copy in the machine's own byte order, which torch may write to
+            value = np.array(value, dtype=value.dtype.newbyteorder("="), order="C")
+            return {"kind": "array", "tensor": self._add(torch.from_numpy(value))}
         if isinstance(value, torch.Tensor):
             return {"kind": "tensor", "tensor": self._add(value)}
         if isinstance(value, torch.device):
             return {"kind": "device", "name": str(value)}
         if isinstance(value, torch.nn.Module):
             return {"kind": "object", "name": _name_of(type(value))}
-        if isinstance(value, BaseEstimator):
-            parameters = value.get_params(deep=False)
+        if isinstance(value, BaseEstimator) and not isinstance(value, type):
+            parameters = value.get_params(deep=False).items()
             return {
                 "kind": "part",
                 "name": _name_of(type(value)),
-                "parameters": {
-                    name: self.encode(item, f"{where}, {name!r}")
-                    for name, item in parameters.items()
-                },
+                "parameters": {key: self.encode(v, f"{name}__{key}") for key, v in parameters},
             }
-        if isinstance(value, type) or callable(value):
-            name = _name_of(value)
-            if "<" not in name:
-                return {"kind": "object", "name": name}
+        if callable(value) and "<" not in _name_of(value):
+            return {"kind": "object", "name": _name_of(value)}
         raise TypeError(
-            f"{where} cannot be written: {value!r} is neither a number, a string, a container "
+            f"{name}={value!r} cannot be written: it is neither a number, a string, a container "
             "of them, an array, a recipe, nor a class or function with a name of its own."
         )
 
@@ -257,39 +294,44 @@ class _Reader:
             if name.startswith(prefix)
         }
 
-    def decode(self, value):
+    def decode(self, value, name):
+        """Turn JSON back into the value of the parameter or attribute ``name``."""
         if not isinstance(value, dict):
             return value
         kind = value["kind"]
-        if kind == "tuple":
-            return tuple(map(self.decode, value["items"]))
-        if kind == "list":
-            return list(map(self.decode, value["items"]))
-        if kind == "dict":
-            return {self.decode(key): self.decode(item) for key, item in value["items"]}
+        if kind in ("tuple", "list"):
+            items = [self.decode(item, name) for item in value["items"]]
+            return tuple(items) if kind == "tuple" else items
         if kind == "names":
-            return np.array(self.decode(value["items"]), dtype=object)
+            return np.array(self.decode(value["items"], name), dtype=object)
+        if kind == "dict":
+            return {self.decode(k, name): self.decode(v, name) for k, v in value["items"]}
         if kind == "array":
             return self.tensors[value["tensor"]].numpy()
         if kind == "tensor":
             return self.tensors[value["tensor"]]
         if kind == "device":
             return torch.device(value["name"])
-        if kind == "part":
-            parameters = {name: self.decode(v) for name, v in value["parameters"].items()}
-            return self._known(value["name"])(**parameters)
         if kind == "object":
-            return self._known(value["name"])
-        raise ValueError(f"The file holds a value of the unknown kind {kind!r}.")
+            return self._known(value["name"], name.rstrip("_"))
+        if kind == "part":
+            cls = self._known(value["name"], name.rstrip("_"))
+            # called with what the file says, so nothing but a recipe, which only stores
+            if not (isinstance(cls, type) and issubclass(cls, BaseEstimator)):
+                raise TypeError(f"{value['name']!r} must be a recipe, a class of BaseEstimator.")
+            parameters = value["parameters"].items()
+            return cls(**{key: self.decode(v, f"{name}__{key}") for key, v in parameters})
+        raise ValueError(f"{name} is of the unknown kind {kind!r}.")
 
-    def _known(self, name):
+    def _known(self, name, parameter):
         known = {**_parts(), **_optimizers(), **self.objects}
-        if name not in known:
-            raise KeyError(
-                f"The file needs {name!r}, which skrepr does not know. Hand it over: "
+        found = self.objects.get(parameter, known.get(name))
+        if found is None:
+            raise _NotKnown(
+                f"{parameter} was {name!r}, which skrepr does not know. Hand it over: "
                 f"load(path, objects={{{name!r}: ...}})."
             )
-        return known[name]
+        return found
 
 
 def _estimators():
@@ -304,7 +346,7 @@ def _estimators():
 def _parts():
     return {
         _name_of(getattr(package, name)): getattr(package, name)
-        for package in (architectures,)
+        for package in (architectures, augmentations)
         for name in package.__all__
     }
 
@@ -337,37 +379,36 @@ def _checksum(document, tensors):
 
 
 def _read(path):
-    damaged = f"{path} is damaged, or was not written by skrepr.save"
     with path.open("rb"):
         pass  # a missing or unreadable file is told as such
     try:
         with safetensors.safe_open(path, framework="pt", device="cpu") as file:
             document = json.loads(file.metadata()[_KEY])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-            written = document["checksum"]
-            found = _checksum(document, tensors)
-            version = document["format"]
-    except (safetensors.SafetensorError, ValueError, LookupError, TypeError) as error:
-        raise ValueError(f"{damaged}: {error}") from error
-    if found != written:
-        raise ValueError(f"{damaged}: its content does not match its checksum.")
-    if version > _FORMAT:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        intact = _checksum(document, tensors) == document["checksum"]
+        newer = document["format"] > _FORMAT
+    except Exception as error:  # of safetensors, JSON, torch, or of what is missing
         raise ValueError(
-            f"{path} was written by a newer version of skrepr "
-            f"({document['versions']['skrepr']}). Upgrade to read it."
+            f"{path} is damaged, or was not written by skrepr.save: {error}"
+        ) from error
+    if not intact:
+        raise ValueError(f"{path} is damaged: its content does not match its checksum.")
+    if newer:
+        raise ValueError(
+            f"{path} was written by a newer version of skrepr ({document['versions']}). "
+            "Upgrade to read it."
         )
     return document, tensors
 
 
 def _write_atomically(path, content):
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        try:
+    draft = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        with draft.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+        os.replace(draft, path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
