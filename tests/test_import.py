@@ -1,0 +1,76 @@
+"""``import skrepr`` is cheap, and the package shows what it has."""
+
+import subprocess
+import sys
+
+import pytest
+
+import skrepr
+
+HEAVY = ("torch", "sklearn", "skorch", "numpy", "scipy", "pandas", "matplotlib")
+
+
+def run(code):
+    """Run code in a new interpreter and return what it prints."""
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+
+
+def loaded_by(statement):
+    return run(f"import sys; {statement}; print(*{{m.split('.')[0] for m in sys.modules}})")
+
+
+def test_import_takes_less_than_50_ms():
+    # the time of the import itself, in interpreters that have started already
+    code = "import time; t = time.perf_counter(); {}; print(time.perf_counter() - t)"
+    package = min(float(run(code.format("import skrepr"))[0]) for _ in range(5))
+    nothing = min(float(run(code.format("pass"))[0]) for _ in range(5))
+    assert package - nothing < 0.05
+
+
+def test_import_loads_nothing_heavy():
+    assert not set(HEAVY) & set(loaded_by("import skrepr"))
+    few = int(
+        run("import sys; n = len(sys.modules); import skrepr; print(len(sys.modules) - n)")[0]
+    )
+    assert few < 20
+
+
+def test_asking_what_there_is_loads_nothing_heavy():
+    assert not set(HEAVY) & set(loaded_by("import skrepr; dir(skrepr); skrepr.__all__"))
+
+
+def test_metrics_load_no_torch():
+    modules = loaded_by("import skrepr.metrics")
+    assert "numpy" in modules
+    assert not {"torch", "skorch"} & set(modules)
+
+
+def test_naming_an_estimator_loads_no_skorch():
+    assert "skorch" not in loaded_by("from skrepr import AutoencoderEmbedding")
+
+
+def test_all_names_resolve():
+    assert sorted(skrepr.__all__) == list(skrepr.__all__)
+    for name in skrepr.__all__:
+        assert getattr(skrepr, name).__name__ == name
+
+
+def test_submodules_resolve_without_an_import():
+    assert run("import skrepr; print(skrepr.metrics.__name__)") == ["skrepr.metrics"]
+    for name in skrepr.architectures.__all__:
+        assert getattr(skrepr.architectures, name).__name__ == name
+
+
+def test_dir_agrees_with_all():
+    public = {name for name in dir(skrepr) if not name.startswith("_")}
+    assert set(skrepr.__all__) < public
+    fresh = set(run("import skrepr; print(*dir(skrepr))"))
+    assert set(skrepr.__all__) | {"architectures", "metrics", "__version__"} <= fresh
+
+
+def test_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match=r"'skrepr' has no attribute 'PrincipalComponents'"):
+        skrepr.PrincipalComponents()
+    with pytest.raises(ImportError):
+        from skrepr import PrincipalComponents  # noqa: F401
