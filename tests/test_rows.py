@@ -1,0 +1,308 @@
+"""Every row is seen once per pass, wherever it lives and however it is drawn."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+import torch
+
+from skrepr import AutoencoderEmbedding, _rows
+from skrepr._rows import Batches, FileRows, Rows, SparseRows, chunk_rows, sample_shape_of
+from skrepr.architectures import MLP
+
+CPU = torch.device("cpu")
+N, WIDTH = 97, 3
+
+
+def table(n=N):
+    """Rows that tell their own number."""
+    return torch.arange(n * WIDTH, dtype=torch.float32).reshape(n, WIDTH)
+
+
+def numbers(batches):
+    """Return the numbers of the rows in the order in which they are drawn."""
+    return [int(row) for batch in batches for row in (batch.reshape(len(batch), -1)[:, 0] / WIDTH)]
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def in_memory(n=N):
+    return Rows(table(n), (WIDTH,), CPU)
+
+
+def sparse(n=N):
+    return SparseRows(scipy.sparse.csr_matrix(table(n).numpy()), (WIDTH,), CPU)
+
+
+class Counting(np.memmap):
+    """A memory map that notes how many rows are read at a time."""
+
+    largest = 0
+
+    def __getitem__(self, index):
+        read = super().__getitem__(index)
+        if isinstance(read, np.ndarray) and read.ndim == self.ndim:
+            type(self).largest = max(type(self).largest, len(read))
+        return read
+
+
+@pytest.fixture
+def in_file(tmp_path, monkeypatch):
+    """Rows of a file in runs of 8, of which 2 are shuffled together."""
+    monkeypatch.setattr(_rows, "_RUN_BYTES", 8 * 4 * WIDTH)
+    monkeypatch.setattr(_rows, "_RUNS_TOGETHER", 2)
+    monkeypatch.setattr(Counting, "largest", 0)
+
+    def make(n=N):
+        path = tmp_path / f"{n}.npy"
+        np.save(path, table(n).numpy())
+        return FileRows(np.lib.format.open_memmap(path, mode="r").view(Counting), (WIDTH,), CPU)
+
+    return make
+
+
+@pytest.fixture(params=["memory", "sparse", "file"])
+def make_rows(request, in_file):
+    return {"memory": in_memory, "sparse": sparse, "file": in_file}[request.param]
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+@pytest.mark.parametrize("n", [1, 2, 15, 16, 17, 32, 33, N])
+@pytest.mark.parametrize("batch_size", [1, 2, 16, 200])
+def test_each_row_once_per_pass(make_rows, n, batch_size, shuffled):
+    rows = make_rows(n)
+    batches = rows.batches(batch_size, generator() if shuffled else None)
+    for _ in range(2):
+        drawn = list(batches)
+        assert sorted(numbers(drawn)) == list(range(n))
+        sizes = [len(batch) for batch in drawn]
+        assert len(batches) == len(sizes)
+        assert all(batch.dtype == torch.float32 and batch.shape[1:] == (WIDTH,) for batch in drawn)
+        # full batches, and a last one that is never a single row
+        assert all(size == batch_size for size in sizes[:-1])
+        if batch_size > 1 and n > 1:
+            assert 2 <= sizes[-1] <= batch_size + 1
+        assert sizes[-1] <= batch_size or (n - 1) % batch_size == 0
+        if not shuffled:
+            assert numbers(drawn) == list(range(n))
+
+
+def test_passes_are_shuffled_anew_and_reproducibly(make_rows):
+    rows = make_rows()
+    batches = rows.batches(16, generator())
+    first, second = numbers(batches), numbers(batches)
+    assert first != second
+    assert first != sorted(first)
+    again = rows.batches(16, generator())
+    assert [numbers(again), numbers(again)] == [first, second]
+    assert numbers(rows.batches(16, generator(1))) != first
+
+
+def test_order_is_a_permutation_of_torch():
+    assert (
+        numbers(in_memory().batches(16, generator()))
+        == torch.randperm(N, generator=generator()).tolist()
+    )
+    assert numbers(sparse().batches(16, generator())) == numbers(
+        in_memory().batches(16, generator())
+    )
+
+
+def test_subset_and_split(make_rows):
+    rows = make_rows()
+    train, held_out = rows.split(20, generator())
+    assert (len(train), len(held_out)) == (N - 20, 20)
+    parts = [numbers(part.batches(16)) for part in (train, held_out)]
+    assert sorted(parts[0] + parts[1]) == list(range(N))
+    # each part in the order of the rows, so that files are read forwards
+    assert all(part == sorted(part) for part in parts)
+    assert parts[1] != list(range(N - 20, N))
+    assert sorted(numbers(train.batches(16, generator()))) == parts[0]
+    inner = train.subset(torch.tensor([5, 0, 7]))
+    assert type(inner) is type(rows)
+    assert numbers(inner.batches(2)) == [parts[0][i] for i in (5, 0, 7)]
+    assert numbers([train[torch.tensor([1, 1])]]) == [parts[0][1]] * 2
+
+
+def test_split_is_drawn_by_the_generator(make_rows):
+    rows = make_rows()
+    one, two, other = (
+        numbers(rows.split(20, generator(seed))[1].batches(50)) for seed in (0, 0, 1)
+    )
+    assert one == two != other
+
+
+def test_sample_is_evenly_spread(make_rows):
+    rows = make_rows()
+    assert numbers([rows.sample(5)]) == [0, 24, 48, 72, 96]
+    assert numbers([rows.sample(10**6)]) == list(range(N))
+
+
+def test_solver_input(make_rows):
+    rows = make_rows().subset(torch.arange(10, 20))
+    matrix = rows.solver_input(100)
+    matrix = matrix.toarray() if scipy.sparse.issparse(matrix) else matrix
+    np.testing.assert_array_equal(matrix, table().numpy()[10:20])
+
+
+def test_solver_input_has_means_for_missing_values():
+    values = torch.tensor([[1.0, np.nan], [3.0, np.nan], [np.nan, np.nan]])
+    matrix = Rows(values, (2,), CPU).solver_input(10)
+    np.testing.assert_array_equal(matrix, [[1, 0], [3, 0], [2, 0]])
+
+
+def test_sample_shape(make_rows):
+    rows = make_rows()
+    rows.sample_shape = (1, WIDTH, 1)
+    batch = next(iter(rows.batches(16)))
+    assert batch.shape == (16, 1, WIDTH, 1)
+    shuffled = next(iter(rows.batches(16, generator())))
+    assert shuffled.shape == (16, 1, WIDTH, 1)
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_sparse_equals_dense(shuffled):
+    dense = table() * (torch.rand(N, WIDTH, generator=generator()) < 0.3)
+    matrix = scipy.sparse.csr_matrix(dense.numpy().astype(np.float64))
+    for one, other in zip(
+        Rows(dense, (WIDTH,), CPU).batches(16, generator() if shuffled else None),
+        SparseRows(matrix, (WIDTH,), CPU).batches(16, generator() if shuffled else None),
+        strict=True,
+    ):
+        assert torch.equal(one, other)
+
+
+def test_batches_have_a_length_without_being_drawn():
+    assert [len(Batches(in_memory(n), 16)) for n in (1, 16, 17, 18, 32, 33, 34)] == [
+        1,
+        1,
+        1,
+        2,
+        2,
+        2,
+        3,
+    ]
+
+
+# ------------------------------------------------------------------------------- files
+
+
+def test_file_is_read_in_parts(in_file):
+    rows = in_file()
+    drawn = numbers(rows.batches(16, generator()))
+    assert sorted(drawn) == list(range(N))
+    assert Counting.largest == 8
+    assert numbers(rows.batches(16)) == list(range(N))
+    assert Counting.largest == 17
+
+
+def test_file_is_shuffled_over_runs_and_within(in_file):
+    drawn = numbers(in_file(800).batches(16, generator()))
+    neighbours = np.abs(np.diff(drawn)) == 1
+    assert neighbours.mean() < 0.2
+    # the runs of 8 rows are not visited in order
+    visited = list(dict.fromkeys(number // 8 for number in drawn))
+    assert np.abs(np.corrcoef(visited, np.arange(100))[0, 1]) < 0.3
+
+
+@pytest.mark.parametrize("batch_size", [8, 16, 40, 90])
+def test_batches_larger_than_the_buffer(in_file, batch_size):
+    batches = in_file().batches(batch_size, generator())
+    drawn = list(batches)
+    assert sorted(numbers(drawn)) == list(range(N))
+    assert len(drawn) == len(batches)
+    assert min(map(len, drawn)) > 1
+
+
+@pytest.fixture
+def file_of_a_plane(tmp_path, monkeypatch):
+    """A file of 600 rows in a plane, larger than what may be read at once."""
+    monkeypatch.setattr(_rows, "_LARGEST_IN_MEMORY", 1000)
+    monkeypatch.setattr(_rows, "_RUN_BYTES", 4 * 6 * 25)
+    monkeypatch.setattr(_rows, "_RUNS_TOGETHER", 4)
+    monkeypatch.setattr(_rows, "_CHUNK_ROWS", 64)
+    monkeypatch.setattr(Counting, "largest", 0)
+    rng = np.random.default_rng(0)
+    X = (rng.normal(size=(600, 2)) @ rng.normal(size=(2, 6)) + 5).astype(np.float32)
+    file = np.memmap(tmp_path / "plane", dtype=np.float32, mode="w+", shape=X.shape)
+    file[:] = X
+    file.flush()
+    return np.memmap(tmp_path / "plane", dtype=np.float32, mode="r", shape=X.shape)
+
+
+def embedding(**parameters):
+    settings = {"architecture": MLP((8,)), "max_epochs": 3, "batch_size": 32}
+    return AutoencoderEmbedding(2, random_state=0, device="cpu", **settings | parameters)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_estimator_learns_from_a_file(file_of_a_plane, early_stopping):
+    X = np.array(file_of_a_plane)
+    estimator = embedding(early_stopping=early_stopping).fit(file_of_a_plane)
+    assert estimator.score(X) > -1e-2 * X.var(axis=0).mean()
+    assert estimator.n_features_in_ == 6
+    np.testing.assert_array_equal(estimator.transform(file_of_a_plane), estimator.transform(X))
+    again = embedding(early_stopping=early_stopping).fit(file_of_a_plane)
+    np.testing.assert_array_equal(again.transform(X), estimator.transform(X))
+
+
+def test_estimator_never_reads_a_file_as_a_whole(file_of_a_plane, monkeypatch):
+    read = []
+    original = FileRows._take
+    monkeypatch.setattr(
+        FileRows, "_take", lambda rows, index: read.append(len(index)) or original(rows, index)
+    )
+    monkeypatch.setattr("skrepr._closed_form._BLOCK_VALUES", 6 * 64)
+    embedding(max_epochs=1, early_stopping=False).fit(file_of_a_plane)
+    passes = [size for size in read if size <= 64]
+    assert sum(passes) >= 3 * 600  # statistics, training, readout
+    # a sample of a bounded number of rows describes the result
+    assert all(size <= 64 or size in (512, 600) for size in read)
+    assert isinstance(
+        _rows.read_rows(
+            embedding(), file_of_a_plane, CPU, input_shape=None, missing="error", n_least=2
+        )[0],
+        FileRows,
+    )
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_file_is_checked_to_its_end(file_of_a_plane, value):
+    broken = np.memmap(file_of_a_plane.filename, dtype=np.float32, mode="r+", shape=(600, 6))
+    broken[-1, -1] = value
+    with pytest.raises(ValueError, match=r"NaN|infinity"):
+        embedding().fit(broken)
+
+
+# ------------------------------------------------------------------------------ shapes
+
+
+@pytest.mark.parametrize(
+    ("layout", "input_shape", "expected"),
+    [
+        ((12,), None, (12,)),
+        ((12,), (1, -1), (1, 12)),
+        ((12,), (3, 2, -1), (3, 2, 2)),
+        ((12,), (3, 4), (3, 4)),
+        ((3, 4), (3, -1), (3, 4)),
+        ((3, 4), None, (3, 4)),
+    ],
+)
+def test_sample_shape_of(layout, input_shape, expected):
+    assert sample_shape_of(layout, input_shape) == expected
+
+
+@pytest.mark.parametrize(
+    ("layout", "input_shape"), [((12,), (5, -1)), ((12,), (3, 5)), ((3, 4), (4, 3))]
+)
+def test_sample_shape_that_does_not_fit(layout, input_shape):
+    with pytest.raises(ValueError, match="does not fit samples of shape"):
+        sample_shape_of(layout, input_shape)
+
+
+@pytest.mark.parametrize("sample_shape", [(1,), (64,), (784,), (3, 224, 224), (10**7,)])
+def test_chunks_are_small_beside_the_data(sample_shape):
+    n = chunk_rows(sample_shape)
+    assert 1 <= n <= 4096
+    assert n == 1 or n * np.prod(sample_shape) * 4 <= 8 * 2**20
