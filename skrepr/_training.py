@@ -227,7 +227,8 @@ class KeepBest(Callback):
 
     Weights are those of the whole module, buffers included, so that student, teacher and
     queue stay together. The weights at the start count as epoch 0, and are left only for a
-    gain that a tenth of the rows can tell from chance. Without held-out rows the weights of the last complete epoch are kept, for the case of an interruption.
+    gain that a tenth of the rows can tell from chance. Without held-out rows the weights of
+    the last complete epoch are kept, for the case of an interruption.
 
     Parameters
     ----------
@@ -252,9 +253,9 @@ class KeepBest(Callback):
         rows = net.run_.held_out
         self.held_out_ = rows is not None
         self.start_loss_ = self._held_out_loss(net, rows) if self.held_out_ else np.inf
-        self.loss_ = self.start_loss_
-        if self.held_out_:
-            self.loss_ -= _LEAST_GAIN * abs(self.start_loss_)
+        self.loss_ = np.inf
+        if np.isfinite(self.start_loss_):
+            self.loss_ = self.start_loss_ - _LEAST_GAIN * abs(self.start_loss_)
 
     @staticmethod
     def _held_out_loss(net, rows):
@@ -533,7 +534,9 @@ def train(
     keep_best = next(cb for _, cb in net.callbacks_ if isinstance(cb, KeepBest))
     with randomness:
         net.notify("on_train_begin", X=rows, y=None)
-        interrupted = not _run_epochs(net, rows, epochs, may_stop_early=interruptible and not open_ended)
+        interrupted = not _run_epochs(
+            net, rows, epochs, may_stop_early=interruptible and not open_ended
+        )
         watch.finishing = True
         if interrupted:
             warnings.warn(

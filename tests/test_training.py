@@ -173,7 +173,9 @@ def make(cls):
     return module
 
 
-def train_ours(module, callbacks, *, held_out=True, epochs=4, open_ended=False, **changes):
+def train_ours(
+    module, callbacks, *, held_out=True, epochs=4, open_ended=False, restart=None, **changes
+):
     settings = {
         "optimizer": None,
         "optimizer_params": None,
@@ -193,7 +195,7 @@ def train_ours(module, callbacks, *, held_out=True, epochs=4, open_ended=False, 
     judged = Rows(torch.from_numpy(table(N_HELD_OUT, 1)), (N_FEATURES,), device)
     randomness = Randomness(module, device)
     randomness.foreign = False  # these modules draw nothing, so the order is all that is drawn
-    best_epoch = _training.train(
+    best_epoch, _ = _training.train(
         net,
         rows,
         judged if held_out else None,
@@ -201,6 +203,7 @@ def train_ours(module, callbacks, *, held_out=True, epochs=4, open_ended=False, 
         randomness=randomness,
         watch=_training.Interruption(),
         open_ended=open_ended,
+        restart=restart,
     )
     return net, best_epoch
 
@@ -451,6 +454,27 @@ def test_start_is_epoch_0_and_patience_ends_training():
     assert best_epoch == 0
     assert len(net.history) == 3
     assert_same_state(module.state_dict(), start)
+
+
+@pytest.mark.parametrize(
+    ("learning_rate", "expected"), [(1e-5, 0), (3e-3, 12)], ids=["too small a gain", "a gain"]
+)
+def test_start_is_left_for_a_gain_only(learning_rate, expected):
+    module = make(Loss)
+    module.layers[1].momentum = 0.0  # its statistics alone would change the held-out loss
+    restarted = []
+    net, best_epoch = train_ours(
+        module,
+        [],
+        epochs=12,
+        learning_rate=learning_rate,
+        weight_decay=0.0,
+        restart=lambda: restarted.append(True),
+    )
+    losses = [row["valid_loss"] for row in net.history]
+    assert losses == sorted(losses, reverse=True)
+    assert best_epoch == expected
+    assert len(restarted) == (expected == 0)
 
 
 def test_patience_counts_from_the_best_epoch():
