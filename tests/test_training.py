@@ -457,9 +457,9 @@ def test_start_is_epoch_0_and_patience_ends_training():
 
 
 @pytest.mark.parametrize(
-    ("learning_rate", "expected"), [(1e-5, 0), (3e-3, 12)], ids=["too small a gain", "a gain"]
+    ("learning_rate", "left"), [(1e-5, False), (3e-3, True)], ids=["too small a gain", "a gain"]
 )
-def test_start_is_left_for_a_gain_only(learning_rate, expected):
+def test_start_is_left_for_a_gain_only(learning_rate, left):
     module = make(Loss)
     module.layers[1].momentum = 0.0  # its statistics alone would change the held-out loss
     restarted = []
@@ -472,9 +472,9 @@ def test_start_is_left_for_a_gain_only(learning_rate, expected):
         restart=lambda: restarted.append(True),
     )
     losses = [row["valid_loss"] for row in net.history]
-    assert losses == sorted(losses, reverse=True)
-    assert best_epoch == expected
-    assert len(restarted) == (expected == 0)
+    assert losses[-1] < losses[0]
+    assert (best_epoch > 0) == left
+    assert restarted == ([] if left else [True])
 
 
 def test_patience_counts_from_the_best_epoch():
