@@ -32,9 +32,9 @@ class ConvNet(BaseEstimator):
 
     Works on series ``(n_channels, length)`` and on images
     ``(n_channels, height, width)``, of any size: the decoder returns odd sizes exactly.
-    Small images (sides up to 64) and short series (up to 256 steps) keep their resolution
-    in the first layer; larger ones pass through a stem, one convolution whose stride
-    brings them down to that size.
+    Small images (sides up to 64) and short series (up to 256 steps) go straight to these
+    convolutions; larger ones pass through a stem first, one convolution whose stride brings
+    them down to that size.
 
     Parameters
     ----------
@@ -105,9 +105,7 @@ class ConvNet(BaseEstimator):
         layers = []
         for step in steps:
             layers.append(
-                convolution(
-                    step.n_in, step.n_out, step.kernel, step.stride, step.kernel // 2
-                )
+                convolution(step.n_in, step.n_out, step.kernel, step.stride, step.kernel // 2)
             )
             layers += self._finish(step.n_out, n_spatial)
         flat = steps[-1].n_out * math.prod(steps[-1].size_out)
@@ -141,7 +139,7 @@ class ConvNet(BaseEstimator):
             # what the stride of the encoder rounded away: the sizes return exactly
             padding = tuple(
                 big - (small - 1) * step.stride - 1
-                for big, small in zip(step.size_in, step.size_out)
+                for big, small in zip(step.size_in, step.size_out, strict=True)
             )
             layers.append(
                 transposed(
@@ -168,9 +166,17 @@ class ConvNet(BaseEstimator):
         check_layers(self)
         channels = check_widths(self, "channels", self.channels)
         if not channels:
-            raise ValueError("ConvNet needs at least one convolution: channels=() is empty.")
+            raise ValueError(
+                "The 'channels' parameter of ConvNet must name at least one convolution. Got "
+                f"{self.channels!r} instead."
+            )
         kernel = self.kernel_size
-        if not isinstance(kernel, numbers.Integral) or kernel < 1 or kernel % 2 == 0:
+        if (
+            not isinstance(kernel, numbers.Integral)
+            or isinstance(kernel, bool)
+            or kernel < 1
+            or kernel % 2 == 0
+        ):
             raise ValueError(
                 "The 'kernel_size' parameter of ConvNet must be an odd integer >= 1. "
                 f"Got {kernel!r} instead."

@@ -1,6 +1,7 @@
 """The multi-layer perceptron."""
 
 import math
+from itertools import pairwise
 
 from sklearn.base import BaseEstimator
 from torch import nn
@@ -78,7 +79,7 @@ class MLP(BaseEstimator):
         """
         widths = (math.prod(input_shape), *self._hidden_widths(), n_components)
         branch = nn.Sequential(nn.Flatten(), *self._layers(widths))
-        return with_linear_path(branch, input_shape, (n_components,), self.linear_path)
+        return self._with_linear_path(branch, input_shape, (n_components,))
 
     def make_decoder(self, n_components, output_shape):
         """Make the decoder.
@@ -96,7 +97,12 @@ class MLP(BaseEstimator):
         """
         widths = (n_components, *self._hidden_widths()[::-1], math.prod(output_shape))
         branch = nn.Sequential(*self._layers(widths), nn.Unflatten(1, tuple(output_shape)))
-        return with_linear_path(branch, (n_components,), output_shape, self.linear_path)
+        return self._with_linear_path(branch, (n_components,), output_shape)
+
+    def _with_linear_path(self, branch, input_shape, output_shape):
+        if self.linear_path is not None and not self._hidden_widths():
+            branch = None  # it would be a second linear map
+        return with_linear_path(branch, input_shape, output_shape, self.linear_path)
 
     def _hidden_widths(self):
         check_layers(self)
@@ -104,7 +110,7 @@ class MLP(BaseEstimator):
 
     def _layers(self, widths):
         layers = []
-        for n_inputs, n_outputs in zip(widths[:-2], widths[1:-1]):
+        for n_inputs, n_outputs in pairwise(widths[:-1]):
             layers.append((nn.Linear if layers else InputLinear)(n_inputs, n_outputs))
             layers += finishing_layers(
                 n_outputs, 0, self.activation, self.normalization, self.dropout
