@@ -79,11 +79,9 @@ class Rows:
 
     def solver_input(self, n_rows):
         """Return a matrix for a solver of scikit-learn: at most ``n_rows``, flattened."""
-        matrix = self.sample(n_rows).flatten(1).cpu().numpy()
-        if np.isnan(matrix).any():
-            mean = np.nan_to_num(np.nanmean(matrix, axis=0))
-            matrix = np.where(np.isnan(matrix), mean, matrix)
-        return matrix
+        matrix = self.sample(n_rows).flatten(1)
+        mean = matrix.nanmean(0).nan_to_num()
+        return torch.where(matrix.isnan(), mean, matrix).cpu().numpy()
 
     def batches(self, batch_size, generator=None):
         """Return an iterable over batches; each pass is shuffled by ``generator``, if any."""
@@ -275,7 +273,7 @@ def sample_shape_of(layout, input_shape):
     """
     if input_shape is None:
         return tuple(layout)
-    wanted, n_values = tuple(input_shape), math.prod(layout)
+    wanted, n_values = tuple(map(int, input_shape)), math.prod(layout)
     known = math.prod(side for side in wanted if side != -1)
     fits = n_values % known == 0 if -1 in wanted else n_values == known
     resolved = tuple(n_values // known if side == -1 else side for side in wanted)

@@ -296,11 +296,12 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_kinds_of_input_are_the_same_numbers(name, kind, tmp_path, X):
+def test_kinds_of_input_are_the_same_numbers(name, kind, tmp_path, X, monkeypatch):
     values = X.round()
     same = KINDS[kind](values, tmp_path)
     expected = make(name).fit(values)
     received = make(name).fit(same)
+    monkeypatch.setattr(_rows, "_CHUNK_ROWS", 64)
     np.testing.assert_allclose(received.transform(same), expected.transform(values), rtol=1e-5)
     np.testing.assert_allclose(received.score(same), expected.score(values), rtol=1e-5)
     np.testing.assert_allclose(

@@ -1,0 +1,494 @@
+"""Laws of what all embeddings share: collapse, safe fits, streams, schedules, layouts."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import BaseEstimator, clone
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
+from sklearn.decomposition import PCA
+from skorch import NeuralNet
+from skorch.callbacks import Callback
+from torch import nn
+
+from skrepr import AutoencoderEmbedding, RepresentationCollapseWarning
+from skrepr._base import collapse
+from skrepr.architectures import MLP, ConvNet
+from skrepr.augmentations import FeatureDropout, GaussianNoise
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(150, 6)).astype(np.float32)
+SERIES = RNG.normal(size=(40, 2, 9)).astype(np.float32)
+
+
+def make(**parameters):
+    small = {"n_components": 3, "architecture": MLP((8,)), "max_epochs": 2, "random_state": 0}
+    return AutoencoderEmbedding(**small | parameters)
+
+
+# ------------------------------------------------------------------------------ collapse
+
+
+class Scaled(nn.Module):
+    """A fixed linear map, each unit times a number: 0 is a dead unit."""
+
+    def __init__(self, n_inputs, scales, shift=0.0):
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        basis = torch.linalg.qr(torch.randn(n_inputs, n_inputs, generator=generator)).Q
+        self.register_buffer("weight", basis[: len(scales)] * torch.tensor(scales)[:, None])
+        self.shift = shift
+
+    def forward(self, x):
+        return x.flatten(1) @ self.weight.T + self.shift
+
+
+class Squeezing(BaseEstimator):
+    """A recipe whose encoder gives each component the standard deviation it is told."""
+
+    def __init__(self, scales, shift=0.0):
+        self.scales = scales
+        self.shift = shift
+
+    def make_encoder(self, input_shape, n_components):
+        return Scaled(math.prod(input_shape), self.scales, self.shift)
+
+    def make_decoder(self, n_components, output_shape):
+        return nn.Sequential(
+            nn.Linear(n_components, math.prod(output_shape)), nn.Unflatten(1, output_shape)
+        )
+
+
+def squeezing(*scales, **parameters):
+    architecture = Squeezing([float(scale) for scale in scales])
+    return make(n_components=len(scales), architecture=architecture, whiten=True, **parameters)
+
+
+WIDE = RNG.normal(size=(150, 20)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("scales", "figure"),
+    [
+        ((0, 0, 0), "all 3 components are constant"),
+        ((0,), "all 1 components are constant"),
+        ((1, 1, 0), r"1 of 3 components hardly vary \(the smallest has .* standard deviation"),
+        ((1, 1e-5, 1e-5), "2 of 3 components hardly vary"),
+        ((1, *[0.003] * 11), r"effective rank is 1\.\d with 12 components, .* PCA .* is 1[12]\."),
+    ],
+)
+def test_collapse_is_told_with_figure_and_advice(scales, figure):
+    # whitening would hide that units differ, so the readout is left as the identity
+    estimator = squeezing(*scales, sparsity=1e-6)
+    with pytest.warns(RepresentationCollapseWarning, match=f"{figure}.* Try a smaller"):
+        estimator.fit(WIDE)
+    assert estimator.transform(WIDE).shape == (150, len(scales))
+
+
+@pytest.mark.parametrize("rotated", [True, False])
+def test_a_dead_encoder_is_noticed_whatever_the_readout(rotated):
+    sparsity = 0.0 if rotated else 1e-6
+    for whiten in (True, False):
+        estimator = squeezing(0, 0, 0, sparsity=sparsity).set_params(whiten=whiten)
+        with pytest.warns(RepresentationCollapseWarning, match="constant"):
+            estimator.fit(X)
+
+
+def test_an_offset_does_not_hide_a_collapse():
+    architecture = Squeezing([0.0, 0.0], shift=1e3)
+    with pytest.warns(RepresentationCollapseWarning, match="constant"):
+        make(n_components=2, architecture=architecture).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("data", "estimator"),
+    [
+        (np.ones((150, 6)), squeezing(0, 0, 0)),
+        (np.zeros((150, 6)), make()),
+        (X[:99], squeezing(0, 0, 0)),
+        (X, squeezing(1)),
+        (X, squeezing(1, 0.5, 0.25)),
+        (WIDE, squeezing(1, *[0.3] * 11, sparsity=1e-6)),
+    ],
+    ids=["constant data", "zeros", "few rows", "one component", "some decay", "more decay"],
+)
+def test_no_false_alarm(data, estimator):
+    estimator.fit(data)  # warnings are errors
+
+
+def test_no_warning_in_a_stream():
+    squeezing(0, 0, 0).partial_fit(X)
+
+
+@pytest.mark.parametrize(
+    "load", [load_iris, load_wine, load_breast_cancer, load_digits], ids=lambda f: f.__name__
+)
+@pytest.mark.parametrize("n_components", [1, 2, 16, 80])
+def test_no_false_alarm_on_plain_data(load, n_components):
+    make(n_components=n_components, max_epochs=1).fit(load().data)
+
+
+@pytest.mark.parametrize("n_components", [1, 3, 12])
+def test_pca_is_never_a_collapse(n_components):
+    low_rank = RNG.normal(size=(300, 3)) @ RNG.normal(size=(3, 12))
+    for data in (WIDE[:, :12], low_rank, WIDE[:, :12] * np.logspace(0, -8, 12), X.repeat(2, 1)):
+        assert collapse(PCA(n_components).fit_transform(data), data) is None
+
+
+def test_collapse_counts_missing_values_as_the_mean():
+    holes = np.where(RNG.uniform(size=WIDE.shape) < 0.2, np.nan, WIDE)
+    holes[:, 3] = np.nan
+    assert collapse(WIDE[:, :4], holes) is None
+    assert "constant" in collapse(np.ones((150, 4)), holes)
+
+
+def test_missing_columns_do_not_disturb_the_judgement():
+    holes = X.copy()
+    holes[:, 3] = np.nan
+    make(missing="mask").fit(holes)
+
+
+# --------------------------------------------------------------- a fit that does not end
+
+
+class Fails(Callback):
+    """Fails at the end of an epoch."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == self.epoch:
+            raise RuntimeError("in the middle")
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize(
+    "breaks", ["training", "_read", "_choose_parts", "_make_module", "_settle", "_describe"]
+)
+def test_a_fit_that_fails_leaves_nothing(breaks, method, monkeypatch):
+    def fail(*arguments, **keywords):
+        raise RuntimeError("in the middle")
+
+    if breaks == "training":
+        estimator = make(callbacks=[Fails(1)])
+    else:
+        estimator = make()
+        monkeypatch.setattr(AutoencoderEmbedding, breaks, fail)
+    before = dict(vars(estimator))
+    with pytest.raises(RuntimeError, match="in the middle"):
+        getattr(estimator, method)(pd.DataFrame(X, columns=list("abcdef")))
+    assert vars(estimator) == before
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_fit_that_fails_leaves_the_earlier_one(method, warm_start):
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    estimator = make(warm_start=warm_start).fit(frame)
+    Z, history = estimator.transform(frame), estimator.history_
+    estimator.set_params(callbacks=[Fails(3 if warm_start or method == "partial_fit" else 1)])
+    before = dict(vars(estimator))
+    other = frame if warm_start or method == "partial_fit" else frame[["b", "a"]]
+    with pytest.raises(RuntimeError, match="in the middle"):
+        getattr(estimator, method)(other)
+    assert vars(estimator).keys() == before.keys()
+    assert all(vars(estimator)[name] is value for name, value in before.items())
+    np.testing.assert_array_equal(estimator.transform(frame), Z)
+    pd.testing.assert_frame_equal(estimator.history_, history)
+
+
+def test_parts_are_never_changed():
+    architecture, corruption = MLP((8,)), [("noise", GaussianNoise(0.1))]
+    before = repr(architecture), repr(corruption)
+    estimator = make(architecture=architecture, corruption=corruption).fit(X)
+    assert estimator.architecture is architecture
+    assert estimator.corruption is corruption
+    assert (repr(architecture), repr(corruption)) == before
+    assert estimator.architecture_ is not architecture
+
+
+# --------------------------------------------------------------------------- partial_fit
+
+
+def streamed(chunks, **parameters):
+    estimator = make(**parameters)
+    for chunk in chunks:
+        estimator.partial_fit(chunk)
+    return estimator
+
+
+def test_same_chunks_same_numbers():
+    chunks = [X[:60], X[60:61], X[61:]]
+    first, second = streamed(chunks), streamed(chunks)
+    np.testing.assert_array_equal(first.transform(X), second.transform(X))
+    other = streamed([X[:60], X[60:]])
+    assert not np.array_equal(first.transform(X), other.transform(X))
+
+
+def test_each_chunk_is_one_pass_over_all_of_it():
+    estimator = streamed([X[:50]] * 3, early_stopping=True, max_epochs=7, batch_size=20)
+    assert estimator.n_epochs_ == 3
+    assert estimator.max_epochs_ == 1
+    assert estimator.early_stopping_ is False
+    assert "valid_loss" not in estimator.history_
+    states = estimator.net_.optimizer_.state.values()
+    assert {int(state["step"]) for state in states} == {3 * 3}
+
+
+@pytest.mark.parametrize(("batch_size", "expected"), [(20, 20), (1000, 1000)])
+def test_a_stream_keeps_its_batch_size(batch_size, expected):
+    estimator = streamed([X[:5]], batch_size=batch_size)
+    assert estimator.batch_size_ == expected
+    assert estimator.partial_fit(X).batch_size_ == expected
+    assert streamed([X[:5], X]).batch_size_ == streamed([X, X[:5]]).batch_size_
+
+
+def test_a_later_chunk_may_be_one_row():
+    estimator = streamed([X, X[:1]])
+    assert np.isfinite(estimator.transform(X)).all()
+    assert estimator.n_epochs_ == 2
+
+
+def test_a_stream_learns():
+    curve = np.linspace(-1, 1, 400)[:, None] ** [1, 2, 3]
+    parameters = {"n_components": 1, "learning_rate": 1e-2, "architecture": MLP((16,))}
+    estimator = make(**parameters).partial_fit(curve)
+    first = estimator.score(curve)
+    for _ in range(30):
+        estimator.partial_fit(curve)
+    assert estimator.score(curve) > 0.5 * first
+
+
+def test_a_stream_goes_on_from_a_fit_and_ends_with_one():
+    estimator = make().fit(X).partial_fit(X)
+    assert estimator.n_epochs_ == 3
+    assert not hasattr(estimator, "explained_variance_ratio_")
+    anew = estimator.fit(X)
+    assert anew.n_epochs_ == 2
+    np.testing.assert_array_equal(anew.transform(X), make().fit(X).transform(X))
+
+
+def test_a_stream_is_no_fit_on_its_first_chunk():
+    stream, fit = make().partial_fit(X), make(max_epochs=1).fit(X)
+    assert stream.module_.state_dict().keys() == fit.module_.state_dict().keys()
+    eye = torch.eye(3)
+    assert stream.readout_.matrix.equal(eye)
+    assert not fit.readout_.matrix.equal(eye)
+
+
+# ----------------------------------------------------------------- schedule and warm start
+
+
+@pytest.mark.parametrize(
+    ("n", "parameters", "expected"),
+    [
+        (499, {}, False),
+        (500, {}, True),
+        (500, {"validation_fraction": None}, False),
+        (500, {"early_stopping": False}, False),
+        (20, {"early_stopping": True}, True),
+    ],
+)
+def test_early_stopping_auto(n, parameters, expected):
+    estimator = make(**parameters).fit(np.resize(X, (n, 6)))
+    assert estimator.early_stopping_ is expected
+    assert ("valid_loss" in estimator.history_) is expected
+
+
+def test_auto_is_told_in_numbers():
+    estimator = make(max_epochs="auto", validation_fraction=None).fit(X)
+    for name in ("max_epochs_", "batch_size_", "n_epochs_", "best_epoch_"):
+        assert type(getattr(estimator, name)) is int
+    assert 1 <= estimator.batch_size_ <= len(X)
+    assert estimator.n_epochs_ == estimator.best_epoch_ == estimator.max_epochs_
+    repeated = make(
+        max_epochs=estimator.max_epochs_,
+        batch_size=estimator.batch_size_,
+        early_stopping=estimator.early_stopping_,
+    ).fit(X)
+    np.testing.assert_array_equal(repeated.transform(X), estimator.transform(X))
+
+
+def test_patience_ends_early_and_the_best_epoch_is_kept():
+    noise = RNG.normal(size=(600, 6))
+    estimator = make(max_epochs=200, patience=3, learning_rate=0.1).fit(noise)
+    history = estimator.history_
+    assert estimator.n_epochs_ == len(history) < 200
+    assert estimator.n_epochs_ - estimator.best_epoch_ == 3
+    if estimator.best_epoch_:
+        assert history["valid_loss"].argmin() == estimator.best_epoch_ - 1
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.3])
+def test_validation_fraction(fraction, monkeypatch):
+    from skrepr import _training
+
+    sizes = []
+    original = _training.train
+
+    def train(net, rows, held_out, **keywords):
+        sizes.append((len(rows), len(held_out)))
+        return original(net, rows, held_out, **keywords)
+
+    monkeypatch.setattr(_training, "train", train)
+    make(early_stopping=True, validation_fraction=fraction).fit(X)
+    n_held_out = round(150 * fraction)
+    assert sizes == [(150 - n_held_out, n_held_out)]
+
+
+def test_warm_start_goes_on():
+    parameters = {"early_stopping": False}
+    straight = make(max_epochs=4, **parameters).fit(X)
+    warm = make(warm_start=True, **parameters).fit(X)
+    assert warm.n_epochs_ == 2
+    warm.fit(X)
+    assert warm.n_epochs_ == 4
+    np.testing.assert_array_equal(warm.transform(X), straight.transform(X))
+    cold = make(**parameters).fit(X).fit(X)
+    assert cold.n_epochs_ == 2
+
+
+# ---------------------------------------------------------------------- fitted attributes
+
+
+def test_history():
+    history = make(max_epochs=3, early_stopping=True).fit(X).history_
+    assert isinstance(history, pd.DataFrame)
+    assert list(history) == ["epoch", "train_loss", "valid_loss", "seconds"]
+    assert list(history["epoch"]) == [1, 2, 3]
+    assert (history["seconds"] > 0).all()
+    assert list(make().fit(X).history_) == ["epoch", "train_loss", "seconds"]
+
+
+def test_history_has_every_term_of_the_loss():
+    history = make(sparsity=0.1, early_stopping=True).fit(X).history_
+    for prefix in ("train", "valid"):
+        terms = history[f"{prefix}_reconstruction"] + history[f"{prefix}_sparsity"]
+        np.testing.assert_allclose(terms, history[f"{prefix}_loss"], rtol=1e-5)
+
+
+def test_history_of_no_epoch(monkeypatch):
+    # what cross-validation finds where training only harms
+    monkeypatch.setattr(AutoencoderEmbedding, "_cross_validated_epochs", lambda *_: 0)
+    estimator = make(max_epochs="auto").fit(X)
+    assert estimator.n_epochs_ == estimator.best_epoch_ == estimator.max_epochs_ == 0
+    assert list(estimator.history_) == ["epoch", "train_loss", "seconds"]
+    pca = PCA(3).fit(X)
+    np.testing.assert_allclose(
+        estimator.reconstruct(X), pca.inverse_transform(pca.transform(X)), atol=1e-4
+    )
+
+
+def test_fitted_attributes():
+    estimator = make().fit(pd.DataFrame(X, columns=list("abcdef")))
+    assert estimator.n_features_in_ == 6
+    assert list(estimator.feature_names_in_) == list("abcdef")
+    assert estimator.input_shape_ == estimator.layout_ == (6,)
+    assert isinstance(estimator.module_, nn.Module)
+    assert not estimator.module_.training
+    assert isinstance(estimator.net_, NeuralNet)
+    assert isinstance(estimator.device_, torch.device)
+    assert not hasattr(estimator.fit(X), "feature_names_in_")
+
+
+# -------------------------------------------------------------------------------- layouts
+
+
+@pytest.mark.parametrize(
+    ("input_shape", "expected"),
+    [
+        (None, (18,)),
+        ((-1,), (18,)),
+        ((1, -1), (1, 18)),
+        ((-1, 9), (2, 9)),
+        ((2, 9), (2, 9)),
+        ([2, -1], (2, 9)),
+        ((1, -1, 6), (1, 3, 6)),
+        ((np.int64(2), np.int64(-1)), (2, 9)),
+    ],
+    ids=str,
+)
+def test_input_shape_reads_a_flat_table(input_shape, expected):
+    flat = SERIES.reshape(40, 18)
+    estimator = make(input_shape=input_shape).fit(flat)
+    assert estimator.input_shape_ == expected
+    assert estimator.layout_ == (18,)
+    assert estimator.n_features_in_ == 18
+    Z = estimator.transform(flat)
+    assert estimator.reconstruct(flat).shape == estimator.inverse_transform(Z).shape == (40, 18)
+
+
+@pytest.mark.parametrize("input_shape", [None, (2, 9), (-1, 9), (2, -1)], ids=str)
+def test_series_keep_their_layout(input_shape):
+    architecture = ConvNet((4,), normalization="layer")
+    estimator = make(input_shape=input_shape, architecture=architecture).fit(SERIES)
+    assert estimator.input_shape_ == estimator.layout_ == (2, 9)
+    assert estimator.n_features_in_ == 2
+    X_back = estimator.reconstruct(SERIES)
+    assert X_back.shape == SERIES.shape
+    assert X_back.dtype == np.float32
+    Z = estimator.transform(SERIES)
+    np.testing.assert_allclose(estimator.inverse_transform(Z), X_back, atol=1e-5)
+    flat = make(input_shape=(2, 9), architecture=architecture).fit(SERIES.reshape(40, 18))
+    np.testing.assert_array_equal(flat.transform(SERIES.reshape(40, 18)), Z)
+    X_back_flat = flat.inverse_transform(Z)
+    np.testing.assert_array_equal(X_back_flat.reshape(-1, 2, 9), estimator.inverse_transform(Z))
+
+
+def test_inverse_transform_undoes_transform_in_chunks(monkeypatch):
+    from skrepr import _rows
+
+    estimator = make().fit(X)
+    Z = estimator.transform(X)
+    expected = estimator.reconstruct(X)
+    np.testing.assert_allclose(estimator.inverse_transform(Z), expected, atol=1e-5)
+    monkeypatch.setattr(_rows, "_CHUNK_ROWS", 7)
+    np.testing.assert_allclose(estimator.inverse_transform(Z.tolist()), expected, atol=1e-5)
+
+
+# ---------------------------------------------------------------------------- named parts
+
+NAMED = [("mask", FeatureDropout(0.1)), ("noise", GaussianNoise(0.2))]
+
+
+def test_named_parts_are_parameters():
+    estimator = make(corruption=clone_pairs(NAMED))
+    params = estimator.get_params()
+    assert params["corruption__noise__scale"] == 0.2
+    assert isinstance(params["corruption__mask"], FeatureDropout)
+    assert "corruption__noise" not in estimator.get_params(deep=False)
+    estimator.set_params(corruption__noise__scale=0.5, n_components=2)
+    assert estimator.get_params()["corruption__noise__scale"] == 0.5
+    assert estimator.n_components == 2
+    estimator.set_params(corruption__mask=GaussianNoise(0.7))
+    assert estimator.get_params()["corruption__mask__scale"] == 0.7
+    assert [name for name, _ in estimator.corruption] == ["mask", "noise"]
+
+
+def clone_pairs(pairs):
+    return [(name, clone(part)) for name, part in pairs]
+
+
+def test_named_parts_are_replaced_before_they_are_reached_into():
+    estimator = make(corruption=clone_pairs(NAMED))
+    estimator.set_params(corruption__new__scale=0.4, corruption=[("new", GaussianNoise(0.1))])
+    assert estimator.corruption[0][1].scale == 0.4
+    estimator.set_params(corruption__new__scale=0.6, corruption__new=GaussianNoise(0.1))
+    assert estimator.corruption[0][1].scale == 0.6
+
+
+@pytest.mark.parametrize("name", ["corruption__blur__scale", "corruption__blur"])
+def test_unknown_named_parts(name):
+    with pytest.raises(ValueError, match=r"'blur'.*\['mask', 'noise'\]"):
+        make(corruption=clone_pairs(NAMED)).set_params(**{name: 1})
+
+
+def test_clone_copies_named_parts():
+    estimator = make(corruption=clone_pairs(NAMED))
+    cloned = clone(estimator)
+    cloned.set_params(corruption__noise__scale=9)
+    assert estimator.get_params()["corruption__noise__scale"] == 0.2
+    assert repr(estimator).count("GaussianNoise") == 1
