@@ -519,6 +519,7 @@ def train(
     KeyboardInterrupt
         If interrupted before the end of the first epoch, in a stream, or twice.
     """
+    watch.finishing = False
     n_before = len(net.history)
     steps = epochs * len(rows.batches(net.batch_size))
     net.run_ = _Run(
