@@ -29,6 +29,8 @@ class LinearPath(nn.Module):
 
     def __init__(self, branch, input_shape, output_shape, start):
         super().__init__()
+        self.register_buffer("low", torch.full(input_shape, -torch.inf))
+        self.register_buffer("high", torch.full(input_shape, torch.inf))
         self.output_shape = tuple(output_shape)
         self.linear = InputLinear(math.prod(input_shape), math.prod(output_shape))
         self.branch = branch
@@ -40,10 +42,12 @@ class LinearPath(nn.Module):
 
     def forward(self, x):
         y = self.linear(x.flatten(1)).unflatten(1, self.output_shape)  # (B, *output)
-        return y if self.branch is None else y + self.branch(x)
+        if self.branch is None:
+            return y
+        return y + self.branch(x.clamp(self.low, self.high))
 
     @torch.no_grad()
-    def start_linear_path(self, weight, bias):
+    def start_linear_path(self, weight, bias, low, high):
         """Set the linear map to a solution in closed form, if it waits for one.
 
         Parameters
@@ -53,6 +57,10 @@ class LinearPath(nn.Module):
             `n_components`), only the first rows or columns are set: spare inputs begin
             without effect, spare outputs as torch draws them.
         bias : torch.Tensor of shape (k,) or (n_outputs,)
+        low, high : torch.Tensor of shape (n_inputs,) or (k,)
+            Range of the inputs in the training rows. Beyond it the branch stays at what it
+            is at the border, and the map goes on linearly: a network has learnt nothing
+            about how to go on, and a row far out would be rebuilt arbitrarily badly.
         """
         if self.start != "pca":
             return
@@ -60,6 +68,8 @@ class LinearPath(nn.Module):
         self.linear.weight[:, n_inputs:] = 0
         self.linear.weight[:n_outputs, :n_inputs] = weight / self.linear.shrink
         self.linear.bias[: bias.shape[0]] = bias
+        self.low.view(-1)[:n_inputs] = low
+        self.high.view(-1)[:n_inputs] = high
 
 
 _WITH_WEIGHTS = (
