@@ -18,13 +18,12 @@ from ._base import (
     ENCODER_RECIPE,
     SHARED_CONSTRAINTS,
     BaseEmbedding,
-    DecoderMixin,
     Interval,
     StrOptions,
-    parts_of,
 )
-from ._closed_form import blocks, column_statistics, principal_axes
-from ._rows import chunk_rows
+from ._closed_form import Units, blocks, decoder_geometry, linear_start
+from ._decoding import DecoderMixin
+from ._named_parts import parts_of
 from .architectures import MLP, ConvNet
 from .architectures._from_module import ModuleEncoder, module_decoder
 
@@ -39,10 +38,6 @@ _LOSSES = {
 
 class _Autoencoder(nn.Module):
     """Encoder, decoder, and the loss between a batch and its reconstruction.
-
-    The network sees the data centred and divided by one number, the root mean square of
-    the columns' standard deviations. So the units of X do not matter, while the relative
-    scales of the columns, which PCA respects, stay.
 
     Parameters
     ----------
@@ -85,11 +80,10 @@ class _Autoencoder(nn.Module):
         self.sparsity = sparsity
         self.contraction = contraction
         self.exact_contraction = exact_contraction
-        self.register_buffer("centre", torch.zeros(input_shape))
-        self.register_buffer("scale", torch.ones(()))
+        self.units = Units(input_shape)
 
     def forward(self, x):  # (B, *input_shape)
-        target = self._normalise(x)
+        target = self._seen(x)
         inputs = self._corrupt(target)
         if not self.contraction:
             h = self._code(inputs)  # (B, K)
@@ -108,22 +102,23 @@ class _Autoencoder(nn.Module):
         return terms if len(terms) > 1 else terms["reconstruction"]
 
     def encode(self, x):
-        return self._code(self._normalise(x))  # (B, K)
+        return self._code(self._seen(x))  # (B, K)
 
     def decode(self, h):
         output = self.decoder(h)  # (B, *input_shape)
         if self.loss == "binary_cross_entropy":
             return output.sigmoid()
-        return output * self.scale + self.centre
+        return self.units.undo(output)
 
-    def _normalise(self, x):
-        inputs = (x - self.centre) / self.scale
+    def _seen(self, x):
+        """What the network sees of a batch: a missing value is a mean one."""
+        inputs = self.units(x)
         return inputs.nan_to_num() if self.missing else inputs
 
     def _code(self, inputs):
         if isinstance(self.encoder, ModuleEncoder):
             # a network trained elsewhere knows the data in their own units
-            inputs = inputs * self.scale + self.centre
+            inputs = self.units.undo(inputs)
         return self.encoder(inputs)
 
     def _corrupt(self, x):
@@ -167,70 +162,28 @@ class _Autoencoder(nn.Module):
 
     @torch.no_grad()
     def start(self, rows):
-        """Find centre and scale, and start linear paths at PCA: codes of unit variance."""
-        mean, variance = column_statistics(rows)
-        self.centre.copy_(mean.reshape(self.centre.shape))
-        scale = float(variance.mean().sqrt())
-        self.scale.fill_(scale if scale > 0 else 1.0)
-        self.eval()._corrupt(self._normalise(rows.sample(2)))  # what is wrong with it is told now
-        paths = [
-            part
-            for part in (self.encoder, self.decoder)
-            if getattr(part, "start", None) == "pca"
-        ]
-        if not paths:
+        """Find the units, and start linear paths at PCA: a code of unit variance."""
+        self.units.fit(rows)
+        self.eval()._corrupt(self._seen(rows.sample(2)))  # what is wrong with it is told now
+        if not any(hasattr(part, "start_linear_path") for part in (self.encoder, self.decoder)):
             return
-        _, axes, deviation = principal_axes(rows, self.width)  # (k, d), (k,)
-        to_code = axes * (self.scale.cpu() / deviation)[:, None]
-        from_code = axes.T * (deviation / self.scale.cpu())  # (d, k)
-        offset = torch.zeros(axes.shape[1])
+        pca = linear_start(rows, self.units, self.width)
+        k, d = pca.to_code.shape
+        offset, from_code = torch.zeros(d), pca.from_code
         if self.loss == "binary_cross_entropy":
-            # first order of the logit around the mean, tamed where columns are nearly constant
-            p = mean.float().clamp(0.01, 0.99)
+            # first order of the logit around the mean, tamed where columns hardly vary
+            p = self.units.centre.cpu().flatten().clamp(0.01, 0.99)
             offset = p.logit()
-            from_code = from_code * self.scale.cpu() / (p * (1 - p)).clamp(min=0.05)[:, None]
-        low, high, low_code, high_code = self._ranges(rows, to_code)
-        if self.encoder in paths:
-            self.encoder.start_linear_path(to_code, torch.zeros(len(axes)), low, high)
-        if self.decoder in paths:
-            self.decoder.start_linear_path(from_code, offset, low_code, high_code)
-
-    def _ranges(self, rows, to_code):
-        """Find the least and the largest input and code of the training rows."""
-        to_code = to_code.to(self.centre.device)
-        extremes = []
-        for batch in rows.batches(chunk_rows(rows.sample_shape)):
-            inputs = self._normalise(batch).flatten(1)
-            extremes.append([end for part in (inputs, inputs @ to_code.T) for end in part.aminmax(dim=0)])
-        lows, highs, low_codes, high_codes = map(torch.stack, zip(*extremes))
-        return lows.amin(0), highs.amax(0), low_codes.amin(0), high_codes.amax(0)
+            slope = self.units.scale.cpu() / (p * (1 - p)).clamp(min=0.05)
+            from_code = from_code * slope[:, None]
+        if hasattr(self.encoder, "start_linear_path"):
+            self.encoder.start_linear_path(pca.to_code, torch.zeros(k), pca.low, pca.high)
+        if hasattr(self.decoder, "start_linear_path"):
+            self.decoder.start_linear_path(from_code, offset, pca.low_code, pca.high_code)
 
     def geometry(self, x):
-        """Measure how far a step in the code moves the reconstruction.
-
-        Returns the arguments of `Readout.fit`: with ``J`` the slopes of the decoder over
-        one standard deviation of each unit, ``metric`` is the mean of ``J.T @ J`` over
-        rows, so that distances between embeddings are those between reconstructions, to
-        first order; for a linear decoder this is PCA in the units of X.
-        """
-        h = self.encode(x)  # (B, K)
-        n_values = self.centre.numel() * self.width
-        h = h[: max(8, min(len(h), 2**26 // n_values))]
-        step = h.std(0)
-        step = torch.where(step > 0, step, 1.0)
-        metric = h.new_zeros(self.width, self.width)
-        loadings = h.new_zeros(self.centre.numel(), self.width)
-        for part in h.split(max(1, 2**22 // n_values)):
-            moved = part[:, None] + torch.diag(step / 2)  # (B, K, K): one unit each
-            back = part[:, None] - torch.diag(step / 2)
-            rise = self.decode(moved.flatten(0, 1)) - self.decode(back.flatten(0, 1))
-            slopes = rise.reshape(len(part), self.width, -1) / (self.scale * step[:, None])
-            metric += torch.einsum("bkd,bld->kl", slopes, slopes)  # slopes: (B, K, d)
-            loadings += slopes.sum(0).T
-        return {
-            "metric": metric.double() / len(h) * self.scale.double() ** 2,
-            "loadings": loadings / len(h),
-        }
+        """Let distances between embeddings be those between reconstructions."""
+        return decoder_geometry(self.decode, self.encode(x), self.units.scale)
 
 
 class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
@@ -555,11 +508,6 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
         with np.errstate(invalid="ignore"):
             return np.where(n_seen > 0, -error / n_seen, np.float32(-self.reconstruction_error_))
 
-    def _squared_errors(self, batch):
-        """Sum of squared errors and number of observed values of each row, (B, 2)."""
-        errors = (batch - self._reconstruct(batch)).square().flatten(1)
-        return torch.stack([errors.nansum(1), (~errors.isnan()).sum(1)], 1)
-
     def _choose_parts(self, input_shape):
         if not self.trainable and not isinstance(self.architecture, nn.Module):
             raise ValueError(
@@ -617,40 +565,6 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
 
     def _keeps_axes(self):
         return self.sparsity > 0
-
-    @torch.inference_mode()
-    def _describe(self, rows, stream):
-        x = rows.sample(4096)
-        error, n_seen = self._squared_errors(x).double().sum(0).tolist()
-        self.reconstruction_error_ = error / max(1.0, n_seen)
-        vars(self).pop("explained_variance_ratio_", None)
-        if stream:
-            return
-        x = x[: max(32, 2**25 // (x[0].numel() * self._n_features_out))][:2048]
-        total = (x - x.nanmean(0)).double().square().nansum()
-        errors = torch.stack([total, *self._errors_of_first_components(x)])
-        gains = -errors.diff() / (total if total > 0 else 1.0)
-        self.explained_variance_ratio_ = gains.cpu().numpy()
-
-    def _errors_of_first_components(self, x, n_draws=4):
-        """Yield, for k = 1, 2, ..., the squared error left when k components are known.
-
-        The best guess is then the mean of the reconstruction over the other components,
-        which are taken from other rows. The product of the errors of two such draws has
-        the squared error of that mean as its expectation, without the variance of the
-        draws; averaged over all pairs of `n_draws` draws.
-        """
-        z = self._embed(x)
-        n, n_components = z.shape
-        shifts = [max(1, n * (draw + 1) // (n_draws + 1)) for draw in range(n_draws)]
-        for k in range(1, n_components + 1):
-            errors = []
-            for shift in shifts:
-                mixed = torch.cat([z[:, :k], z.roll(shift, 0)[:, k:]], 1)
-                rebuilt = self.module_.decode(self.readout_.undo(mixed))
-                errors.append((x - rebuilt).double().nan_to_num())
-            own = sum(error.square().sum() for error in errors)
-            yield (sum(errors).square().sum() - own) / (n_draws * (n_draws - 1))
 
 
 def _copied(part, default):

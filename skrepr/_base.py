@@ -27,15 +27,15 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.decomposition import PCA
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from . import metrics
 from ._closed_form import Moments, Readout
+from ._named_parts import NamedPartsMixin
 from ._randomness import Randomness, borrowed_generator, carry_generator, draws_globally
 from ._rows import chunk_rows, read_chunks, read_rows
+from .metrics import describe_collapse
 
 # From here on early_stopping="auto" holds rows out: with fewer, a tenth judges too noisily.
 _ROWS_FOR_EARLY_STOPPING = 500
@@ -73,7 +73,9 @@ ENCODER_RECIPE = HasMethods(["make_encoder"])
 DECODER_RECIPE = HasMethods(["make_decoder"])
 
 
-class BaseEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class BaseEmbedding(
+    NamedPartsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Base of the embeddings of numeric arrays."""
 
     # ------------------------------------------------------------------- fitting
@@ -334,7 +336,7 @@ class BaseEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         if len(sample) < _FEWEST_ROWS_FOR_COLLAPSE:
             return
         Z = self.readout_(self.module_.encode(sample)).cpu().numpy()
-        trouble = collapse(Z, sample.flatten(1).cpu().numpy())
+        trouble = describe_collapse(Z, sample.flatten(1).cpu().numpy())
         if trouble:
             warnings.warn(
                 f"The representation has collapsed: {trouble} Try a smaller learning_rate, a "
@@ -355,61 +357,6 @@ class BaseEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
     def _describe(self, rows, stream):
         """Set the fitted attributes that tell how well it went."""
-
-    # ------------------------------------------------------------ lists of named parts
-
-    def get_params(self, deep=True):
-        """Get the parameters, those of named parts in a list included.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to include the parameters of parts.
-
-        Returns
-        -------
-        params : dict
-        """
-        params = super().get_params(deep=deep)
-        if deep:
-            for key, value in list(params.items()):
-                for name, part in _named(value):
-                    params[f"{key}__{name}"] = part
-                    for inner, setting in part.get_params().items():
-                        params[f"{key}__{name}__{inner}"] = setting
-        return params
-
-    def set_params(self, **params):
-        """Set parameters, those of parts by ``part__parameter``, in a list ``list__name__...``.
-
-        Parameters
-        ----------
-        **params : dict
-            New values.
-
-        Returns
-        -------
-        self : estimator
-        """
-        inside = {key for key in params if _named(getattr(self, key.partition("__")[0], None))}
-        super().set_params(**{key: params[key] for key in params if "__" not in key})
-        plain = {key: params[key] for key in params if "__" in key and key not in inside}
-        super().set_params(**plain)
-        for key in sorted(inside):
-            name, _, rest = key.partition("__")
-            if not rest:
-                continue
-            part_name, _, setting = rest.partition("__")
-            parts = dict(getattr(self, name))
-            if part_name not in parts:
-                raise ValueError(
-                    f"Invalid parameter {part_name!r} in {name}. Valid ones are: {list(parts)}."
-                )
-            if setting:
-                parts[part_name].set_params(**{setting: params[key]})
-            else:
-                setattr(self, name, list((parts | {part_name: params[key]}).items()))
-        return self
 
     # -------------------------------------------------------- the fitted embedding
 
@@ -505,76 +452,6 @@ class BaseEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         return tags
 
 
-class DecoderMixin:
-    """The way back, for embeddings whose module has a decoder."""
-
-    def inverse_transform(self, Z):
-        """Map an embedding back to data.
-
-        Parameters
-        ----------
-        Z : array-like of shape (n_samples, n_components)
-            An embedding.
-
-        Returns
-        -------
-        X : ndarray of shape (n_samples, n_features) or (n_samples, *input_shape_), float32
-            In the layout given to `fit`.
-        """
-        check_is_fitted(self)
-        Z = check_array(Z, dtype=np.float32, input_name="Z", estimator=self)
-        if Z.shape[1] != self._n_features_out:
-            raise ValueError(
-                f"Z has {Z.shape[1]} components, but {type(self).__name__} is expecting "
-                f"{self._n_features_out} components as input."
-            )
-        X = np.empty((len(Z), *self.layout_), dtype=np.float32)
-        size = chunk_rows(self.input_shape_)
-        with self._evaluation():
-            for start in range(0, len(Z), size):
-                z = torch.tensor(Z[start : start + size], device=self.device_)
-                x = self.module_.decode(self.readout_.undo(z))
-                X[start : start + size] = x.reshape(-1, *self.layout_).cpu().numpy()
-        return X
-
-    def reconstruct(self, X):
-        """Encode X and decode it again: ``inverse_transform(transform(X))``.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, *input_shape_)
-            Data of the layout given to `fit`.
-
-        Returns
-        -------
-        X_reconstructed : ndarray, float32
-            Same shape as X.
-        """
-        check_is_fitted(self)
-        return self._apply(X, self._reconstruct, self.layout_)
-
-    def _reconstruct(self, batch):
-        return self.module_.decode(self.module_.encode(batch))
-
-
-def parts_of(value):
-    """List the parts in a parameter that takes one, several, named ones or None."""
-    if value is None:
-        return []
-    if not isinstance(value, (list, tuple)):
-        return [value]
-    return [part for _, part in _named(value) or enumerate(value)]
-
-
-def _named(value):
-    """Return ``value`` if it is a list of pairs of a name and a part, else an empty list."""
-    pairs = isinstance(value, (list, tuple)) and all(
-        isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[0], str)
-        for entry in value
-    )
-    return value if pairs else []
-
-
 def auto_batch_size(n):
     """Batch size for ``n`` rows: few rows need the steps, many rows fill wider ones."""
     return 64 if n < _ROWS_FOR_EARLY_STOPPING else 128 if n < 20_000 else 256
@@ -584,47 +461,3 @@ def auto_max_epochs(n, batch_size):
     """Number of epochs for ``n`` rows: a budget of steps, of which early stopping saves some."""
     steps = 200 if n < _ROWS_FOR_EARLY_STOPPING else 4000
     return max(1, round(steps * batch_size / n))
-
-
-def collapse(Z, X):
-    """Say in which way an embedding has collapsed, measured against PCA of the same rows.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n_samples, n_components)
-        The embedding.
-    X : ndarray of shape (n_samples, n_features)
-        The data; missing values count as their column's mean.
-
-    Returns
-    -------
-    trouble : str or None
-    """
-    if np.isnan(X).any():
-        X = np.where(np.isnan(X), np.nan_to_num(np.nanmean(X, axis=0)), X)
-    k = min(Z.shape[1], *X.shape)
-    pca = PCA(k, random_state=0).fit(X.astype(np.float64))
-    expected = np.sqrt(pca.explained_variance_)
-    if expected[0] <= 1e-12:
-        return None  # the data themselves are constant
-    deviation = np.sort(Z.std(axis=0, dtype=np.float64))[::-1]
-    if deviation[0] <= 1e-7 * max(1e-30, np.abs(Z).max()):
-        return f"all {Z.shape[1]} components are constant."
-    shares, expected_shares = deviation[:k] / deviation[0], expected / expected[0]
-    dead = (shares < 1e-4) & (expected_shares > 1e-3)
-    if dead.any():
-        n_dead = int(dead.sum())
-        return (
-            f"{n_dead} of {Z.shape[1]} components hardly vary (the smallest has "
-            f"{shares[dead].min():.1e} of the largest one's standard deviation), where those "
-            "of PCA on the same rows do."
-        )
-    if Z.shape[1] == 1:
-        return None
-    rank, rank_of_pca = metrics.effective_rank(Z), metrics.effective_rank(pca.transform(X))
-    if rank < min(Z.shape[1], rank_of_pca) / 4:
-        return (
-            f"its effective rank is {rank:.1f} with {Z.shape[1]} components, where that of "
-            f"PCA on the same rows is {rank_of_pca:.1f}."
-        )
-    return None

@@ -5,6 +5,8 @@ linear map from the features of a trained network to the embedding; it stands be
 trained weights and is never folded into them.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from sklearn.decomposition import PCA
@@ -62,11 +64,12 @@ class Moments(nn.Module):
         mean = block.mean(0)
         deviation = block - mean
         mean, scatter = mean.cpu(), (deviation.T @ deviation).cpu()
-        total = self.count + len(block)
+        before = int(self.count)
+        total = before + len(block)
         shift = mean - self.mean
-        self.scatter += scatter + torch.outer(shift, shift) * (self.count * len(block) / total)
+        self.scatter += scatter + torch.outer(shift, shift) * (before * len(block) / total)
         self.mean += shift * (len(block) / total)
-        self.count.copy_(total)
+        self.count.fill_(total)
         return self
 
     @property
@@ -135,12 +138,120 @@ def principal_axes(rows, n_components):
 def _iterative_axes(rows, n_components, width):
     sample = rows.solver_input(_LARGEST_SAMPLE // width)
     solver = "randomized" if isinstance(sample, np.ndarray) else "arpack"
-    n_components = min(n_components, sample.shape[0] - 1)
+    n = sample.shape[0]
+    n_components = min(n_components, n - 1)
     pca = PCA(n_components, svd_solver=solver, random_state=0).fit(sample)
     return tuple(
         torch.from_numpy(np.asarray(a, dtype=np.float64))
-        for a in (pca.mean_, pca.components_, pca.explained_variance_)
+        for a in (pca.mean_, pca.components_, pca.explained_variance_ * (n - 1) / n)
     )
+
+
+class Units(nn.Module):
+    """The units in which a network sees the data: centred, and divided by one number.
+
+    The number is the root mean square of the columns' standard deviations. So neither offset
+    nor scale of X matter to the training, while the relative scales of the columns, which PCA
+    respects, stay.
+
+    Parameters
+    ----------
+    sample_shape : tuple of int
+    """
+
+    def __init__(self, sample_shape):
+        super().__init__()
+        self.register_buffer("centre", torch.zeros(sample_shape))
+        self.register_buffer("scale", torch.ones(()))
+
+    def fit(self, rows):
+        mean, variance = column_statistics(rows)
+        self.centre.copy_(mean.reshape(self.centre.shape))
+        scale = float(variance.mean().sqrt())
+        self.scale.fill_(scale if scale > 0 else 1.0)
+        return self
+
+    def forward(self, x):
+        return (x - self.centre) / self.scale  # (B, *sample_shape)
+
+    def undo(self, x):
+        return x * self.scale + self.centre  # (B, *sample_shape)
+
+
+class LinearStart(NamedTuple):
+    """PCA as a pair of linear maps, in the `Units` of the network.
+
+    The code has unit variance. Ranges are those of the training rows.
+    """
+
+    to_code: torch.Tensor  # (k, n_inputs)
+    from_code: torch.Tensor  # (n_inputs, k)
+    low: torch.Tensor  # (n_inputs,)
+    high: torch.Tensor
+    low_code: torch.Tensor  # (k,)
+    high_code: torch.Tensor
+
+
+def linear_start(rows, units, n_components):
+    """Find the `LinearStart` of at most `n_components` directions."""
+    _, axes, deviation = principal_axes(rows, n_components)
+    scale = units.scale.cpu()
+    to_code = axes * (scale / deviation)[:, None]
+    extremes = []
+    for batch in blocks(rows):
+        inputs = units(batch.reshape(-1, *rows.sample_shape)).flatten(1).nan_to_num()
+        codes = inputs @ to_code.T.to(inputs.device)
+        extremes.append([end for part in (inputs, codes) for end in part.aminmax(dim=0)])
+    lows, highs, low_codes, high_codes = map(torch.stack, zip(*extremes, strict=True))
+    return LinearStart(
+        to_code,
+        axes.T * (deviation / scale),
+        lows.amin(0),
+        highs.amax(0),
+        low_codes.amin(0),
+        high_codes.amax(0),
+    )
+
+
+def decoder_geometry(decode, h, scale):
+    """Measure how far a step in the features moves what is decoded.
+
+    With ``J`` the slopes of the decoder over one standard deviation of each feature,
+    ``metric`` is the mean of ``J.T @ J`` over rows: distances between embeddings are then
+    those between reconstructions, to first order, and for a linear decoder the embedding is
+    PCA in the units of X.
+
+    Parameters
+    ----------
+    decode : callable
+        Maps features ``(B, K)`` to data.
+    h : torch.Tensor of shape (B, K)
+        Features of some rows.
+    scale : torch.Tensor of shape ()
+        Size of the data; slopes are computed in its units, lest they overflow.
+
+    Returns
+    -------
+    geometry : dict
+        The arguments ``metric`` and ``loadings`` of `Readout.fit`.
+    """
+    k = h.shape[1]
+    n_values = decode(h[:1]).numel() * k
+    h = h[: max(8, 2**26 // n_values)]
+    step = h.std(0)
+    step = torch.where(step > 0, step, 1.0)
+    metric, loadings = 0.0, 0.0
+    for part in h.split(max(1, 2**22 // n_values)):
+        moved = part[:, None] + torch.diag(step / 2)  # (B, K, K): one feature each
+        back = part[:, None] - torch.diag(step / 2)
+        rise = (decode(moved.flatten(0, 1)) - decode(back.flatten(0, 1))) / scale
+        slopes = rise.reshape(len(part), k, -1) / step[:, None]  # (B, K, d)
+        metric = metric + torch.einsum("bkd,bld->kl", slopes, slopes)
+        loadings = loadings + slopes.sum(0).T
+    return {
+        "metric": metric.double() / len(h) * scale.double() ** 2,
+        "loadings": loadings / len(h),
+    }
 
 
 def largest_sign(axes):

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import numpy as np
 import scipy.sparse
 import torch
-from sklearn.utils import _safe_indexing, check_array
+from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 # A memory map of at least this many values (1 GiB as float32) is streamed from its file.
@@ -237,7 +237,7 @@ def read_chunks(estimator, X, sample_shape, missing):
     X = _as_array(X)
     rules = _rules(estimator, missing)
     size = chunk_rows(sample_shape)
-    first = X if _length(X) <= size else _safe_indexing(X, slice(0, size))
+    first = X if _length(X) <= size else _sliced(X, 0, size)
     with _no_overflow_warning():
         first = validate_data(estimator, first, reset=False, **rules)
     _check_layout(estimator.layout_, first.shape[1:])
@@ -245,7 +245,7 @@ def read_chunks(estimator, X, sample_shape, missing):
     def chunks():
         yield first
         for start in range(size, _length(X), size):
-            yield _checked(_safe_indexing(X, slice(start, start + size)), rules)
+            yield _checked(_sliced(X, start, start + size), rules)
 
     def dense(chunk):
         if scipy.sparse.issparse(chunk):
@@ -316,6 +316,10 @@ def _as_array(X):
     if scipy.sparse.issparse(X):
         return X if X.format == "csr" else X.tocsr()
     return X if hasattr(X, "shape") else np.asarray(X)
+
+
+def _sliced(X, start, stop):
+    return X.iloc[start:stop] if hasattr(X, "iloc") else X[start:stop]
 
 
 def _length(X):

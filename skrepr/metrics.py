@@ -1,7 +1,10 @@
 """Figures that judge an embedding: arrays in, numbers out."""
 
 import numpy as np
+from sklearn.decomposition import PCA
 from sklearn.utils import check_array
+
+__all__ = ["effective_rank"]
 
 
 def effective_rank(Z, *, center=True):
@@ -55,3 +58,50 @@ def effective_rank(Z, *, center=True):
         return 0.0
     shares = shares[shares > 0] / shares.sum()
     return float(np.exp(-np.sum(shares * np.log(shares))))
+
+
+def describe_collapse(Z, X):
+    """Say in which way an embedding has collapsed, measured against PCA of the same rows.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_samples, n_components)
+        The embedding.
+    X : ndarray of shape (n_samples, n_features)
+        The data; missing values count as their column's mean.
+
+    Returns
+    -------
+    trouble : str or None
+    """
+    X = X.astype(np.float64)
+    missing = np.isnan(X)
+    if missing.any():
+        n_seen = np.maximum(1, (~missing).sum(axis=0))
+        X = np.where(missing, np.nansum(X, axis=0) / n_seen, X)
+    if np.ptp(X, axis=0).max() == 0:
+        return None  # the data themselves are constant
+    k = min(Z.shape[1], *X.shape)
+    pca = PCA(k, random_state=0).fit(X)
+    expected = np.sqrt(pca.explained_variance_)
+    deviation = np.sort(Z.std(axis=0, dtype=np.float64))[::-1]
+    if deviation[0] <= 1e-7 * max(1e-30, np.abs(Z).max()):
+        return f"all {Z.shape[1]} components are constant."
+    shares, expected_shares = deviation[:k] / deviation[0], expected / expected[0]
+    dead = (shares < 1e-4) & (expected_shares > 1e-3)
+    if dead.any():
+        n_dead = int(dead.sum())
+        return (
+            f"{n_dead} of {Z.shape[1]} components hardly vary (the smallest has "
+            f"{shares[dead].min():.1e} of the largest one's standard deviation), where those "
+            "of PCA on the same rows do."
+        )
+    if Z.shape[1] == 1:
+        return None
+    rank, rank_of_pca = effective_rank(Z), effective_rank(pca.transform(X))
+    if rank < min(Z.shape[1], rank_of_pca) / 4:
+        return (
+            f"its effective rank is {rank:.1f} with {Z.shape[1]} components, where that of "
+            f"PCA on the same rows is {rank_of_pca:.1f}."
+        )
+    return None

@@ -15,6 +15,7 @@ FILES = {
 PARTS = {name.split(".")[0] for name in FILES if "." in name}
 GROUND = {
     "_closed_form",
+    "_named_parts",
     "_randomness",
     "_rows",
     "_training",
