@@ -218,7 +218,7 @@ BAD_PARAMETERS = [
     ({"architecture": MLP(linear_path="svd")}, X, ValueError, "'linear_path' .* Got 'svd'"),
     ({"architecture": Linear(linear_path=None)}, X, ValueError, "'linear_path' .* Linear .* None"),
     ({"architecture": ConvNet()}, X, ValueError, r"ConvNet expects .* got .*\(6,\)"),
-    ({"architecture": ConvNet(())}, SERIES, ValueError, r"channels=\(\)"),
+    ({"architecture": ConvNet(())}, SERIES, ValueError, r"'channels' .* Got \(\)"),
     ({"architecture": ConvNet((8, -1))}, SERIES, ValueError, r"'channels' .* Got \(8, -1\)"),
     ({"architecture": ConvNet(kernel_size=4)}, SERIES, ValueError, "'kernel_size' .* Got 4"),
     ({"architecture": ConvNet(kernel_size="3")}, SERIES, ValueError, "'kernel_size' .* Got '3'"),
