@@ -14,9 +14,9 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from skrepr import AutoencoderEmbedding, RepresentationCollapseWarning, _base
-from skrepr.metrics import describe_collapse as collapse
 from skrepr.architectures import MLP, ConvNet
 from skrepr.augmentations import FeatureDropout, GaussianNoise
+from skrepr.metrics import describe_collapse
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(150, 6)).astype(np.float32)
@@ -134,14 +134,14 @@ def test_no_false_alarm_on_plain_data(load, n_components):
 def test_pca_is_never_a_collapse(n_components):
     low_rank = RNG.normal(size=(300, 3)) @ RNG.normal(size=(3, 12))
     for data in (WIDE[:, :12], low_rank, WIDE[:, :12] * np.logspace(0, -8, 12), X.repeat(2, 1)):
-        assert collapse(PCA(n_components).fit_transform(data), data) is None
+        assert describe_collapse(PCA(n_components).fit_transform(data), data) is None
 
 
 def test_collapse_counts_missing_values_as_the_mean():
     holes = np.where(RNG.uniform(size=WIDE.shape) < 0.2, np.nan, WIDE)
     holes[:, 3] = np.nan
-    assert collapse(WIDE[:, :4], holes) is None
-    assert "constant" in collapse(np.ones((150, 4)), holes)
+    assert describe_collapse(WIDE[:, :4], holes) is None
+    assert "constant" in describe_collapse(np.ones((150, 4)), holes)
 
 
 def test_missing_columns_do_not_disturb_the_judgement():
