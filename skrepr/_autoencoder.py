@@ -520,6 +520,12 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
                     "The 'corruption' parameter must be an augmentation, a list of them, or a "
                     f"list of pairs of a name and one. Got {part!r} in it."
                 )
+        for name in ("architecture", "decoder"):
+            if isinstance(getattr(self, name), type):
+                raise TypeError(
+                    f"The {name!r} parameter must be an instance, such as MLP(). Got the class "
+                    f"{getattr(self, name).__name__} instead."
+                )
         default = MLP() if len(input_shape) == 1 else ConvNet()
         self.architecture_ = _copied(self.architecture, default)
         mirrored = default if isinstance(self.architecture, nn.Module) else self.architecture_

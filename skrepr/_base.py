@@ -112,10 +112,10 @@ class BaseEmbedding(
         self.device_ = _training.resolve_device(self.device)
         rows = self._read(X, n_least=1 if goes_on and stream else 2)
         earlier = self.net_ if goes_on else None
+        self._choose_parts(self.input_shape_)
         if goes_on:
-            module = copy.deepcopy(earlier.module_).to(self.device_)
+            module = self._same_module(earlier.module_)
         else:
-            self._choose_parts(self.input_shape_)
             seeds = self._draw_seeds()
             module = self._new_module(seeds)
         self._resolve_schedule(len(rows), goes_on, stream)
@@ -207,6 +207,12 @@ class BaseEmbedding(
             missing=self.missing,
             n_least=n_least,
         )
+        if getattr(self, "input_shape_", rows.sample_shape) != rows.sample_shape:
+            raise ValueError(
+                f"Training cannot go on: input_shape={self.input_shape} gives samples of shape "
+                f"{rows.sample_shape}, and the fitted network has seen {self.input_shape_}. "
+                "Restore it, or fit anew with warm_start=False."
+            )
         self.input_shape_ = rows.sample_shape
         self._check_values(rows)
         return rows
@@ -223,6 +229,20 @@ class BaseEmbedding(
             module = self._make_module(self.input_shape_)
         carry_generator(module, torch.Generator().manual_seed(seeds[1]))
         return module.to(self.device_)
+
+    def _same_module(self, earlier):
+        """Make the module that the parameters ask for, with the weights of an earlier one."""
+        module = self._new_module((0, 0))
+        try:
+            module.load_state_dict(earlier.state_dict())
+        except RuntimeError as error:
+            raise ValueError(
+                f"Training cannot go on: n_components={self.n_components}, input_shape="
+                f"{self.input_shape} and the parts of {self!r} describe another network than "
+                "the fitted one. Restore them, or fit anew with warm_start=False."
+            ) from error
+        carry_generator(module, copy.deepcopy(earlier.generator))
+        return module
 
     def _make_net(
         self, module, *, callbacks=None, verbose=False, optimizer_state=None, history=()
@@ -339,9 +359,7 @@ class BaseEmbedding(
         trouble = describe_collapse(Z, sample.flatten(1).cpu().numpy())
         if trouble:
             warnings.warn(
-                f"The representation has collapsed: {trouble} Try a smaller learning_rate, a "
-                "simpler architecture, or fewer components; a StandardScaler in front if "
-                "the features differ in scale.",
+                f"The representation has collapsed: {trouble}",
                 RepresentationCollapseWarning,
             )
 
@@ -402,6 +420,7 @@ class BaseEmbedding(
         Z : ndarray of shape (n_samples, n_components), float32
             The embedding. Each row depends on that row of X alone.
         """
+        check_is_fitted(self)
         return self._apply(X, self._embed, (self._n_features_out,))
 
     def _embed(self, batch):

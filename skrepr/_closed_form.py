@@ -12,9 +12,9 @@ import torch
 from sklearn.decomposition import PCA
 from torch import nn
 
-# Wider data go to an iterative solver: a covariance matrix this wide takes 128 MB, and
-# its eigenvectors some ten seconds.
-_WIDEST_COVARIANCE = 4096
+# Wider data go to an iterative solver, which finds the few axes that are asked for faster
+# than all eigenvectors of a covariance matrix are found.
+_WIDEST_COVARIANCE = 1024
 # Values, not bytes, of the rows that the iterative solver is given.
 _LARGEST_SAMPLE = 2**27
 # Enough for a spectrum or a mean; the cost does not grow with the data.
@@ -104,7 +104,7 @@ def principal_axes(rows, n_components):
     Parameters
     ----------
     rows : Rows
-        Missing values count as their column's mean. Up to 4,096 columns all rows are
+        Missing values count as their column's mean. Up to 1,024 columns all rows are
         used, in blocks; wider dense data are represented by as many evenly spread rows as
         hold 2**27 values.
     n_components : int
@@ -137,10 +137,9 @@ def principal_axes(rows, n_components):
 
 def _iterative_axes(rows, n_components, width):
     sample = rows.solver_input(_LARGEST_SAMPLE // width)
-    solver = "randomized" if isinstance(sample, np.ndarray) else "arpack"
     n = sample.shape[0]
-    n_components = min(n_components, n - 1)
-    pca = PCA(n_components, svd_solver=solver, random_state=0).fit(sample)
+    n_components = min(n_components, n - 1, width - 1)
+    pca = PCA(n_components, svd_solver="arpack", random_state=0).fit(sample)
     return tuple(
         torch.from_numpy(np.asarray(a, dtype=np.float64))
         for a in (pca.mean_, pca.components_, pca.explained_variance_ * (n - 1) / n)

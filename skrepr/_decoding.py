@@ -25,7 +25,8 @@ class DecoderMixin:
             In the layout given to `fit`.
         """
         check_is_fitted(self)
-        Z = check_array(Z, dtype=np.float32, input_name="Z", estimator=self)
+        with np.errstate(over="ignore"):  # it is told as infinite values
+            Z = check_array(Z, dtype=np.float32, input_name="Z", estimator=self)
         if Z.shape[1] != self._n_features_out:
             raise ValueError(
                 f"Z has {Z.shape[1]} components, but {type(self).__name__} is expecting "

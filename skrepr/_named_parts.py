@@ -70,7 +70,11 @@ def parts_of(value):
 def _named(value):
     """Return ``value`` if it is a list of pairs of a name and a part, else an empty list."""
     pairs = isinstance(value, (list, tuple)) and all(
-        isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[0], str)
+        isinstance(entry, tuple)
+        and len(entry) == 2
+        and isinstance(entry[0], str)
+        and hasattr(entry[1], "get_params")
+        and not isinstance(entry[1], type)
         for entry in value
     )
     return value if pairs else []

@@ -85,8 +85,11 @@ def describe_collapse(Z, X):
     pca = PCA(k, random_state=0).fit(X)
     expected = np.sqrt(pca.explained_variance_)
     deviation = np.sort(Z.std(axis=0, dtype=np.float64))[::-1]
-    if deviation[0] <= 1e-7 * max(1e-30, np.abs(Z).max()):
-        return f"all {Z.shape[1]} components are constant."
+    if deviation[0] <= 1e-7 * np.abs(Z).max():
+        return (
+            f"all {Z.shape[1]} components are constant. The encoder gives the same output for "
+            "every row: try a smaller learning_rate, or another architecture."
+        )
     shares, expected_shares = deviation[:k] / deviation[0], expected / expected[0]
     dead = (shares < 1e-4) & (expected_shares > 1e-3)
     if dead.any():
@@ -94,7 +97,7 @@ def describe_collapse(Z, X):
         return (
             f"{n_dead} of {Z.shape[1]} components hardly vary (the smallest has "
             f"{shares[dead].min():.1e} of the largest one's standard deviation), where those "
-            "of PCA on the same rows do."
+            "of PCA on the same rows do. Try fewer components, or a smaller learning_rate."
         )
     if Z.shape[1] == 1:
         return None
@@ -102,6 +105,7 @@ def describe_collapse(Z, X):
     if rank < min(Z.shape[1], rank_of_pca) / 4:
         return (
             f"its effective rank is {rank:.1f} with {Z.shape[1]} components, where that of "
-            f"PCA on the same rows is {rank_of_pca:.1f}."
+            f"PCA on the same rows is {rank_of_pca:.1f}. Try a smaller learning_rate or a "
+            "simpler architecture; a StandardScaler in front if features differ in scale."
         )
     return None

@@ -205,7 +205,7 @@ BAD_PARAMETERS = [
         "'rate' parameter of FeatureDropout .* Got 2 instead",
     ),
     ({"architecture": "mlp"}, X, ValueError, "'architecture' parameter .* Got 'mlp' instead"),
-    ({"architecture": MLP}, X, TypeError, "an instance of .* instead of a class"),
+    ({"architecture": MLP}, X, TypeError, "must be an instance.*Got the class MLP"),
     ({"architecture": MLP((0,))}, X, ValueError, r"'hidden_layer_sizes' .* MLP .* Got \(0,\)"),
     ({"architecture": MLP((8.5,))}, X, ValueError, r"'hidden_layer_sizes' .* Got \(8.5,\)"),
     ({"architecture": MLP("wide")}, X, ValueError, "'hidden_layer_sizes' .* Got 'wide'"),

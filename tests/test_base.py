@@ -82,7 +82,7 @@ WIDE = RNG.normal(size=(150, 20)).astype(np.float32)
 def test_collapse_is_told_with_figure_and_advice(scales, figure):
     # whitening would hide that units differ, so the readout is left as the identity
     estimator = squeezing(*scales, sparsity=1e-6)
-    with pytest.warns(RepresentationCollapseWarning, match=f"{figure}.* Try a smaller"):
+    with pytest.warns(RepresentationCollapseWarning, match=f"(?s){figure}.*[tT]ry "):
         estimator.fit(WIDE)
     assert estimator.transform(WIDE).shape == (150, len(scales))
 
