@@ -1,0 +1,136 @@
+"""What the README and the examples promise a newcomer."""
+
+import importlib.util
+import re
+import stat
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.model_selection import GridSearchCV
+
+from skrepr import AutoencoderEmbedding
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+SET_UP = "python3 -m venv .venv && .venv/bin/pip install -c constraints.txt "
+COMMANDS = [line for line in README.splitlines() if line.startswith(SET_UP)]
+
+
+def code_blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def quickstart():
+    path = ROOT / "examples" / "quickstart.py"
+    spec = importlib.util.spec_from_file_location("quickstart", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_two_commands_do_all_their_set_up():
+    assert [block.strip() for block in code_blocks("sh")] == COMMANDS
+    show, test = COMMANDS
+    assert show.endswith(" && .venv/bin/python examples/quickstart.py")
+    assert test.endswith(" && .venv/bin/python -m pytest")
+    assert test in (ROOT / "docs" / "contributing.md").read_text()
+
+
+def test_ci_runs_the_command_of_the_readme():
+    script = ROOT / ".ci" / "run"
+    assert script.stat().st_mode & stat.S_IXUSR
+    text = script.read_text()
+    assert "pip install" not in text
+    (extraction,) = re.findall(r"^command=.*$", text, flags=re.MULTILINE)
+    shell = ["bash", "-euc", f'{extraction}; echo "$command"']
+    result = subprocess.run(shell, check=True, capture_output=True, text=True, cwd=ROOT)
+    assert result.stdout.splitlines() == COMMANDS[1:]
+
+
+def test_versions_are_pinned_for_all_that_is_installed():
+    text = (ROOT / "pyproject.toml").read_text()
+    wanted = re.findall(r'"([A-Za-z-]+)>=[\d.]+"', text.split("docs = ")[0].split("[project]")[1])
+    lines = [
+        line for line in (ROOT / "constraints.txt").read_text().splitlines() if line[0] != "#"
+    ]
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines)
+    assert {"torch", "pytest", "matplotlib"} <= set(wanted)
+    assert set(wanted) <= {line.split("==")[0] for line in lines}
+
+
+def test_the_map_names_every_file():
+    for path in (ROOT / "skrepr").iterdir():
+        if path.is_dir() and (path / "__init__.py").exists():
+            assert f"`skrepr/{path.name}/`" in README
+        elif path.suffix == ".py" and path.name != "__init__.py":
+            assert f"`skrepr/{path.name}`" in README
+
+
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("code", code_blocks("python"))
+def test_code_of_the_readme_runs(code, capsys):
+    exec(code, {})
+    assert float(capsys.readouterr().out) > 0.85
+
+
+def test_quickstart_in_small(quickstart, monkeypatch, tmp_path, capsys):
+    def small(width=2, **kwargs):
+        return AutoencoderEmbedding(width, **kwargs | {"max_epochs": 1})
+
+    monkeypatch.setattr(quickstart, "AutoencoderEmbedding", small)
+    monkeypatch.setattr(quickstart, "MLP", partial(quickstart.MLP, (8,)))
+    one_job = lambda *args, n_jobs, **kwargs: GridSearchCV(*args, **kwargs)  # noqa: E731
+    monkeypatch.setattr(quickstart, "GridSearchCV", one_job)
+    monkeypatch.setattr(
+        quickstart,
+        "load_digits",
+        lambda return_X_y: [a[:300] for a in load_digits(return_X_y=True)],
+    )
+    quickstart.main(tmp_path / "picture.png")
+    printed = capsys.readouterr().out
+    assert "embed__n_components = 8" in printed
+    height, width, _ = matplotlib.image.imread(tmp_path / "picture.png").shape
+    assert (width, height) == (1000, 500)
+
+
+def test_picture_shows_every_digit(quickstart, monkeypatch, tmp_path):
+    """Each digit is its own mark in its own colour, in both panels."""
+    y = np.arange(50) % 10
+    Z = np.random.default_rng(0).normal(size=(50, 2))
+    names = ["PCA", "autoencoder"]
+    index = pd.MultiIndex.from_product([[2], names])
+    table = pd.DataFrame({"5 neighbours": [0.25, 0.75]}, index=index)
+    monkeypatch.setattr(quickstart.plt, "close", lambda figure: None)
+    quickstart.draw(dict.fromkeys(names, Z), y, table, tmp_path / "picture.png")
+    figure = quickstart.plt.gcf()
+    monkeypatch.undo()
+    for ax, title in zip(figure.axes, ["25%", "75%"], strict=True):
+        assert title in ax.get_title()
+        assert len(ax.collections) == 10
+        assert len({tuple(marks.get_facecolor()[0]) for marks in ax.collections}) == 10
+        assert sum(len(marks.get_offsets()) for marks in ax.collections) == 50
+    quickstart.plt.close(figure)
+
+
+@pytest.mark.slow
+def test_quickstart_shows_a_gain(tmp_path):
+    command = [sys.executable, "-W", "error", "examples/quickstart.py", tmp_path / "picture.png"]
+    result = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
+    rows = re.findall(r"(PCA|autoencoder) +([\d.]+) +([\d.]+) +([\d.]+)$", result.stdout, re.M)
+    assert len(rows) == 6
+    for pca, autoencoder in zip(rows[::2], rows[1::2], strict=True):
+        assert (pca[0], autoencoder[0]) == ("PCA", "autoencoder")
+        assert all(float(a) > float(b) for a, b in zip(autoencoder[1:3], pca[1:3], strict=True))
+    assert (tmp_path / "picture.png").stat().st_size > 10_000
