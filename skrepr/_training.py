@@ -619,7 +619,10 @@ def resolve_device(device):
 
 
 def _resolve_precision(precision, module, batch_size, device):
-    """Turn the `precision` parameter into "float32" or "bf16"."""
+    """Turn the `precision` parameter into "float32" or "bf16".
+
+    By rules, not by a measurement: the same call gives the same numbers on a busy machine.
+    """
     if precision != "auto":
         return precision
     # forward and backward take six operations a weight and row
@@ -631,8 +634,9 @@ def _has_bf16(device):
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":
-        probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-        return any(getattr(torch.cpu, probe, bool)() for probe in probes)
+        # the bfloat16 instructions of AVX-512 do not count: where there are no matrix units
+        # beside them, some processors are slower with them than in float32
+        return getattr(torch.cpu, "_is_amx_tile_supported", bool)()
     return False
 
 

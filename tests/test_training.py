@@ -461,7 +461,7 @@ def test_start_is_epoch_0_and_patience_ends_training():
 )
 def test_start_is_left_for_a_gain_only(learning_rate, left):
     module = make(Loss)
-    module.layers[1].momentum = 0.0  # its statistics alone would change the held-out loss
+    module.layers[1] = nn.Identity()  # statistics of batches would change the held-out loss
     restarted = []
     net, best_epoch = train_ours(
         module,
@@ -791,6 +791,13 @@ def test_precision_auto_is_bf16_where_it_pays(monkeypatch, there, batch_size, ex
     module = nn.Linear(100, 10)
     chosen = _training._resolve_precision("auto", module, batch_size, torch.device("cpu"))
     assert chosen == expected
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_bf16_pays_on_a_processor_with_matrix_units(monkeypatch, there):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: there)
+    assert _training._has_bf16(torch.device("cpu")) is there
 
 
 def test_device_auto_is_one_that_is_there():
