@@ -32,7 +32,7 @@ def test_two_directions_of_unequal_length():
 
 
 def test_rows_on_a_line_have_rank_one():
-    Z = np.outer(np.arange(50.0), [1, 2, -3]) + [5, 5, 5]
+    Z = np.outer(np.arange(50.0), [1, 2, -3]) + 5.0
     assert effective_rank(Z) == pytest.approx(1, abs=1e-6)
     # without centring, the way to the origin is a direction of its own
     assert effective_rank(Z, center=False) > 1.05
