@@ -162,6 +162,13 @@ class AllHooks(Callback):
         self.notes.append(("grad computed", norms, training))
 
 
+class ShrinksWeights(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        with torch.no_grad():
+            for parameter in net.module_.parameters():
+                parameter.mul_(0.9)
+
+
 def weight_norm(net, X, y=None):
     return len(X) + sum(p.square().sum().item() for p in net.module_.parameters())
 
@@ -297,6 +304,7 @@ CALLBACKS = {
     "scoring": lambda: EpochScoring(weight_norm, name="norm", use_caching=False),
     "progress bar": ProgressBar,
     "all hooks": AllHooks,
+    "changed weights": ShrinksWeights,
 }
 
 
@@ -594,6 +602,19 @@ def test_ctrl_c_leaves_the_estimator_as_it_was(case, fitted):
     assert all(vars(estimator)[name] is value for name, value in attributes.items())
     if fitted:
         assert_same_state(state_of(estimator), state)
+
+
+class PressesBetweenEpochs(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_between_epochs_is_not_taken_for_a_planned_end():
+    estimator = embedding(callbacks=[PressesBetweenEpochs()], max_epochs=9)
+    with pytest.warns(UserWarning, match=r"Interrupted in epoch 3: .* those of epoch 2\."):
+        estimator.fit(table())
+    assert estimator.n_epochs_ == 2
 
 
 class PressesAtTheEnd(Callback):
