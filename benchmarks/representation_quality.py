@@ -8,15 +8,18 @@ embedding, and seconds, for AutoencoderEmbedding at its defaults, PCA, UMAP and 
 autoencoder (layers 256-64, 50 epochs), the peers where they are installed. For the anomaly
 sets, as information, the AUROC of the reconstruction error beside that of simple detectors.
 
-Every row is appended to ``benchmarks/results/representation_quality.jsonl``; the table is
-printed from that file, so that the parts of a long run add up. `--quick` takes a quarter
-of the sets, one seed and at most 2,000 training rows.
+Every row is appended to a file in ``benchmarks/results``; the table is printed from that
+file, so that the parts of a long run add up, and a run that is repeated measures only what
+is missing. `--quick` takes a quarter of the sets, one seed and at most 2,000 training rows,
+and has a file of its own.
 """
 
 import argparse
 import json
 import time
 import warnings
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +35,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skrepr import AutoencoderEmbedding
 
-RESULTS = Path(__file__).parent / "results" / "representation_quality.jsonl"
+RESULTS = Path(__file__).parent / "results"
 PARTS = ("tabular", "anomaly", "timeseries", "images", "spectra", "singlecell")
 # A linear probe on more rows costs minutes and changes nothing in the second digit.
 MOST_PROBE_ROWS = 10_000
@@ -95,7 +98,7 @@ class Pythae:
             if n_held_out
             else None
         )
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, redirect_stderr(StringIO()):
             trainer = BaseTrainer(
                 self.model_,
                 data,
@@ -111,7 +114,6 @@ class Pythae:
                 ),
             )
             trainer.train()
-        self.model_ = trainer._best_model if hasattr(trainer, "_best_model") else self.model_
         self.model_.eval()
         return self
 
@@ -174,87 +176,112 @@ def judge(method, X_train, X_test, y_train, y_test, labelled):
     return row
 
 
-def detectors(X, y, seed):
-    """AUROC of simple detectors that are fitted and scored on the same rows."""
-    forest = -IsolationForest(300, random_state=seed).fit(X).score_samples(X)
-    distance = NearestNeighbors(n_neighbors=5).fit(X).kneighbors()[0][:, -1]
-    return {"forest": roc_auc_score(y, forest), "knn_distance": roc_auc_score(y, distance)}
+def detectors(X_train, X_test, y_test, seed):
+    """AUROC of simple detectors, fitted on the training rows."""
+    forest = IsolationForest(300, random_state=seed).fit(X_train)
+    neighbours = NearestNeighbors(n_neighbors=5).fit(X_train)
+    scores = {
+        "IsolationForest": -forest.score_samples(X_test),
+        "5-NN distance": neighbours.kneighbors(X_test)[0][:, -1],
+    }
+    try:
+        from pyod.models.auto_encoder import AutoEncoder
+
+        detector = AutoEncoder(verbose=0, random_state=seed).fit(X_train)
+        scores["pyod AE"] = detector.decision_function(X_test)
+    except ImportError:
+        pass
+    return {name: roc_auc_score(y_test, score) for name, score in scores.items()}
 
 
-def run(data, names, seeds, most_rows):
+def run(path, data, names, seeds, most_rows):
     """Measure everything that is not in the file of results yet."""
-    RESULTS.parent.mkdir(exist_ok=True)
-    done = set() if not RESULTS.exists() else {key_of(row) for row in read_rows()}
+    path.parent.mkdir(exist_ok=True)
+    done = {key_of(row) for row in read_rows(path)}
     for name in names:
         for seed in seeds:
-            X_train, X_test, y_train, y_test = load_table(
-                data, name, most_rows=most_rows, seed=seed
-            )
-            d, labelled = X_train.shape[1], not name.startswith("anomaly")
-            for width in sorted({2, min(16, d // 2)}):
-                for method_name, method in methods(min(width, len(X_train) - 1), seed).items():
-                    row = {
-                        "set": name,
-                        "seed": seed,
-                        "width": width,
-                        "method": method_name,
-                        "rows": len(X_train),
-                        "features": d,
-                    }
-                    if key_of(row) in done:
-                        continue
-                    row |= judge(method, X_train, X_test, y_train, y_test, labelled)
-                    scores = row.pop("error_of_rows", None)
-                    if not labelled and scores is not None:
-                        row["auroc"] = roc_auc_score(y_test, scores)
-                    print("{set:32s} {seed} {width:3d} {method:7s} {seconds:7.1f} s".format(**row))
-                    with RESULTS.open("a") as file:
-                        file.write(json.dumps(row) + "\n")
+            parts = load_table(data, name, most_rows=most_rows, seed=seed)
+            for row in rows_of_one_set(name, seed, *parts, done):
+                with path.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+                print("{set:32s} {seed} {width:3d} {method:16s} {seconds:7.1f} s".format(**row))
+
+
+def rows_of_one_set(name, seed, X_train, X_test, y_train, y_test, done):
+    d, labelled = X_train.shape[1], not name.startswith("anomaly")
+    facts = {"set": name, "seed": seed, "rows": len(X_train), "features": d}
+    for width in sorted({2, min(16, d // 2)}):
+        for method_name, method in methods(min(width, len(X_train) - 1), seed).items():
+            row = facts | {"width": width, "method": method_name}
+            if key_of(row) not in done:
+                row |= judge(method, X_train, X_test, y_train, y_test, labelled)
+                scores = row.pop("error_of_rows", None)
+                if not labelled and scores is not None:
+                    row["auroc"] = roc_auc_score(y_test, scores)
+                yield row
+    row = facts | {"width": 0, "method": "IsolationForest"}
+    if not labelled and key_of(row) not in done:
+        start = time.perf_counter()
+        for method_name, auroc in detectors(X_train, X_test, y_test, seed).items():
+            seconds = time.perf_counter() - start
+            yield row | {"method": method_name, "auroc": auroc, "seconds": seconds}
 
 
 def key_of(row):
-    return tuple(row[name] for name in ("set", "seed", "width", "method", "rows"))
+    return tuple(row[name] for name in ("set", "seed", "width", "method"))
 
 
-def read_rows():
-    return [json.loads(line) for line in RESULTS.read_text().splitlines()]
+def read_rows(path):
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def summarise(rows):
     """Print the table, and the figures over all sets."""
     table = pd.DataFrame(rows)
+    embeddings = table[table["width"] > 0]
+    columns = ["error", "knn", "probe", "seconds"]
     keys = ["set", "rows", "features", "width"]
-    columns = ["error", "knn", "probe", "auroc", "seconds"]
-    columns = [name for name in columns if name in table]
-    mean = table.groupby([*keys, "method"])[columns].mean().unstack("method")
-    with pd.option_context("display.width", 250, "display.max_rows", None):
-        pd.set_option("display.max_columns", None)
-        print(mean.dropna(axis=1, how="all").round(3).to_string())
-
-    print("\nin total (each row of the table above counts once)")
+    mean = embeddings.groupby([*keys, "method"])[columns].mean().unstack("method")
+    print(mean.dropna(axis=1, how="all").round(3).to_string())
+    n_seeds = table["seed"].nunique()
+    print(f"\nover all sets and widths ({len(mean)} pairs, {n_seeds} seeds each)")
     for other in ("PCA", "pythae"):
-        if ("error", other) not in mean:
-            continue
-        ratio = (mean["error", "skrepr"] / mean["error", other]).dropna()
-        print(
-            f"reconstruction against {other}: better on {(ratio < 1).mean():.0%} of "
-            f"{len(ratio)}, geometric mean of the ratio {np.exp(np.log(ratio).mean()):.3f}, "
-            f"worst {ratio.max():.3f} ({ratio.idxmax()[0]}, width {ratio.idxmax()[3]})"
-        )
+        if ("error", other) in mean:
+            print(compare_errors(mean["error"], other))
     for other in ("PCA", "pythae", "UMAP"):
         for what in ("knn", "probe"):
-            if (what, other) not in mean:
-                continue
-            gain = 100 * (mean[what, "skrepr"] - mean[what, other]).dropna()
-            error = gain.std() / len(gain) ** 0.5
-            print(
-                f"{what} accuracy against {other}: {gain.mean():+.2f} points (standard error "
-                f"{error:.2f}), not below on {(gain >= -0.5).mean():.0%} of {len(gain)}"
-            )
+            if (what, other) in mean:
+                print(compare_accuracies(mean[what], what, other))
     seconds = mean["seconds"]
-    print("seconds, mean and largest: " + ", ".join(
-        f"{name} {seconds[name].mean():.1f} / {seconds[name].max():.1f}" for name in seconds
-    ))
+    figures = [f"{name} {s.mean():.1f} / {s.max():.1f}" for name, s in seconds.items()]
+    print("seconds to fit, mean / largest: " + ", ".join(figures))
+    if "auroc" in table:
+        detectors = table.dropna(subset="auroc").groupby("method")["auroc"]
+        print(
+            "AUROC on the anomaly sets: "
+            + ", ".join(f"{name} {value:.3f}" for name, value in detectors.mean().items())
+        )
+
+
+def compare_errors(error, other):
+    ratio = (error["skrepr"] / error[other]).dropna()
+    by_set = np.log(ratio).groupby("set").mean()
+    worst = ratio.idxmax()
+    return (
+        f"reconstruction error against {other}: better on {(ratio < 0.9999).mean():.0%} of the "
+        f"pairs and {(by_set < -1e-4).mean():.0%} of the sets, geometric mean of the ratio "
+        f"{np.exp(np.log(ratio).mean()):.3f}, worst {ratio.max():.3f} ({worst[0]}, width "
+        f"{worst[3]})"
+    )
+
+
+def compare_accuracies(accuracy, what, other):
+    gain = 100 * (accuracy["skrepr"] - accuracy[other]).dropna()
+    return (
+        f"{what} accuracy against {other}: {gain.mean():+.2f} points (standard error "
+        f"{gain.std() / len(gain) ** 0.5:.2f}), not below on {(gain >= -0.5).mean():.0%} of "
+        f"{len(gain)} pairs"
+    )
 
 
 def main():
@@ -262,17 +289,18 @@ def main():
     parser.add_argument("--data", required=True, help="folder of the data sets")
     parser.add_argument("--quick", action="store_true", help="within 10 minutes")
     parser.add_argument("--part", choices=PARTS, help="only the sets of this folder")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds")
     arguments = parser.parse_args()
     names = find_tables(arguments.data)
     if arguments.part:
         names = [name for name in names if name.startswith(arguments.part)]
+    path = RESULTS / "representation_quality.jsonl"
     if arguments.quick:
-        names, seeds, most_rows = names[::4], [0], 2000
+        path = RESULTS / "representation_quality_quick.jsonl"
+        run(path, arguments.data, names[::4], [0], 2000)
     else:
-        seeds, most_rows = range(arguments.seeds), None
-    run(arguments.data, names, seeds, most_rows)
-    summarise([row for row in read_rows() if row["set"] in names])
+        run(path, arguments.data, names, range(arguments.seeds), None)
+    summarise([row for row in read_rows(path) if row["set"] in names])
 
 
 if __name__ == "__main__":

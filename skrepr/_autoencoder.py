@@ -111,7 +111,7 @@ class _Autoencoder(nn.Module):
         return self.units.undo(output)
 
     def _seen(self, x):
-        """What the network sees of a batch: a missing value is a mean one."""
+        """Bring a batch into the units of the network; a missing value is a mean one."""
         inputs = self.units(x)
         return inputs.nan_to_num() if self.missing else inputs
 

@@ -149,10 +149,11 @@ class BaseEmbedding(
         )
         module.eval()
         self.net_ = net
-        self._settle(learned_from, goes_on, stream)
-        self._describe(learned_from if held_out is None else held_out, stream)
-        if not stream:
-            self._warn_of_collapse(rows)
+        with self._evaluation():
+            self._settle(learned_from, goes_on, stream)
+            self._describe(learned_from if held_out is None else held_out, stream)
+            if not stream:
+                self._warn_of_collapse(rows)
 
     def _cross_validates(self, n, stream):
         """Whether the number of epochs is chosen by cross-validation.
@@ -331,7 +332,6 @@ class BaseEmbedding(
                 'normalization="layer" in the architecture.'
             )
 
-    @torch.inference_mode()
     def _settle(self, rows, goes_on, stream):
         """Fit the readout to the features of the training rows."""
         module = self.module_
@@ -350,7 +350,6 @@ class BaseEmbedding(
         if stream:
             self.readout_.moments = moments
 
-    @torch.inference_mode()
     def _warn_of_collapse(self, rows):
         sample = rows.sample(_MOST_ROWS_FOR_COLLAPSE)
         if len(sample) < _FEWEST_ROWS_FOR_COLLAPSE:
@@ -472,11 +471,11 @@ class BaseEmbedding(
 
 
 def auto_batch_size(n):
-    """Batch size for ``n`` rows: few rows need the steps, many rows fill wider ones."""
+    """Choose the batch size for ``n`` rows: few need the steps, many fill wider batches."""
     return 64 if n < _ROWS_FOR_EARLY_STOPPING else 128 if n < 20_000 else 256
 
 
 def auto_max_epochs(n, batch_size):
-    """Number of epochs for ``n`` rows: a budget of steps, of which early stopping saves some."""
+    """Plan epochs for ``n`` rows: a budget of steps, of which early stopping saves some."""
     steps = 200 if n < _ROWS_FOR_EARLY_STOPPING else 4000
     return max(1, round(steps * batch_size / n))

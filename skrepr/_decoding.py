@@ -65,7 +65,6 @@ class DecoderMixin:
         errors = (batch - self._reconstruct(batch)).square().flatten(1)
         return torch.stack([errors.nansum(1), (~errors.isnan()).sum(1)], 1)
 
-    @torch.inference_mode()
     def _describe(self, rows, stream):
         x = rows.sample(4096)
         error, n_seen = self._squared_errors(x).double().sum(0).tolist()

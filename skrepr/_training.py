@@ -31,9 +31,6 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer, PassthroughScoring
 
-from ._randomness import Randomness
-from ._rows import Rows
-
 # A second Ctrl-C within this many seconds ends not only the fit, but what called it.
 _IMPATIENCE = 2.0
 # Below this many multiplications a step, casting costs more than bfloat16 saves.
@@ -51,8 +48,8 @@ class _Stop(Exception):
 class _Run:
     """What is true for the time of one training only."""
 
-    held_out: Rows | None
-    randomness: Randomness
+    held_out: object  # Rows, or None
+    randomness: object  # Randomness of the module
     planned_steps: int | None
     watch: "Interruption"
     slim: bool

@@ -103,9 +103,7 @@ def test_axes_are_principal_axes(digits):
     covariance = np.cov(Z.T)
     deviation = np.sqrt(np.diag(covariance))
     np.testing.assert_allclose(Z.mean(0), 0, atol=1e-4 * deviation[0])
-    np.testing.assert_allclose(
-        covariance / np.outer(deviation, deviation), np.eye(6), atol=1e-3
-    )
+    np.testing.assert_allclose(covariance / np.outer(deviation, deviation), np.eye(6), atol=1e-3)
     assert (np.diff(deviation) <= 0).all()
     again = small(6, max_epochs=20, early_stopping=False).fit(digits)
     np.testing.assert_array_equal(again.transform(digits), embedding.transform(digits))
@@ -181,9 +179,9 @@ def test_losses_are_those_of_the_formulas():
     for loss, formula in {
         "squared_error": lambda e, o: (e**2).mean(),
         "huber": lambda e, o: torch.where(e.abs() <= 1, e**2 / 2, e.abs() - 0.5).mean(),
-        "binary_cross_entropy": lambda e, o: -(
-            x * o.sigmoid().log() + (1 - x) * (1 - o.sigmoid()).log()
-        ).mean(),
+        "binary_cross_entropy": lambda e, o: (
+            -(x * o.sigmoid().log() + (1 - x) * (1 - o.sigmoid()).log()).mean()
+        ),
     }.items():
         module = _Autoencoder(nn.Linear(3, 2), nn.Linear(2, 3), 2, (3,), loss=loss).double()
         output = module.decoder(module.encoder(4 * x if loss == "huber" else x))

@@ -16,4 +16,4 @@ from ._feature_swap import FeatureSwap
 from ._gaussian_noise import GaussianNoise
 from ._salt_and_pepper import SaltAndPepper
 
-__all__ = ["GaussianNoise", "FeatureDropout", "FeatureSwap", "SaltAndPepper"]
+__all__ = ["FeatureDropout", "FeatureSwap", "GaussianNoise", "SaltAndPepper"]
