@@ -87,9 +87,12 @@ def column_statistics(rows):
     count = mean = scatter = 0.0
     for block in blocks(rows):
         block = block.double()
-        seen = (~block.isnan()).sum(0)
-        here = torch.nan_to_num(block.nanmean(0))
-        spread = (block - here).square().nansum(0)
+        seen = len(block) - block.isnan().sum(0)
+        if seen.amin() == len(block):
+            here, spread = block.mean(0), block.var(0, correction=0) * len(block)
+        else:
+            here = torch.nan_to_num(block.nanmean(0))
+            spread = (block - here).square().nansum(0)
         total = (count + seen).clamp(min=1)
         shift = torch.where(seen > 0, here - mean, 0.0)
         scatter = scatter + spread + shift.square() * count * seen / total
@@ -171,7 +174,7 @@ class Units(nn.Module):
         return self
 
     def forward(self, x):
-        return (x - self.centre) / self.scale  # (B, *sample_shape)
+        return (x - self.centre).div_(self.scale)  # (B, *sample_shape)
 
     def undo(self, x):
         return x * self.scale + self.centre  # (B, *sample_shape)

@@ -75,7 +75,7 @@ class DecoderMixin:
 
     def _shares_of_variance(self, x):
         """Share of the variance of ``x`` that each component adds to the reconstruction."""
-        x = x[: max(32, 2**25 // (x[0].numel() * self._n_features_out))][:2048]
+        x = x[: max(32, 2**23 // (x[0].numel() * self._n_features_out))][:2048]
         total = (x - x.nanmean(0)).double().square().nansum()
         errors = torch.stack([total, *self._errors_of_first_components(x)])
         return (-errors.diff() / (total if total > 0 else 1.0)).cpu().numpy()

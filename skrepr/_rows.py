@@ -18,8 +18,8 @@ from sklearn.utils.validation import validate_data
 # A memory map of at least this many values (1 GiB as float32) is streamed from its file.
 # A fixed number, not a share of the free memory, so that results do not depend on it.
 _LARGEST_IN_MEMORY = 2**28
-# Values of one chunk (8 MB), and rows at most, in what goes through X once.
-_CHUNK_VALUES, _CHUNK_ROWS = 2**21, 4096
+# Values of one chunk (2 MB), and rows at most, in what goes through X once.
+_CHUNK_VALUES, _CHUNK_ROWS = 2**19, 4096
 # Values of a sample of rows from which figures are estimated (64 MB).
 _SAMPLE_VALUES = 2**24
 # A file is read in runs of this many bytes, and this many runs are shuffled together.
@@ -53,8 +53,10 @@ class Rows:
 
     def __getitem__(self, i):
         """Return the rows at the positions ``i`` (a tensor of int64) as one batch."""
-        batch = self._take(i if self.index is None else self.index[i])
-        return batch.reshape(-1, *self.sample_shape)
+        return self._batch(i if self.index is None else self.index[i])
+
+    def _batch(self, index):
+        return self._take(index).reshape(-1, *self.sample_shape)
 
     def _take(self, index):
         if self.values.device == self.device:
@@ -91,8 +93,10 @@ class Rows:
         """Yield the batches of one pass."""
         n = len(self)
         order = torch.arange(n) if generator is None else torch.randperm(n, generator=generator)
+        if self.index is not None:
+            order = self.index[order]
         for start, stop in _bounds(n, batch_size):
-            yield self[order[start:stop]]
+            yield self._batch(order[start:stop])
 
 
 class SparseRows(Rows):

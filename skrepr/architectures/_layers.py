@@ -54,7 +54,7 @@ class InputLinear(nn.Linear):
             self.weight /= self.shrink
 
     def forward(self, x):
-        return super().forward(x * self.shrink if self.shrink < 1 else x)
+        return torch.addmm(self.bias, x, self.weight.T, alpha=self.shrink)
 
 
 def finishing_layers(width, n_spatial, activation, normalization, dropout):

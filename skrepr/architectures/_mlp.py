@@ -78,7 +78,8 @@ class MLP(BaseEstimator):
         encoder : torch.nn.Module
         """
         widths = (math.prod(input_shape), *self._hidden_widths(), n_components)
-        branch = nn.Sequential(nn.Flatten(), *self._layers(widths))
+        flatten = [nn.Flatten()] if len(input_shape) > 1 else []
+        branch = nn.Sequential(*flatten, *self._layers(widths))
         return self._with_linear_path(branch, input_shape, (n_components,))
 
     def make_decoder(self, n_components, output_shape):
@@ -96,7 +97,8 @@ class MLP(BaseEstimator):
         decoder : torch.nn.Module
         """
         widths = (n_components, *self._hidden_widths()[::-1], math.prod(output_shape))
-        branch = nn.Sequential(*self._layers(widths), nn.Unflatten(1, tuple(output_shape)))
+        unflatten = [nn.Unflatten(1, tuple(output_shape))] if len(output_shape) > 1 else []
+        branch = nn.Sequential(*self._layers(widths), *unflatten)
         return self._with_linear_path(branch, (n_components,), output_shape)
 
     def _with_linear_path(self, branch, input_shape, output_shape):
