@@ -295,6 +295,38 @@ def test_images_and_series_by_convolutions():
     assert flat.reconstruct(X.reshape(len(X), -1)).shape == (len(X), 64)
 
 
+@pytest.mark.parametrize(
+    "shape",
+    [(1, 8, 8), (3, 33, 17), (1, 64, 65), (1, 256, 256), (1, 10), (2, 257), (1, 10_000)],
+    ids=str,
+)
+def test_every_option_on_images_and_series(shape):
+    X = np.random.default_rng(0).normal(size=(12, *shape)).astype(np.float32)
+    X[np.random.default_rng(1).uniform(size=X.shape) < 0.05] = np.nan
+    embedding = small(
+        2,
+        architecture=ConvNet((4, 8)),
+        max_epochs=1,
+        missing="mask",
+        sparsity=1e-3,
+        contraction=1e-3,
+        corruption=[GaussianNoise(), FeatureDropout(), SaltAndPepper(), FeatureSwap()],
+    ).fit(X)
+    assert embedding.transform(X).shape == (12, 2)
+    rebuilt = embedding.reconstruct(X)
+    assert rebuilt.shape == X.shape and np.isfinite(rebuilt).all()
+    assert {"train_reconstruction", "train_contraction", "train_sparsity"} <= set(
+        embedding.history_
+    )
+
+
+def test_layers_of_convolutions_learn_more_than_pca():
+    X = load_digits().images[:, None].astype(np.float32)
+    embedding = small(4, architecture=ConvNet((8, 16)), max_epochs=10).fit(X[:1000])
+    flat = X.reshape(len(X), -1)
+    assert -embedding.score(X[1000:]) < 0.9 * pca_error(flat[:1000], flat[1000:], 4)
+
+
 # ------------------------------------------------- denoising, sparse, contractive
 
 

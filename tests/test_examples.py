@@ -27,13 +27,16 @@ def code_blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
 
 
-@pytest.fixture
-def quickstart():
-    path = ROOT / "examples" / "quickstart.py"
-    spec = importlib.util.spec_from_file_location("quickstart", path)
+def example(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "examples" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def quickstart():
+    return example("quickstart")
 
 
 def test_two_commands_do_all_their_set_up():
@@ -134,3 +137,22 @@ def test_quickstart_shows_a_gain(tmp_path):
         assert (pca[0], autoencoder[0]) == ("PCA", "autoencoder")
         assert all(float(a) > float(b) for a, b in zip(autoencoder[1:3], pca[1:3], strict=True))
     assert (tmp_path / "picture.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_denoising_example(tmp_path):
+    errors = example("plot_denoising").main(tmp_path)
+    assert errors["autoencoder"] < errors["PCA"] / 2 < errors["noisy"]
+    assert (tmp_path / "plot_denoising.png").exists()
+
+
+@pytest.mark.slow
+def test_example_beside_pca(tmp_path):
+    shares = example("plot_autoencoder_vs_pca").main(tmp_path)
+    for (data, width, method), share in shares.items():
+        pca = shares[data, width, "PCA"]
+        if method == "linear autoencoder":
+            assert share == pytest.approx(pca, abs=0.01)
+        elif method == "autoencoder":
+            assert share > pca + 0.1
+    assert (tmp_path / "plot_autoencoder_vs_pca.png").exists()
