@@ -322,7 +322,7 @@ def test_every_option_on_images_and_series(shape):
 
 def test_layers_of_convolutions_learn_more_than_pca():
     X = load_digits().images[:, None].astype(np.float32)
-    embedding = small(4, architecture=ConvNet((8, 16)), max_epochs=10).fit(X[:1000])
+    embedding = small(4, architecture=ConvNet((8, 16)), max_epochs=40).fit(X[:1000])
     flat = X.reshape(len(X), -1)
     assert -embedding.score(X[1000:]) < 0.9 * pca_error(flat[:1000], flat[1000:], 4)
 
