@@ -32,6 +32,8 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._closed_form import Moments, Readout
+from ._devices import resolve_device, resolve_precision
+from ._interruption import Interruption
 from ._named_parts import NamedPartsMixin
 from ._randomness import Randomness, borrowed_generator, carry_generator, draws_globally
 from ._rows import chunk_rows, read_chunks, read_rows
@@ -85,11 +87,9 @@ class BaseEmbedding(
 
         ``stream``: X is one chunk of a stream without a planned end (`partial_fit`).
         """
-        from . import _training
-
         goes_on = hasattr(self, "net_") and (stream or self.warm_start)
         draft = self._draft(goes_on)
-        with _training.Interruption() as watch:
+        with Interruption() as watch:
             draft._train(X, goes_on, stream, watch)
             self.__dict__ = draft.__dict__
         watch.warn_if_late()
@@ -109,7 +109,7 @@ class BaseEmbedding(
 
         self._validate_params()
         self._check_parameters()
-        self.device_ = _training.resolve_device(self.device)
+        self.device_ = resolve_device(self.device)
         rows = self._read(X, n_least=1 if goes_on and stream else 2)
         earlier = self.net_ if goes_on else None
         self._choose_parts(self.input_shape_)
@@ -260,7 +260,7 @@ class BaseEmbedding(
             max_epochs=self.max_epochs_,
             patience=self.patience if self.early_stopping_ else None,
             device=self.device_,
-            precision=self.precision,
+            precision=resolve_precision(self.precision, module, self.batch_size_, self.device_),
             callbacks=callbacks,
             verbose=bool(verbose),
             optimizer_state=optimizer_state,
@@ -269,10 +269,8 @@ class BaseEmbedding(
 
     def _rebuild(self, module_state, readout_state, history, optimizer=None, generator=None):
         """Make network, net and readout again from what `save` has written of them."""
-        from . import _training
-
         try:
-            self.device_ = _training.resolve_device(self.device)
+            self.device_ = resolve_device(self.device)
         except ValueError:
             self.device_ = torch.device("cpu")  # trained elsewhere, on a device not there
         with borrowed_generator(0):

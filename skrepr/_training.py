@@ -19,9 +19,6 @@ and history are the same, bit for bit.
 
 import copy
 import inspect
-import signal
-import threading
-import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,13 +28,8 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer, PassthroughScoring
 
-# A second Ctrl-C within this many seconds ends not only the fit, but what called it.
-_IMPATIENCE = 2.0
-# Below this many multiplications a step, casting costs more than bfloat16 saves.
-_BF16_PAYS = 1e8
 # Relative gain in held-out loss for which the weights of the start are given up.
 _LEAST_GAIN = 0.003
-_last_interrupt = -np.inf
 
 
 class _Stop(Exception):
@@ -51,7 +43,7 @@ class _Run:
     held_out: object  # Rows, or None
     randomness: object  # Randomness of the module
     planned_steps: int | None
-    watch: "Interruption"
+    watch: object  # Interruption
     slim: bool
     set_progress: Callable | None  # of the module, looked up once
     after_step: Callable | None
@@ -303,56 +295,6 @@ class _ProgressBar(Callback):
         del self.bar_
 
 
-class Interruption:
-    """Tells Ctrl-C from the KeyboardInterrupt by which callbacks end a training.
-
-    Used as a context around a fit. While training, Ctrl-C acts at once; while the fit is
-    being finished (`finishing`) the first one waits until all is done.
-
-    Attributes
-    ----------
-    signalled : bool
-        Whether Ctrl-C was pressed.
-    """
-
-    def __init__(self):
-        self.signalled = self.finishing = self.late = False
-
-    def __enter__(self):
-        self._previous = None
-        if threading.current_thread() is threading.main_thread():
-            handler = signal.getsignal(signal.SIGINT)
-            if callable(handler):
-                self._previous = handler
-                signal.signal(signal.SIGINT, self._handle)
-        return self
-
-    def __exit__(self, *error):
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
-
-    def _handle(self, signum, frame):
-        self.signalled = True
-        if not self.finishing or pressed_twice():
-            self._previous(signum, frame)
-        else:
-            self.late = True
-
-    def warn_if_late(self):
-        """Warn of a Ctrl-C that came when only the last touches were missing."""
-        if self.late:
-            warnings.warn("Interrupted while the fit was being finished: it is complete.")
-
-
-def pressed_twice():
-    """Take note of an interruption; tell whether it follows closely on another."""
-    global _last_interrupt
-    now = time.monotonic()
-    twice = now - _last_interrupt < _IMPATIENCE
-    _last_interrupt = now
-    return twice
-
-
 def make_net(
     module,
     *,
@@ -380,7 +322,7 @@ def make_net(
     )
     net = Net(
         module,
-        precision=_resolve_precision(precision, module, batch_size, device),
+        precision=precision,
         optimizer=optimizer,
         lr=learning_rate,
         batch_size=batch_size,
@@ -540,7 +482,7 @@ def train(
             warnings.warn(
                 f"Interrupted in epoch {len(net.history) + 1}: the fit ends with the best "
                 f"weights so far, those of epoch {keep_best.epoch_}. Interrupt twice within "
-                f"{_IMPATIENCE:g} seconds to stop without a result.",
+                f"{watch.IMPATIENCE:g} seconds to stop without a result.",
                 UserWarning,
             )
         if interrupted or held_out is not None:
@@ -567,7 +509,7 @@ def _run_epochs(net, rows, epochs, may_stop_early):
         pass
     except KeyboardInterrupt:
         n_complete = net.run_.n_complete
-        if pressed_twice() or not may_stop_early or n_complete == n_before:
+        if net.run_.watch.pressed_twice() or not may_stop_early or n_complete == n_before:
             raise
         del net.history[n_complete:]
         return False
@@ -586,55 +528,6 @@ def _nobody_watches_batches(net):
         if not isinstance(callback, _TermScoring)
         for hook in hooks
     )
-
-
-def resolve_device(device):
-    """Turn the `device` parameter into a torch.device that is there.
-
-    Raises
-    ------
-    ValueError
-        If it is unknown, or not there.
-    """
-    there = ["cpu"]
-    if torch.cuda.is_available():
-        there.insert(0, "cuda")
-    elif torch.backends.mps.is_available():
-        there.insert(0, "mps")
-    if device == "auto":
-        return torch.device(there[0])
-    try:
-        wanted = torch.device(device)
-        if wanted.type in there:
-            return torch.empty(0, device=wanted).device
-    except RuntimeError:
-        pass
-    raise ValueError(
-        f"device={device!r} is not available here. Available: {', '.join(there)}. Use "
-        'device="auto" to take the best one.'
-    )
-
-
-def _resolve_precision(precision, module, batch_size, device):
-    """Turn the `precision` parameter into "float32" or "bf16".
-
-    By rules, not by a measurement: the same call gives the same numbers on a busy machine.
-    """
-    if precision != "auto":
-        return precision
-    # forward and backward take six operations a weight and row
-    work = 6 * batch_size * sum(p.numel() for p in module.parameters() if p.requires_grad)
-    return "bf16" if work >= _BF16_PAYS and _has_bf16(device) else "float32"
-
-
-def _has_bf16(device):
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type == "cpu":
-        # the bfloat16 instructions of AVX-512 do not count: where there are no matrix units
-        # beside them, some processors are slower with them than in float32
-        return getattr(torch.cpu, "_is_amx_tile_supported", bool)()
-    return False
 
 
 def _length(batch):

@@ -15,6 +15,8 @@ FILES = {
 PARTS = {name.split(".")[0] for name in FILES if "." in name}
 GROUND = {
     "_closed_form",
+    "_devices",
+    "_interruption",
     "_named_parts",
     "_randomness",
     "_rows",

@@ -26,7 +26,8 @@ from skorch.helper import predefined_split
 from torch import nn
 from torch.nn import functional as F
 
-from skrepr import AutoencoderEmbedding, _training
+from skrepr import AutoencoderEmbedding, _devices, _interruption, _training
+from skrepr._interruption import Interruption
 from skrepr._randomness import Randomness, carry_generator
 from skrepr._rows import Rows
 from skrepr.architectures import MLP
@@ -58,7 +59,7 @@ def assert_same_state(one, other):
 
 @pytest.fixture(autouse=True)
 def no_earlier_interruption(monkeypatch):
-    monkeypatch.setattr(_training, "_last_interrupt", -np.inf)
+    monkeypatch.setattr(Interruption, "_last", -np.inf)
 
 
 # ------------------------------------------------------------------ equal to skorch
@@ -208,7 +209,7 @@ def train_ours(
         judged if held_out else None,
         epochs=epochs,
         randomness=randomness,
-        watch=_training.Interruption(),
+        watch=Interruption(),
         open_ended=open_ended,
         restart=restart,
     )
@@ -634,9 +635,9 @@ def test_second_ctrl_c_within_two_seconds_stops_a_search():
 
 def test_patient_ctrl_c_is_not_counted_as_a_second_one(monkeypatch):
     clock = iter([100.0, 102.1])
-    monkeypatch.setattr(_training.time, "monotonic", lambda: next(clock))
-    assert not _training.pressed_twice()
-    assert not _training.pressed_twice()
+    monkeypatch.setattr(_interruption.time, "monotonic", lambda: next(clock))
+    assert not Interruption.pressed_twice()
+    assert not Interruption.pressed_twice()
 
 
 class PressesWhileFinishing(AutoencoderEmbedding):
@@ -808,9 +809,9 @@ def test_bf16_trains_close_to_float32_and_transforms_in_float32():
     [(True, 4, "float32"), (True, 2**17, "bf16"), (False, 2**17, "float32")],
 )
 def test_precision_auto_is_bf16_where_it_pays(monkeypatch, there, batch_size, expected):
-    monkeypatch.setattr(_training, "_has_bf16", lambda device: there)
+    monkeypatch.setattr(_devices, "_has_bf16", lambda device: there)
     module = nn.Linear(100, 10)
-    chosen = _training._resolve_precision("auto", module, batch_size, torch.device("cpu"))
+    chosen = _devices.resolve_precision("auto", module, batch_size, torch.device("cpu"))
     assert chosen == expected
 
 
@@ -818,14 +819,14 @@ def test_precision_auto_is_bf16_where_it_pays(monkeypatch, there, batch_size, ex
 def test_bf16_pays_on_a_processor_with_matrix_units(monkeypatch, there):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: there)
-    assert _training._has_bf16(torch.device("cpu")) is there
+    assert _devices._has_bf16(torch.device("cpu")) is there
 
 
 def test_device_auto_is_one_that_is_there():
     expected = "cuda" if torch.cuda.is_available() else "cpu"
     if not torch.backends.mps.is_available():
-        assert _training.resolve_device("auto").type == expected
-    assert _training.resolve_device("cpu") == torch.device("cpu")
+        assert _devices.resolve_device("auto").type == expected
+    assert _devices.resolve_device("cpu") == torch.device("cpu")
     assert embedding(device=torch.device("cpu")).fit(table()).device_ == torch.device("cpu")
 
 

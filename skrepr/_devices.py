@@ -1,0 +1,55 @@
+"""Where to compute, and in which arithmetic."""
+
+import torch
+
+# Below this many multiplications a step, casting costs more than bfloat16 saves.
+_BF16_PAYS = 1e8
+
+
+def resolve_device(device):
+    """Turn the `device` parameter into a torch.device that is there.
+
+    Raises
+    ------
+    ValueError
+        If it is unknown, or not there.
+    """
+    there = ["cpu"]
+    if torch.cuda.is_available():
+        there.insert(0, "cuda")
+    elif torch.backends.mps.is_available():
+        there.insert(0, "mps")
+    if device == "auto":
+        return torch.device(there[0])
+    try:
+        wanted = torch.device(device)
+        if wanted.type in there:
+            return torch.empty(0, device=wanted).device
+    except RuntimeError:
+        pass
+    raise ValueError(
+        f"device={device!r} is not available here. Available: {', '.join(there)}. Use "
+        'device="auto" to take the best one.'
+    )
+
+
+def resolve_precision(precision, module, batch_size, device):
+    """Turn the `precision` parameter into "float32" or "bf16".
+
+    By rules, not by a measurement: the same call gives the same numbers on a busy machine.
+    """
+    if precision != "auto":
+        return precision
+    # forward and backward take six operations a weight and row
+    work = 6 * batch_size * sum(p.numel() for p in module.parameters() if p.requires_grad)
+    return "bf16" if work >= _BF16_PAYS and _has_bf16(device) else "float32"
+
+
+def _has_bf16(device):
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        # the bfloat16 instructions of AVX-512 do not count: where there are no matrix units
+        # beside them, some processors are slower with them than in float32
+        return getattr(torch.cpu, "_is_amx_tile_supported", bool)()
+    return False
