@@ -10,6 +10,7 @@ from numbers import Real
 import numpy as np
 import torch
 from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 from torch.nn import functional as F
 
@@ -483,8 +484,9 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
         score : float
             At most 0, higher is better, in the squared units of X.
         """
-        total = self._apply(X, self._squared_errors, (2,)).sum(axis=0, dtype=np.float64)
-        return float(-total[0] / max(1.0, total[1]))
+        check_is_fitted(self)
+        error, n_seen = self._apply(X, self._squared_errors, (2,), np.float64).sum(axis=0)
+        return float(-error / max(1.0, n_seen))
 
     def score_samples(self, X):
         """Compute minus the mean squared error of each row.
@@ -504,21 +506,29 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
             Higher is more normal. A row without any observed value is given minus
             `reconstruction_error_`, the score of an average row.
         """
-        error, n_seen = self._apply(X, self._squared_errors, (2,)).T
-        with np.errstate(invalid="ignore"):
-            return np.where(n_seen > 0, -error / n_seen, np.float32(-self.reconstruction_error_))
+        check_is_fitted(self)
+        error, n_seen = self._apply(X, self._squared_errors, (2,), np.float64).T
+        scores = -error / np.maximum(1.0, n_seen)
+        return np.where(n_seen > 0, scores, -self.reconstruction_error_).astype(np.float32)
 
-    def _choose_parts(self, input_shape):
+    def _check_parameters(self):
+        super()._check_parameters()
         if not self.trainable and not isinstance(self.architecture, nn.Module):
             raise ValueError(
                 "trainable=False freezes an encoder that is given as a torch.nn.Module. Got "
                 f"architecture={self.architecture!r}; leave trainable at True."
             )
+        if self.whiten and self.sparsity:
+            raise ValueError(
+                "whiten=True scales and mixes the units of the code, and sparsity="
+                f"{self.sparsity} gives each of them a meaning. Use one of the two."
+            )
         for part in parts_of(self.corruption):
-            if not callable(part):
+            if not callable(part) or isinstance(part, type):
                 raise TypeError(
-                    "The 'corruption' parameter must be an augmentation, a list of them, or a "
-                    f"list of pairs of a name and one. Got {part!r} in it."
+                    "The 'corruption' parameter must be an augmentation, such as "
+                    "GaussianNoise(), a list of them, or a list of pairs of a name and one. "
+                    f"Got {part!r} in it."
                 )
         for name in ("architecture", "decoder"):
             if isinstance(getattr(self, name), type):
@@ -526,6 +536,8 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
                     f"The {name!r} parameter must be an instance, such as MLP(). Got the class "
                     f"{getattr(self, name).__name__} instead."
                 )
+
+    def _choose_parts(self, input_shape):
         default = MLP() if len(input_shape) == 1 else ConvNet()
         self.architecture_ = _copied(self.architecture, default)
         mirrored = default if isinstance(self.architecture, nn.Module) else self.architecture_

@@ -71,6 +71,7 @@ SHARED_CONSTRAINTS = {
     "random_state": ["random_state"],
     "verbose": [Interval(Integral, 0, None, closed="left"), "boolean"],
 }
+_OF_TRAINING = SHARED_CONSTRAINTS.keys() - {"n_components", "input_shape", "missing"}
 ENCODER_RECIPE = HasMethods(["make_encoder"])
 DECODER_RECIPE = HasMethods(["make_decoder"])
 
@@ -110,7 +111,8 @@ class BaseEmbedding(
         self._validate_params()
         self._check_parameters()
         self.device_ = resolve_device(self.device)
-        rows = self._read(X, n_least=1 if goes_on and stream else 2)
+        n_least = 1 if goes_on and stream else 3 if self.early_stopping is True else 2
+        rows = self._read(X, n_least)
         earlier = self.net_ if goes_on else None
         self._choose_parts(self.input_shape_)
         if goes_on:
@@ -134,7 +136,7 @@ class BaseEmbedding(
             module,
             callbacks=self.callbacks,
             verbose=self.verbose,
-            optimizer_state=earlier and earlier.optimizer_.state_dict(),
+            optimizer_state=earlier.optimizer_.state_dict() if goes_on else None,
             history=earlier.history if goes_on else (),
         )
         self.best_epoch_, _ = _training.train(
@@ -147,13 +149,23 @@ class BaseEmbedding(
             open_ended=stream,
             restart=partial(module.start, rows) if starts and held_out is not None else None,
         )
-        module.eval()
         self.net_ = net
+        self._parameters_at_fit = self._network_parameters()
         with self._evaluation():
             self._settle(learned_from, goes_on, stream)
             self._describe(learned_from if held_out is None else held_out, stream)
             if not stream:
                 self._warn_of_collapse(rows)
+
+    def _network_parameters(self):
+        """Return the parameters on which the network depends, not its training."""
+        parameters = self.get_params(deep=False)
+        return {name: parameters[name] for name in parameters if name not in _OF_TRAINING}
+
+    def _changed_since_fit(self):
+        """List the parameters that no longer describe the fitted network."""
+        now, at_fit = self._network_parameters(), self._parameters_at_fit
+        return [name for name in now if repr(now[name]) != repr(at_fit[name])]
 
     def _cross_validates(self, n, stream):
         """Whether the number of epochs is chosen by cross-validation.
@@ -192,8 +204,8 @@ class BaseEmbedding(
                 watch=watch,
                 interruptible=False,
             )
+            watch.finishing = False  # this training was not the last
             losses.append(np.array(curve) / max(abs(curve[0]), 1e-30))
-        watch.finishing = False
         error = np.std(losses, axis=0, ddof=1) / np.sqrt(len(losses))
         loss = np.mean(losses, axis=0) + 2 * error
         best = int(np.argmin(loss))
@@ -283,6 +295,7 @@ class BaseEmbedding(
             module.to(self.device_).eval(), optimizer_state=optimizer, history=history
         )
         self.readout_ = Readout.from_state(readout_state).to(self.device_)
+        self._parameters_at_fit = self._network_parameters()
 
     def _resolve_schedule(self, n, goes_on, stream):
         """Turn "auto" into numbers that fit ``n`` rows."""
@@ -298,7 +311,10 @@ class BaseEmbedding(
         if stream:
             self.max_epochs_ = 1
         elif self.max_epochs == "auto":
-            self.max_epochs_ = auto_max_epochs(n, self.batch_size_)
+            planned = auto_max_epochs(n, self.batch_size_)
+            # what few rows were found to bear is not exceeded by going on
+            few = goes_on and not self.early_stopping_
+            self.max_epochs_ = min(planned, self.max_epochs_) if few else planned
         else:
             self.max_epochs_ = int(self.max_epochs)
 
@@ -384,11 +400,13 @@ class BaseEmbedding(
     @property
     def n_epochs_(self):
         """Number of epochs that were run."""
+        check_is_fitted(self, "net_")
         return len(self.net_.history)
 
     @property
     def history_(self):
         """One row an epoch: epoch, losses and their terms, seconds."""
+        check_is_fitted(self, "net_")
         rows = [
             {
                 name: value
@@ -423,11 +441,11 @@ class BaseEmbedding(
     def _embed(self, batch):
         return self.readout_(self.module_.encode(batch))
 
-    def _apply(self, X, function, shape):
+    def _apply(self, X, function, shape, dtype=np.float32):
         """Apply ``function`` to X chunk by chunk, into one array of rows of ``shape``."""
-        check_is_fitted(self)
-        n, chunks = read_chunks(self, X, self.input_shape_, self.missing)
-        result = np.empty((n, *shape), dtype=np.float32)
+        missing = self._parameters_at_fit["missing"]
+        n, chunks = read_chunks(self, X, self.input_shape_, missing)
+        result = np.empty((n, *shape), dtype=dtype)
         start = 0
         with self._evaluation():
             for chunk in chunks:

@@ -133,7 +133,7 @@ def principal_axes(rows, n_components):
         variance = variance.flip(0)[:n_components]
     else:
         mean, axes, variance = _iterative_axes(rows, n_components, width)
-    keep = variance > max(1e-10 * float(variance[:1].sum()), 1e-30)
+    keep = variance > 1e-10 * variance[:1].clamp(min=0)  # relative: X may be in any unit
     axes, deviation = axes[keep], variance[keep].sqrt()
     return mean.float(), (axes * largest_sign(axes)).float(), deviation.float()
 
@@ -356,5 +356,7 @@ def _square_root(metric, width):
     value, vector = torch.linalg.eigh(metric.double().cpu())
     # directions that the metric does not see keep a millionth of the largest weight, so
     # that the readout can be undone
-    value = value.clamp(min=max(1e-12 * float(value[-1]), 1e-30)).sqrt()
+    if value[-1] <= 0:
+        return _square_root(None, width)
+    value = value.clamp(min=1e-12 * float(value[-1])).sqrt()
     return (vector * value) @ vector.T, (vector / value) @ vector.T

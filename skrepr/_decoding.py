@@ -3,13 +3,21 @@
 import numpy as np
 import torch
 from sklearn.utils import check_array
+from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from ._rows import chunk_rows
 
 
 class DecoderMixin:
-    """The way back, for embeddings whose module has a decoder."""
+    """The way back, for embeddings whose module has a decoder.
+
+    Stands before `BaseEmbedding` among the bases of an estimator: it fills in `_describe`,
+    and uses how the base reads X and evaluates the module.
+    """
+
+    # Z is no metadata to be routed
+    __metadata_request__inverse_transform = {"Z": UNUSED}
 
     def inverse_transform(self, Z):
         """Map an embedding back to data.
@@ -61,13 +69,13 @@ class DecoderMixin:
         return self.module_.decode(self.module_.encode(batch))
 
     def _squared_errors(self, batch):
-        """Sum of squared errors and number of observed values of each row, (B, 2)."""
-        errors = (batch - self._reconstruct(batch)).square().flatten(1)
+        """Sum squared errors and count observed values of each row: (B, 2), float64."""
+        errors = (batch - self._reconstruct(batch)).flatten(1).cpu().double().square()
         return torch.stack([errors.nansum(1), (~errors.isnan()).sum(1)], 1)
 
     def _describe(self, rows, stream):
         x = rows.sample(4096)
-        error, n_seen = self._squared_errors(x).double().sum(0).tolist()
+        error, n_seen = self._squared_errors(x).sum(0).tolist()
         self.reconstruction_error_ = error / max(1.0, n_seen)
         vars(self).pop("explained_variance_ratio_", None)
         if not stream:

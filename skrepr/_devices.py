@@ -51,5 +51,6 @@ def _has_bf16(device):
     if device.type == "cpu":
         # the bfloat16 instructions of AVX-512 do not count: where there are no matrix units
         # beside them, some processors are slower with them than in float32
-        return getattr(torch.cpu, "_is_amx_tile_supported", bool)()
+        probe = getattr(torch.cpu, "_is_amx_tile_supported", None)
+        return probe is not None and probe()
     return False

@@ -37,14 +37,12 @@ class NamedPartsMixin:
         -------
         self : estimator
         """
-        inside = {key for key in params if _named(getattr(self, key.partition("__")[0], None))}
         super().set_params(**{key: params[key] for key in params if "__" not in key})
-        plain = {key: params[key] for key in params if "__" in key and key not in inside}
-        super().set_params(**plain)
+        deep = [key for key in params if "__" in key]
+        inside = {key for key in deep if _named(getattr(self, key.partition("__")[0], None))}
+        super().set_params(**{key: params[key] for key in deep if key not in inside})
         for key in sorted(inside):
             name, _, rest = key.partition("__")
-            if not rest:
-                continue
             part_name, _, setting = rest.partition("__")
             parts = dict(getattr(self, name))
             if part_name not in parts:
@@ -64,7 +62,8 @@ def parts_of(value):
         return []
     if not isinstance(value, (list, tuple)):
         return [value]
-    return [part for _, part in _named(value) or enumerate(value)]
+    named = _named(value)
+    return [part for _, part in named] if named else list(value)
 
 
 def _named(value):

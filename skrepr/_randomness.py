@@ -27,25 +27,33 @@ def borrowed_generator(seed, device="cpu"):
     device : torch.device or str, default="cpu"
         The device whose generator is borrowed beside the CPU's.
     """
-    device = torch.device(device)
-    accelerator = getattr(torch, device.type) if device.type in ("cuda", "mps") else None
     with _ONE_AT_A_TIME:
-        kept = torch.get_rng_state()
-        kept_there = accelerator and accelerator.get_rng_state()
+        generators = _global_generators(torch.device(device))
+        kept = [generator.get_state() for generator in generators]
         try:
             reseed_global(seed, device)
             yield
         finally:
-            torch.set_rng_state(kept)
-            if accelerator:
-                accelerator.set_rng_state(kept_there)
+            for generator, state in zip(generators, kept, strict=True):
+                generator.set_state(state)
 
 
 def reseed_global(seed, device):
     """Seed the global generators of the CPU and of ``device``."""
-    torch.default_generator.manual_seed(seed)
-    if torch.device(device).type in ("cuda", "mps"):
-        getattr(torch, torch.device(device).type).manual_seed(seed)
+    for generator in _global_generators(torch.device(device)):
+        generator.manual_seed(seed)
+
+
+def _global_generators(device):
+    """List torch's global generators of the CPU and of ``device``."""
+    generators = [torch.default_generator]
+    if device.type == "cuda":
+        torch.cuda.init()
+        index = torch.cuda.current_device() if device.index is None else device.index
+        generators.append(torch.cuda.default_generators[index])
+    elif device.type == "mps":
+        generators.append(torch.mps._get_default_mps_generator())
+    return generators
 
 
 def carry_generator(module, generator):

@@ -107,7 +107,15 @@ class SparseRows(Rows):
 
     def solver_input(self, n_rows):
         """Return the matrix itself, all rows of it: it is never made dense."""
-        return self.values if self.index is None else self.values[self.index.numpy()]
+        matrix = self.values if self.index is None else self.values[self.index.numpy()]
+        missing = np.isnan(matrix.data)
+        if missing.any():
+            matrix = matrix.copy()
+            matrix.data[missing] = 0
+            n_missing = np.bincount(matrix.indices[missing], minlength=matrix.shape[1])
+            mean = np.asarray(matrix.sum(axis=0)).ravel() / np.maximum(1, len(self) - n_missing)
+            matrix.data[missing] = mean[matrix.indices[missing]]
+        return matrix
 
     def _take(self, index):
         dense = self.values[index.numpy()].toarray()

@@ -320,6 +320,7 @@ def make_net(
     optimizer, arguments = _optimizer(
         optimizer, optimizer_params, learning_rate, weight_decay, module, device
     )
+    bar = [("progress_bar", _ProgressBar())] if verbose else []
     net = Net(
         module,
         precision=precision,
@@ -327,7 +328,7 @@ def make_net(
         lr=learning_rate,
         batch_size=batch_size,
         max_epochs=max_epochs,
-        callbacks=_checked_callbacks(callbacks) + [("progress_bar", _ProgressBar())] * verbose,
+        callbacks=_checked_callbacks(callbacks) + bar,
         callbacks__keep_best__patience=patience,
         device=str(device),
         verbose=0,
@@ -460,6 +461,8 @@ def train(
     """
     watch.finishing = False
     n_before = len(net.history)
+    if epochs == 0:
+        return n_before, []  # no callback hears of a training that is none
     steps = epochs * len(rows.batches(net.batch_size))
     net.run_ = _Run(
         held_out=held_out,

@@ -79,7 +79,6 @@ def save(estimator, path, *, resume=False):
         )
     check_is_fitted(estimator)
     state = estimator.module_.state_dict()
-    _check_shapes(estimator, state)
     writer = _Writer()
     parameters = estimator.get_params(deep=False)
     if parameters.pop("callbacks", None):
@@ -114,6 +113,12 @@ def save(estimator, path, *, resume=False):
             "optimizer": writer.encode(optimizer, "optimizer"),
             "generator": writer.encode(estimator.module_.generator.get_state(), "random_state"),
         }
+    changed = estimator._changed_since_fit()
+    if changed:
+        raise ValueError(
+            f"The parameters {', '.join(changed)} were changed after fit, and no longer "
+            "describe the fitted network. Restore them, or fit again."
+        )
     document["checksum"] = _checksum(document, writer.tensors)
     _write_atomically(
         Path(path),
@@ -218,10 +223,7 @@ def _check_shapes(estimator, state):
         return  # a module of the user's own may need real tensors, and is as large as it is
     wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     if wanted != {name: tuple(tensor.shape) for name, tensor in state.items()}:
-        raise ValueError(
-            f"The parameters of {estimator!r} do not describe the network it has. Were they "
-            "changed after fit? Then fit again."
-        )
+        raise ValueError(f"The parameters of {estimator!r} do not describe the network it has.")
 
 
 class _Writer:

@@ -470,3 +470,14 @@ def test_low_rank_data_with_more_components_than_rank():
     embedding = small(8, early_stopping=False).fit(X)
     assert np.isfinite(embedding.transform(X)).all()
     assert -embedding.score(X) < 1e-2 * X.var(axis=0).mean()
+
+
+def test_wide_sparse_counts_with_missing_values():
+    X = scipy.sparse.random(120, 1500, density=0.02, format="csr", random_state=0)
+    X.data[:50] = np.nan
+    embedding = small(3, missing="mask", max_epochs=1).fit(X)
+    assert np.isfinite(embedding.transform(X)).all()
+    dense = X.toarray()
+    expected = np.where(np.isnan(dense), np.nanmean(dense, axis=0), dense)
+    filled = _rows.SparseRows(X, (1500,), torch.device("cpu")).solver_input(0).toarray()
+    np.testing.assert_allclose(filled, expected, atol=1e-6)

@@ -302,7 +302,7 @@ def test_unfitted(path):
 
 
 def test_parameters_that_no_longer_describe_the_network(path):
-    with pytest.raises(ValueError, match=r"do not describe the network it has.* fit again"):
+    with pytest.raises(ValueError, match=r"n_components were changed after fit.* fit again"):
         save(make().fit(X).set_params(n_components=3), path)
     assert not path.exists()
 
