@@ -181,7 +181,7 @@ def judge(method, X_train, X_test, y_train, y_test, labelled):
 
 def detectors(X_train, X_test, y_test, seed):
     """AUROC of simple detectors, fitted on the training rows."""
-    forest = IsolationForest(300, random_state=seed).fit(X_train)
+    forest = IsolationForest(n_estimators=300, random_state=seed).fit(X_train)
     neighbours = NearestNeighbors(n_neighbors=5).fit(X_train)
     scores = {
         "IsolationForest": -forest.score_samples(X_test),

@@ -196,9 +196,10 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
     .. math:: \min_{h, g} \; \frac{1}{n d} \sum_{i=1}^{n} \lVert x_i - g(h(x_i)) \rVert^2 .
 
     With linear maps the solution is PCA [1]_. The default network is PCA's solution plus
-    non-linear branches that begin at zero, and the weights kept are those that rebuild
-    held-out rows best, the start included: what training finds is added to PCA, and where
-    it finds nothing, PCA remains.
+    non-linear branches that begin at zero. With `early_stopping` the weights kept are those
+    that rebuild held-out rows best, the start included: what training finds is added to PCA,
+    and where it finds nothing, PCA remains. Below 500 rows cross-validation decides. Without
+    early stopping, and in `partial_fit`, nothing holds training back.
 
     After `fit` the embedding is centred and turned to its principal axes: components are
     uncorrelated, sorted by variance, signed as PCA signs them, and in the units of X, so
@@ -241,8 +242,10 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
         Whether components are scaled to unit variance.
     max_epochs : int or "auto", default="auto"
         Number of passes over the training rows, at most. "auto": 4000 steps of the
-        optimizer; below 500 rows, the number that is best in cross-validation, at most 200
-        steps. Told in `max_epochs_`; 0 means that training promised no gain over the start.
+        optimizer; below 500 rows at most 200 steps, and of these the number that is best in
+        5-fold cross-validation, where `early_stopping` is "auto" too, rows may be held out
+        and there are at least 10. 0 means that training promised no gain over the start; a
+        warm start then adds none. Told in `max_epochs_`.
     batch_size : int or "auto", default="auto"
         Number of rows in one step of the optimizer. "auto": 64 below 500 rows, 128 below
         20,000, then 256. Told in `batch_size_`.
@@ -263,7 +266,8 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
     optimizer_params : dict or None, default=None
         Further arguments of the optimizer.
     callbacks : list or None, default=None
-        Callbacks of skorch, or pairs of a name and a callback. They are copied.
+        Callbacks of skorch, or pairs of a name and a callback. They are copied, and take no
+        part in cross-validation.
     input_shape : tuple of int or None, default=None
         Shape in which the network sees one row of a flat table: ``(n_channels, length)``
         or ``(n_channels, height, width)``. One entry may be -1 and is inferred.
@@ -285,11 +289,11 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
     Attributes
     ----------
     explained_variance_ratio_ : ndarray of shape (n_components,)
-        Share of the variance that each component adds to the reconstruction, on the
-        held-out rows (on the training rows where none are held out). They sum to the share
-        that is reconstructed. Not after `partial_fit`.
+        Share of the variance that each component adds to the reconstruction, on at most
+        2,048 of the held-out rows (of the training rows where none are held out; fewer for
+        large samples). They sum to the share that is reconstructed. Not after `partial_fit`.
     reconstruction_error_ : float
-        Mean squared error per observed value of the same rows.
+        Mean squared error per observed value, on at most 4,096 of these rows.
     architecture_, decoder_ : objects
         The parts in use.
     contraction_ : {"exact", "estimate"}
@@ -301,10 +305,11 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
     readout_ : torch.nn.Module
         The linear map from the code of the network to the embedding.
     net_ : skorch.NeuralNet
-        The net that trained it.
+        The net that trained it, to be looked at: its data are no arrays.
     history_ : pandas.DataFrame
-        One row an epoch: epoch, train_loss, valid_loss, seconds. Losses are in units of
-        the mean variance of the columns (squared error: 1 is a reconstruction by the mean).
+        One row an epoch: epoch, train_loss, valid_loss, every term of them, seconds. The
+        squared error is in units of the mean variance of the columns (1: no better than the
+        mean), the Huber loss of their root mean square deviation.
     n_epochs_, best_epoch_ : int
         Epochs that were run, and the one whose weights are kept (0: the start).
     max_epochs_, batch_size_, early_stopping_ : int, int, bool
@@ -332,7 +337,12 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
 
     The network works on X minus its mean, divided by one number, the root mean square of
     the columns' standard deviations. Columns of larger variance weigh more, as in PCA: put
-    a :class:`~sklearn.preprocessing.StandardScaler` in front where they should not.
+    a :class:`~sklearn.preprocessing.StandardScaler` in front where they should not. X is
+    read as float32, with seven digits: subtract large offsets, such as those of Julian
+    dates, beforehand.
+
+    How the defaults were chosen, and what each choice bought on real tables, is written in
+    ``docs/autoencoder_defaults.md``.
 
     References
     ----------
@@ -451,8 +461,9 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
     def partial_fit(self, X, y=None):
         """Train for one pass over a chunk of a stream.
 
-        The first chunk builds the network and fixes its shapes. No rows are held out, and
-        the axes of the embedding stay those of the network.
+        The first chunk builds the network and fixes its shapes, the units in which it sees
+        the data and its start at PCA: let it be representative. No rows are held out, and the
+        axes of the embedding stay those of the network, without whitening.
 
         Parameters
         ----------

@@ -4,17 +4,23 @@ An estimator adds the science. It defines
 
 ``_make_module(input_shape)``
     The network, from parameters and shapes alone (`fit` and `load` both call it): a torch
-    module with ``forward(batch)``, the loss, and ``encode(x)``, the features. Where there
-    is a decoder, ``decode(features)``. Optional: ``start(rows)``, a start in closed form,
-    and ``geometry(features)``, how the readout shall measure distances.
+    module with ``width``, the number of features, ``forward(batch)``, the loss, and
+    ``encode(x)``, the features, (B, width). Where there is a decoder, ``decode(features)``.
+    Optional: ``start(rows)``, a start in closed form, and ``geometry(x)``, how the readout
+    shall measure distances.
 ``_choose_parts(input_shape)``, optional
     Fills in the parts left at None, as fitted attributes.
+``_check_parameters()``, optional
+    Checks of parameters against each other.
 ``_check_values(rows)``, optional
     Checks of the data that only this method needs.
+``_keeps_axes()``, optional
+    Whether single features have a meaning, so that the readout leaves them alone.
 ``_describe(rows, stream)``, optional
     Fitted attributes that describe the result, from held-out rows if there are any.
 
-This is the only file that imports private names of scikit-learn.
+Its parameters are those of `SHARED_CONSTRAINTS` and its own; ``whiten`` among them is read
+by the readout. This is the only file that imports private names of scikit-learn.
 """
 
 import copy
@@ -209,7 +215,7 @@ class BaseEmbedding(
         error = np.std(losses, axis=0, ddof=1) / np.sqrt(len(losses))
         loss = np.mean(losses, axis=0) + 2 * error
         best = int(np.argmin(loss))
-        return best if loss[best] <= 1 - _GAIN_ON_FEW_ROWS else 0
+        return best if 1 - loss[best] >= _GAIN_ON_FEW_ROWS else 0
 
     def _read(self, X, n_least):
         rows, self.layout_ = read_rows(

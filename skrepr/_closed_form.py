@@ -31,8 +31,8 @@ def blocks(rows):
 class Moments(nn.Module):
     """Mean and covariance of rows that come in blocks, in float64.
 
-    Blocks are merged by the update of Chan, Golub & LeVeque (1983), which has no
-    cancellation between large means. A missing value (NaN) counts as its column's mean.
+    Blocks are merged without cancellation between large means. A missing value (NaN) counts
+    as the mean of its column in the block.
 
     Parameters
     ----------
@@ -64,17 +64,28 @@ class Moments(nn.Module):
         mean = block.mean(0)
         deviation = block - mean
         mean, scatter = mean.cpu(), (deviation.T @ deviation).cpu()
-        before = int(self.count)
-        total = before + len(block)
-        shift = mean - self.mean
-        self.scatter += scatter + torch.outer(shift, shift) * (before * len(block) / total)
-        self.mean += shift * (len(block) / total)
-        self.count.fill_(total)
+        count = self.count.double()
+        total, mean, shift, weight = _merged(count, self.mean, len(block), mean)
+        self.scatter += scatter + torch.outer(shift, shift) * weight
+        self.mean.copy_(mean)
+        self.count.copy_(total)
         return self
 
     @property
     def covariance(self):
         return self.scatter / self.count
+
+
+def _merged(count, mean, n, new_mean):
+    """Merge the means of two sets of rows, and say how the scatter grows by it.
+
+    Returns the count and mean of both together, the shift between the means, and the weight
+    with which its square adds to the scatters (Chan, Golub & LeVeque 1983).
+    """
+    total = count + n
+    share = n / total.clamp(min=1)
+    shift = new_mean - mean
+    return total, mean + shift * share, shift, count * share
 
 
 def column_statistics(rows):
@@ -84,7 +95,7 @@ def column_statistics(rows):
     -------
     mean, variance : torch.Tensor of shape (width,), float64
     """
-    count = mean = scatter = 0.0
+    count = mean = scatter = torch.zeros((), dtype=torch.float64, device=rows.device)
     for block in blocks(rows):
         block = block.double()
         seen = len(block) - block.isnan().sum(0)
@@ -93,11 +104,8 @@ def column_statistics(rows):
         else:
             here = torch.nan_to_num(block.nanmean(0))
             spread = (block - here).square().nansum(0)
-        total = (count + seen).clamp(min=1)
-        shift = torch.where(seen > 0, here - mean, 0.0)
-        scatter = scatter + spread + shift.square() * count * seen / total
-        mean = mean + shift * seen / total
-        count = count + seen
+        count, mean, shift, weight = _merged(count, mean, seen, here)
+        scatter = scatter + spread + shift.square() * weight
     return mean.cpu(), (scatter / count.clamp(min=1)).cpu()
 
 
