@@ -140,6 +140,7 @@ class BaseEmbedding(
             module.start(learned_from)
         net = self._make_net(
             module,
+            patience=self.patience if self.early_stopping_ else None,
             callbacks=self.callbacks,
             verbose=self.verbose,
             optimizer_state=earlier.optimizer_.state_dict() if goes_on else None,
@@ -202,7 +203,7 @@ class BaseEmbedding(
             learned_from = rows.subset(learned_from.sort().values)
             module.start(learned_from)
             _, curve = _training.train(
-                self._make_net(module),
+                self._make_net(module, patience=3 * self.patience),
                 learned_from,
                 rows.subset(held_out.sort().values),
                 epochs=self.max_epochs_,
@@ -211,7 +212,9 @@ class BaseEmbedding(
                 interruptible=False,
             )
             watch.finishing = False  # this training was not the last
-            losses.append(np.array(curve) / max(abs(curve[0]), 1e-30))
+            # a fold that has run out of patience stays where it ended
+            curve = np.pad(curve, (0, self.max_epochs_ + 1 - len(curve)), mode="edge")
+            losses.append(curve / max(abs(curve[0]), 1e-30))
         error = np.std(losses, axis=0, ddof=1) / np.sqrt(len(losses))
         loss = np.mean(losses, axis=0) + 2 * error
         best = int(np.argmin(loss))
@@ -264,7 +267,14 @@ class BaseEmbedding(
         return module
 
     def _make_net(
-        self, module, *, callbacks=None, verbose=False, optimizer_state=None, history=()
+        self,
+        module,
+        *,
+        patience=None,
+        callbacks=None,
+        verbose=False,
+        optimizer_state=None,
+        history=(),
     ):
         from . import _training
 
@@ -276,7 +286,7 @@ class BaseEmbedding(
             weight_decay=self.weight_decay,
             batch_size=self.batch_size_,
             max_epochs=self.max_epochs_,
-            patience=self.patience if self.early_stopping_ else None,
+            patience=patience,
             device=self.device_,
             precision=resolve_precision(self.precision, module, self.batch_size_, self.device_),
             callbacks=callbacks,
