@@ -57,6 +57,8 @@ class _Autoencoder(nn.Module):
         Whether the Jacobian is computed whole.
     """
 
+    generator = None
+
     def __init__(
         self,
         encoder,
@@ -86,21 +88,16 @@ class _Autoencoder(nn.Module):
     def forward(self, x):  # (B, *input_shape)
         target = self._seen(x)
         inputs = self._corrupt(target)
-        if not self.contraction:
-            h = self._code(inputs)  # (B, K)
-            terms = {"reconstruction": self._error(h, x, target)}
+        terms = {}
+        if self.contraction:
+            h, squared_jacobian = self._code_and_jacobian(inputs)
+            terms["contraction"] = self.contraction * squared_jacobian
         else:
-            with torch.enable_grad():  # also on held-out rows
-                inputs = inputs.detach().requires_grad_()
-                h = self._code(inputs)
-                penalty = self._squared_jacobian(inputs, h)
-            terms = {
-                "reconstruction": self._error(h, x, target),
-                "contraction": self.contraction * penalty,
-            }
+            h = self._code(inputs)  # (B, K)
         if self.sparsity:
             terms["sparsity"] = self.sparsity * h.abs().sum(1).mean()
-        return terms if len(terms) > 1 else terms["reconstruction"]
+        error = self._error(h, x, target)
+        return {"reconstruction": error} | terms if terms else error
 
     def encode(self, x):
         return self._code(self._seen(x))  # (B, K)
@@ -125,13 +122,14 @@ class _Autoencoder(nn.Module):
     def _corrupt(self, x):
         if not self.corruption:
             return x
-        generator = self.generator
-        if not self.training:
-            # one draw, the same in every epoch: held-out losses can be compared
-            generator = torch.Generator(x.device).manual_seed(0)
+        generator = self._source(x.device)
         for augmentation in self.corruption:
             x = augmentation(x, generator)
         return x
+
+    def _source(self, device):
+        """Return what to draw from: for held-out rows the same in every epoch."""
+        return self.generator if self.training else torch.Generator(device).manual_seed(0)
 
     def _error(self, h, x, target):
         output = self.decoder(h)
@@ -142,24 +140,25 @@ class _Autoencoder(nn.Module):
         errors = _LOSSES[self.loss](output, target.nan_to_num(), reduction="none")
         return (errors * seen).sum() / seen.sum().clamp(min=1)
 
-    def _squared_jacobian(self, inputs, h):
-        """Mean over rows of the squared Frobenius norm of dh/dx.
+    @torch.enable_grad()  # also on held-out rows
+    def _code_and_jacobian(self, inputs):
+        """Compute the code, and the mean over rows of the squared Frobenius norm of dh/dx.
 
         Exact, with one backward pass for each unit; or by one pass with random signs ``v``,
         since ``E |v @ J|**2 = |J|**2`` (Hutchinson 1990).
         """
+        inputs = inputs.detach().requires_grad_()
+        h = self._code(inputs)  # (B, K)
         if self.exact_contraction:
             directions = torch.eye(self.width, device=h.device)
         else:
-            generator = self.generator
-            if not self.training:
-                generator = torch.Generator(h.device).manual_seed(0)
+            generator = self._source(h.device)
             directions = torch.empty_like(h).bernoulli_(0.5, generator=generator)[None] * 2 - 1
         total = 0.0
         for direction in directions:
             (slopes,) = torch.autograd.grad((h * direction).sum(), inputs, create_graph=True)
             total = total + slopes.square().sum()
-        return total / len(h)
+        return h, total / len(h)
 
     @torch.no_grad()
     def start(self, rows):
