@@ -241,17 +241,17 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
         Whether components are scaled to unit variance.
     max_epochs : int or "auto", default="auto"
         Number of passes over the training rows, at most. "auto": 4000 steps of the
-        optimizer; below 500 rows at most 200 steps, and of these the number that is best in
+        optimizer, and at least 40 epochs; below 500 rows at most 200 steps, and of these the number that is best in
         5-fold cross-validation, where `early_stopping` is "auto" too, rows may be held out
         and there are at least 10. 0 means that training promised no gain over the start; a
         warm start then adds none. Told in `max_epochs_`.
     batch_size : int or "auto", default="auto"
         Number of rows in one step of the optimizer. "auto": 64 below 500 rows, 128 below
-        20,000, then 256. Told in `batch_size_`.
+        50,000, then 256. Told in `batch_size_`.
     early_stopping : bool or "auto", default="auto"
         Whether to hold rows out, to keep the weights with the lowest loss on them, and to
         stop when `patience` epochs brought no better ones. The start is given up only for a
-        gain of 0.3 %. "auto": from 500 rows on.
+        gain that is larger than two standard errors. "auto": from 500 rows on.
     validation_fraction : float or None, default=0.1
         Share of the rows that early stopping holds out. None: no rows are held out.
     patience : int, default=10

@@ -504,10 +504,11 @@ class BaseEmbedding(
 
 def auto_batch_size(n):
     """Choose the batch size for ``n`` rows: few need the steps, many fill wider batches."""
-    return 64 if n < _ROWS_FOR_EARLY_STOPPING else 128 if n < 20_000 else 256
+    return 64 if n < _ROWS_FOR_EARLY_STOPPING else 128 if n < 50_000 else 256
 
 
 def auto_max_epochs(n, batch_size):
     """Plan epochs for ``n`` rows: a budget of steps, of which early stopping saves some."""
-    steps = 200 if n < _ROWS_FOR_EARLY_STOPPING else 4000
-    return max(1, round(steps * batch_size / n))
+    if n < _ROWS_FOR_EARLY_STOPPING:
+        return max(1, round(200 * batch_size / n))
+    return max(40, round(4000 * batch_size / n))

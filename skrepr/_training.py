@@ -28,9 +28,6 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer, PassthroughScoring
 
-# Relative gain in held-out loss for which the weights of the start are given up.
-_LEAST_GAIN = 0.003
-
 
 class _Stop(Exception):
     """A callback has ended the training as planned."""
@@ -215,9 +212,9 @@ class KeepBest(Callback):
     """Keeps the weights with the lowest held-out loss and ends the training without progress.
 
     Weights are those of the whole module, buffers included, so that student, teacher and
-    queue stay together. The weights at the start count as epoch 0, and are left only for a
-    gain that a tenth of the rows can tell from chance. Without held-out rows the weights of
-    the last complete epoch are kept, for the case of an interruption.
+    queue stay together. The weights at the start count as epoch 0, and are given up only for
+    a gain of more than two standard errors over groups of held-out rows. Without held-out
+    rows the weights of the last complete epoch are kept, for the case of an interruption.
 
     Parameters
     ----------
@@ -237,22 +234,15 @@ class KeepBest(Callback):
 
     def on_train_begin(self, net, **kwargs):
         self.tensors_ = list(net.module_.state_dict(keep_vars=True).values())
-        self.kept_ = [tensor.detach().clone() for tensor in self.tensors_]
-        self.epoch_ = len(net.history)
-        rows = net.run_.held_out
-        self.held_out_ = rows is not None
-        self.start_loss_ = self._held_out_loss(net, rows) if self.held_out_ else np.inf
+        self.start_ = [tensor.detach().clone() for tensor in self.tensors_]
+        self.kept_ = [tensor.clone() for tensor in self.start_]
+        self.start_epoch_ = self.epoch_ = len(net.history)
+        self.held_out_ = net.run_.held_out is not None
         self.loss_ = np.inf
-        if np.isfinite(self.start_loss_):
-            self.loss_ = self.start_loss_ - _LEAST_GAIN * abs(self.start_loss_)
-
-    @staticmethod
-    def _held_out_loss(net, rows):
-        losses, sizes = [], []
-        for batch in net.get_iterator(rows, training=False):
-            losses.append(net.validation_step(batch)["loss"])
-            sizes.append(_length(batch[0]))
-        return float(np.average(torch.stack(losses).tolist(), weights=sizes))
+        if self.held_out_:
+            self.start_losses_, sizes = _losses_of_groups(net)
+            self.start_loss_ = float(np.average(self.start_losses_, weights=sizes))
+            self.loss_ = self.start_loss_ if np.isfinite(self.start_loss_) else np.inf
 
     def on_epoch_end(self, net, **kwargs):
         epoch = len(net.history)
@@ -265,13 +255,34 @@ class KeepBest(Callback):
             net.run_.out_of_patience = True
         net.run_.n_complete = epoch
 
-    def restore(self):
-        """Put the kept weights back."""
+    def restore(self, net):
+        """Put the kept weights back, or those of the start if the gain may be chance."""
         with torch.no_grad():
             torch._foreach_copy_(self.tensors_, self.kept_)
+            if self.held_out_ and self.epoch_ > self.start_epoch_ and not self._is_sure(net):
+                torch._foreach_copy_(self.tensors_, self.start_)
+                self.epoch_ = self.start_epoch_
+
+    def _is_sure(self, net):
+        """Whether the kept weights beat the start by two standard errors."""
+        gains = self.start_losses_ - _losses_of_groups(net)[0]
+        if len(gains) == 1 or not np.isfinite(gains).all():
+            return True
+        return gains.mean() > 2 * gains.std(ddof=1) / np.sqrt(len(gains))
 
     def on_train_end(self, net, **kwargs):
-        del self.tensors_, self.kept_
+        del self.tensors_, self.start_, self.kept_
+
+
+def _losses_of_groups(net, n_groups=10):
+    """Compute the loss of each of some groups of held-out rows, and the groups' sizes."""
+    rows = net.run_.held_out
+    size = max(1, min(net.batch_size, len(rows) // n_groups))
+    losses, sizes = [], []
+    for batch in rows.batches(size):
+        losses.append(net.validation_step((batch, batch))["loss"])
+        sizes.append(_length(batch))
+    return np.array(torch.stack(losses).tolist()), sizes
 
 
 class _ProgressBar(Callback):
@@ -489,7 +500,7 @@ def train(
                 UserWarning,
             )
         if interrupted or held_out is not None:
-            keep_best.restore()
+            keep_best.restore(net)
         if restart is not None and keep_best.epoch_ == 0 < len(net.history):
             restart()
         # a callback of the user's that loads other weights here has the last word
