@@ -509,6 +509,6 @@ def auto_batch_size(n):
 
 def auto_max_epochs(n, batch_size):
     """Plan epochs for ``n`` rows: a budget of steps, of which early stopping saves some."""
-    if n < _ROWS_FOR_EARLY_STOPPING:
-        return max(1, round(200 * batch_size / n))
-    return max(40, round(4000 * batch_size / n))
+    steps_per_epoch = n / batch_size
+    steps = 200 if n < _ROWS_FOR_EARLY_STOPPING else np.clip(40 * steps_per_epoch, 4000, 6000)
+    return max(1, round(steps / steps_per_epoch))
