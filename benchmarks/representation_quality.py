@@ -242,7 +242,7 @@ def summarise(rows):
     """Print the table, and the figures over all sets."""
     table = pd.DataFrame(rows)
     embeddings = table[table["width"] > 0]
-    columns = ["error", "knn", "probe", "seconds"]
+    columns = [name for name in ("error", "knn", "probe", "seconds") if name in embeddings]
     keys = ["set", "rows", "features", "width"]
     mean = embeddings.groupby([*keys, "method"])[columns].mean().unstack("method")
     print(mean.dropna(axis=1, how="all").round(3).to_string())
