@@ -213,8 +213,8 @@ class KeepBest(Callback):
 
     Weights are those of the whole module, buffers included, so that student, teacher and
     queue stay together. The weights at the start count as epoch 0, and are given up only for
-    a gain of more than two standard errors over groups of held-out rows. Without held-out
-    rows the weights of the last complete epoch are kept, for the case of an interruption.
+    a relative gain of more than two standard errors over groups of held-out rows. Without
+    held-out rows the weights of the last complete epoch are kept, for the case of an interruption.
 
     Parameters
     ----------
@@ -264,8 +264,12 @@ class KeepBest(Callback):
                 self.epoch_ = self.start_epoch_
 
     def _is_sure(self, net):
-        """Whether the kept weights beat the start by two standard errors."""
-        gains = self.start_losses_ - _losses_of_groups(net)[0]
+        """Whether the kept weights beat the start by two standard errors.
+
+        Gains are relative, so that a group with an outlier counts as any other.
+        """
+        before, now = self.start_losses_, _losses_of_groups(net)[0]
+        gains = (before - now) / np.maximum(np.abs(before) + np.abs(now), 1e-30)
         if len(gains) == 1 or not np.isfinite(gains).all():
             return True
         return gains.mean() > 2 * gains.std(ddof=1) / np.sqrt(len(gains))
