@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -137,7 +138,17 @@ def test_advice_where_pca_is_not_beaten(history, sentence):
 
 def test_what_beats_pca_is_said_to():
     first = embedding_report(Oracle(error=0.1), noise(), random_state=0).conclusions[0]
-    assert first.startswith("Oracle beats PCA on reconstruction: its squared error is 0.0")
+    assert first.startswith("Oracle beats PCA on reconstruction: its squared error is 0.01")
+
+
+def test_rounding_beats_nobody():
+    class Rounded(PCA):
+        def inverse_transform(self, X):
+            return (1 - 1e-7) * super().inverse_transform(X)
+
+    report = embedding_report(Rounded(2), noise(), random_state=0)
+    assert report.table.loc["mean squared error", "difference"] != 0
+    assert report.conclusions[0] == "Rounded does not beat PCA on reconstruction: use PCA."
 
 
 def test_neighbours_and_labels_better_and_worse_than_pca():
@@ -219,6 +230,8 @@ def test_few_rows_get_the_figures_that_apply():
 def test_bad_input():
     with pytest.raises(TypeError, match=r"an object implementing 'transform'. Got 3 instead"):
         embedding_report(3, noise())
+    with pytest.raises(TypeError, match="Sparse data was passed for X"):
+        embedding_report(PCA(2), csr_array(noise()))
     with pytest.raises(ValueError, match="test_size == 0, must be > 0"):
         embedding_report(PCA(2), noise(), test_size=0)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
