@@ -53,7 +53,7 @@ class NoiseBySeed(TransformerMixin, BaseEstimator):
 
     def transform(self, X):
         noise = np.random.default_rng(self.random_state).normal(size=len(X))
-        return np.c_[X[:, 0], self.share * noise + (1 - self.share) * X[:, 1]]
+        return np.c_[X[:, 0], self.share * noise + (1 - self.share) * X[:, 1]] + 100
 
 
 def test_half_of_an_embedding_that_is_noise_halves_its_consistency():

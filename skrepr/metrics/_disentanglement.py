@@ -149,7 +149,10 @@ def dci(Z, factors, *, test_size=0.25, random_state=None):
     for factor in factors.T:
         numbers = type_of_target(factor) == "continuous"
         forest = (RandomForestRegressor if numbers else RandomForestClassifier)(
-            n_estimators=50, min_samples_leaf=2, random_state=int(generator.randint(2**31 - 1))
+            n_estimators=50,
+            min_samples_leaf=2,
+            max_features=1.0,  # else trees must split by components that know nothing
+            random_state=int(generator.randint(2**31 - 1)),
         ).fit(Z[train], factor[train])
         importances.append(forest.feature_importances_)
         scores.append(forest.score(Z[test], factor[test]))
