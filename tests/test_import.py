@@ -40,8 +40,9 @@ def test_asking_what_there_is_loads_nothing_heavy():
     assert not set(HEAVY) & set(loaded_by("import skrepr; dir(skrepr); skrepr.__all__"))
 
 
-def test_metrics_load_no_torch():
-    modules = loaded_by("import skrepr.metrics")
+@pytest.mark.parametrize("module", ["metrics", "datasets"])
+def test_metrics_and_datasets_load_no_torch(module):
+    modules = loaded_by(f"import skrepr.{module}")
     assert "numpy" in modules
     assert not {"torch", "skorch"} & set(modules)
 
@@ -57,16 +58,18 @@ def test_all_names_resolve():
 
 
 def test_submodules_resolve_without_an_import():
-    assert run("import skrepr; print(skrepr.metrics.__name__)") == ["skrepr.metrics"]
-    for name in skrepr.architectures.__all__:
-        assert getattr(skrepr.architectures, name).__name__ == name
+    for module in ("datasets", "metrics"):
+        assert run(f"import skrepr; print(skrepr.{module}.__name__)") == [f"skrepr.{module}"]
+    for package in (skrepr.architectures, skrepr.datasets, skrepr.metrics):
+        for name in package.__all__:
+            assert getattr(package, name).__name__ == name
 
 
 def test_dir_agrees_with_all():
     public = {name for name in dir(skrepr) if not name.startswith("_")}
     assert set(skrepr.__all__) < public
     fresh = set(run("import skrepr; print(*dir(skrepr))"))
-    assert set(skrepr.__all__) | {"architectures", "metrics", "__version__"} <= fresh
+    assert set(skrepr.__all__) | {"architectures", "datasets", "metrics", "__version__"} <= fresh
 
 
 def test_unknown_name_is_an_attribute_error():

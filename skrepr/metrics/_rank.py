@@ -1,10 +1,8 @@
-"""Figures that judge an embedding: arrays in, numbers out."""
+"""How many directions an embedding uses, and whether it has collapsed."""
 
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.utils import check_array
-
-__all__ = ["effective_rank"]
 
 
 def effective_rank(Z, *, center=True):

@@ -1,4 +1,4 @@
-"""Figures that judge an embedding, on cases with known answers."""
+"""How many directions an embedding uses, on cases with known answers."""
 
 import math
 

@@ -1,0 +1,107 @@
+"""Active units and bounds on mutual information: cases whose information is known."""
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from skrepr.metrics import active_units, mutual_information
+
+
+def test_active_units_are_counted_by_the_variance_of_the_mean():
+    Z = np.random.default_rng(0).normal(size=(500, 4)) * [1.0, 0.2, 0.05, 0] + 7
+    assert active_units(Z) == 2
+    assert active_units(Z, threshold=0.5) == 1
+    assert active_units(Z, threshold=0) == 3
+    assert isinstance(active_units(Z), int)
+
+
+def infonce_of_the_paper(Z, other, temperature):
+    """Transcribe equation 12 of Poole et al. (2019), with a cosine as critic."""
+    total = 0.0
+    for i, z in enumerate(Z):
+        scores = [np.exp(z @ o / np.sqrt((z @ z) * (o @ o)) / temperature) for o in other]
+        total += np.log(scores[i] / np.mean(scores))
+    return total / len(Z)
+
+
+def gaussian_of_the_paper(mean, log_variance, random_state):
+    z = mean + np.exp(log_variance / 2) * np.random.RandomState(random_state).normal(
+        size=mean.shape
+    )
+    total = 0.0
+    for i in range(len(z)):
+        densities = [norm.pdf(z[i], m, np.exp(v / 2)).prod() for m, v in zip(mean, log_variance)]
+        total += np.log(densities[i] / np.mean(densities))
+    return total / len(z)
+
+
+def test_formulas_of_the_papers(monkeypatch):
+    rng = np.random.default_rng(0)
+    Z, other = rng.normal(size=(2, 60, 3))
+    other += Z
+    nce = infonce_of_the_paper(Z, other, 0.3)
+    gaussian = gaussian_of_the_paper(Z, other - 2, 5)
+    for values in (2**21, 16):  # also across blocks
+        monkeypatch.setattr("skrepr.metrics._sampling._BLOCK_VALUES", values)
+        assert mutual_information(Z, other, temperature=0.3) == pytest.approx(nce, rel=1e-9)
+        assert mutual_information(
+            Z + 10, other - 2, method="gaussian", random_state=5
+        ) == pytest.approx(gaussian, rel=1e-9)
+
+
+def test_gaussian_channel_of_known_capacity():
+    # z = x + noise with x ~ N(0, 1): I = log(1 + 1 / v) / 2 in each of two components
+    mean = np.random.default_rng(0).normal(size=(2000, 2))
+    log_variance = np.full((2000, 2), np.log(0.25))
+    bound = mutual_information(mean, log_variance, method="gaussian", random_state=0)
+    assert bound == pytest.approx(np.log(1 + 1 / 0.25), abs=0.08)
+
+
+def test_a_collapsed_posterior_knows_nothing():
+    bound = mutual_information(np.zeros((200, 3)), np.zeros((200, 3)), method="gaussian")
+    assert bound == pytest.approx(0, abs=1e-12)
+
+
+def test_rows_all_apart_reach_the_logarithm_of_their_number():
+    mean = 100.0 * np.arange(50)[:, None]
+    bound = mutual_information(mean, np.zeros((50, 1)), method="gaussian")
+    assert bound == pytest.approx(np.log(50))
+    bound = mutual_information(np.eye(50), np.eye(50), temperature=0.01)
+    assert bound == pytest.approx(np.log(50))
+
+
+def test_infonce_of_views_without_anything_in_common_is_below_zero():
+    Z, other = np.random.default_rng(0).normal(size=(2, 500, 8))
+    assert mutual_information(Z, other) < 0
+    assert mutual_information(Z, other, temperature=100) == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize("method", ["infonce", "gaussian"])
+def test_a_sample_estimates_the_whole_with_its_error(method):
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(600, 4))
+    other = Z + rng.normal(size=Z.shape) if method == "infonce" else np.zeros_like(Z)
+    whole = np.mean(
+        [mutual_information(Z, other, method=method, random_state=s) for s in range(5)]
+    )
+    found = [
+        mutual_information(
+            Z, other, method=method, sample_size=100, random_state=seed, return_error=True
+        )
+        for seed in range(20)
+    ]
+    assert 0.6 < np.std([(value - whole) / error for value, error in found]) < 1.6
+    again = mutual_information(Z, other, method=method, sample_size=100, random_state=3)
+    assert again == found[3][0]
+
+
+def test_bad_parameters():
+    Z = np.eye(3)
+    with pytest.raises(ValueError, match="threshold == -1, must be >= 0"):
+        active_units(Z, threshold=-1)
+    with pytest.raises(ValueError, match=r"method must be 'infonce' or 'gaussian'. Got 'mine'"):
+        mutual_information(Z, Z, method="mine")
+    with pytest.raises(ValueError, match="temperature == 0, must be > 0"):
+        mutual_information(Z, Z, temperature=0)
+    with pytest.raises(ValueError, match=r"same number of components. Got 3 and 1"):
+        mutual_information(Z, Z[:, :1])

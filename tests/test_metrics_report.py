@@ -1,0 +1,249 @@
+"""The report: its figures, its sentences, and that it compares on equal terms."""
+
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_array
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skrepr import AutoencoderEmbedding
+from skrepr.architectures import MLP
+from skrepr.datasets import make_manifold
+from skrepr.metrics import effective_rank, embedding_report, trustworthiness
+
+DIGITS, LABELS = load_digits(return_X_y=True)
+
+
+class Oracle(TransformerMixin, BaseEstimator):
+    """The columns that bear the signal, and the way back to all of them."""
+
+    def __init__(self, columns=(0, 1), error=0.0, history=None):
+        self.columns = columns
+        self.error = error
+        self.history = history
+
+    def fit(self, X, y=None):
+        assert y is None
+        self.n_seen_ = len(X)
+        if self.history is not None:
+            self.history_ = pd.DataFrame({"valid_loss": self.history})
+        return self
+
+    def transform(self, X):
+        return np.asarray(X)[:, list(self.columns)]
+
+    def reconstruct(self, X):
+        return X + self.error
+
+
+def noise(n=400, d=6, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, d))
+
+
+def test_pca_beside_pca_differs_in_nothing():
+    report = embedding_report(PCA(8, random_state=0), DIGITS, LABELS, random_state=0)
+    assert list(report.table.columns) == [
+        "PCA as given",
+        "PCA",
+        "difference",
+        "standard_error",
+        "better",
+    ]
+    assert np.allclose(report.table["difference"], 0, atol=1e-9)
+    assert list(report.table.index) == [
+        "mean squared error",
+        "effective rank",
+        "trustworthiness",
+        "neighborhood preservation",
+        "knn agreement",
+        "linear probe, 1% of labels",
+        "linear probe, 10% of labels",
+        "linear probe, 100% of labels",
+    ]
+    assert report.conclusions == [
+        "PCA as given does not beat PCA on reconstruction: use PCA.",
+        "PCA as given keeps neighbourhoods as well as PCA: trustworthiness 0.99 against 0.99.",
+        "PCA as given makes y no easier to read off linearly than PCA: linear probe, 100% of "
+        "labels 0.88 against 0.88.",
+    ]
+
+
+def test_figures_are_those_of_the_held_out_rows_and_pca_has_not_seen_them():
+    X = noise(200)
+    train, test = X[:150], X[150:]
+
+    class Fixed(Oracle):
+        def fit(self, X, y=None):
+            self.train_ = X
+            return self
+
+        def transform(self, X):
+            self.test_ = X
+            return super().transform(X)
+
+    # a fitted estimator is not cloned, and shows what it was given
+    model = Fixed(error=0.5).fit(train)
+    table = embedding_report(model, X, random_state=0).table
+    held_out = model.test_
+    assert len(held_out) == 50
+    rest = np.array([row for row in X if not (row == held_out).all(axis=1).any()])
+    pca = PCA(2).fit(rest)
+    errors = np.square(held_out - pca.inverse_transform(pca.transform(held_out)))
+    assert table.loc["mean squared error", "Fixed"] == pytest.approx(0.25)
+    assert table.loc["mean squared error", "PCA"] == pytest.approx(errors.mean())
+    per_row = 0.25 - errors.mean(axis=1)
+    assert table.loc["mean squared error", "standard_error"] == pytest.approx(
+        per_row.std(ddof=1) / np.sqrt(50)
+    )
+    assert table.loc["trustworthiness", "Fixed"] == pytest.approx(
+        trustworthiness(held_out, held_out[:, :2])
+    )
+    assert table.loc["effective rank", "PCA"] == pytest.approx(
+        effective_rank(pca.transform(held_out))
+    )
+    assert len(test) == 50
+
+
+def test_an_unfitted_estimator_is_cloned_and_sees_no_held_out_row():
+    model = Oracle()
+    report = embedding_report(model, noise(), test_size=0.5, random_state=0)
+    assert not hasattr(model, "n_seen_")
+    assert "fitted before" not in report.conclusions[-1]
+    report = embedding_report(model.fit(noise()), noise(seed=1), random_state=0)
+    assert "was fitted before" in report.conclusions[-1]
+
+
+@pytest.mark.parametrize(
+    ("history", "sentence"),
+    [
+        (None, "Oracle does not beat PCA on reconstruction: use PCA."),
+        ([3.0, 1.0, 2.0], "Oracle does not beat PCA on reconstruction: use PCA."),
+        (
+            [3.0, 2.0, 1.0],
+            "Oracle does not beat PCA on reconstruction: use PCA, or train longer: the held-out "
+            "loss was still falling at the last epoch.",
+        ),
+    ],
+)
+def test_advice_where_pca_is_not_beaten(history, sentence):
+    for model in (Oracle(error=5, history=history), Oracle((0, 1), 5, history)):
+        assert embedding_report(model, noise(), random_state=0).conclusions[0] == sentence
+
+
+def test_what_beats_pca_is_said_to():
+    first = embedding_report(Oracle(error=0.1), noise(), random_state=0).conclusions[0]
+    assert first.startswith("Oracle beats PCA on reconstruction: its squared error is 0.01")
+
+
+def test_rounding_beats_nobody():
+    class Rounded(PCA):
+        def reconstruct(self, X):
+            rebuilt = self.inverse_transform(self.transform(X))
+            return rebuilt + 1e-6 * (X - rebuilt)
+
+    report = embedding_report(Rounded(2), noise(), random_state=0)
+    assert report.table.loc["mean squared error", "difference"] < 0
+    assert report.conclusions[0] == "Rounded does not beat PCA on reconstruction: use PCA."
+
+
+def test_neighbours_and_labels_better_and_worse_than_pca():
+    X = noise(1200)
+    y = (X[:, 0] > 0).astype(int)
+    X[:, 5] *= 30  # PCA sees this column only
+    good = embedding_report(Oracle((0,)), X, y, random_state=0).conclusions
+    assert "Oracle makes y easier to read off linearly than PCA" in good[2]
+    assert "Oracle keeps neighbourhoods worse than PCA" in good[1]
+    X = np.c_[X[:, 0], X]
+    X[:, 1] = y
+    poor = embedding_report(Oracle((2,)), X[:, [0, 5, 2]], X[:, 0], random_state=0)
+    assert "Oracle makes y harder to read off linearly than PCA" in poor.conclusions[2]
+
+
+def test_a_collapse_is_told():
+    X = noise()
+    X = np.c_[X, X[:, 0] * 0]
+    model = Oracle((0, 6))
+    assert any(
+        sentence.startswith("The representation has collapsed: 1 of 2 components hardly vary")
+        for sentence in embedding_report(model, X, random_state=0).conclusions
+    )
+
+
+def test_it_prints_and_shows_as_html():
+    report = embedding_report(Oracle(error=5), noise(), random_state=0)
+    text, html = repr(report), report._repr_html_()
+    assert str(report) == text
+    assert "trustworthiness" in text and "nan" not in text.lower()
+    assert text.endswith(report.conclusions[-1])
+    assert "<table" in html and html.count("<li>") == len(report.conclusions)
+    assert html.count("<table") == html.count("</table>") == 1
+
+
+def test_numbers_for_labels_images_frames_pipelines_and_missing_values():
+    X, factors = make_manifold(300, 16, random_state=0)
+    table = embedding_report(PCA(2), pd.DataFrame(X), factors[:, 0], random_state=0).table
+    assert "knn agreement" not in table.index
+    assert table.loc["linear probe, 100% of labels", "PCA"] > 0
+    network = AutoencoderEmbedding(
+        2, architecture=MLP((8,)), max_epochs=2, missing="mask", random_state=0
+    )
+    holed = np.where(noise(300, 16) > 2, np.nan, X)
+    report = embedding_report(make_pipeline(StandardScaler(), network), holed, random_state=0)
+    assert report.table.columns[0] == "AutoencoderEmbedding"
+    assert np.isfinite(report.table["difference"]).all()
+    report = embedding_report(
+        AutoencoderEmbedding(2, max_epochs=1, random_state=0),
+        X.reshape(300, 1, 4, 4),
+        random_state=0,
+    )
+    assert np.isfinite(report.table["difference"]).all()
+
+
+def test_without_a_way_back_there_is_no_reconstruction():
+    class OneWay(TransformerMixin, BaseEstimator):
+        def fit(self, X, y=None):
+            self.fitted_ = True
+            return self
+
+        def transform(self, X):
+            return X[:, :2]
+
+    assert "mean squared error" not in embedding_report(OneWay(), noise()).table.index
+
+
+def test_the_same_seed_gives_the_same_report():
+    reports = [embedding_report(Oracle(), noise(), random_state=seed).table for seed in (0, 0, 1)]
+    assert reports[0].equals(reports[1])
+    assert not reports[0].equals(reports[2])
+
+
+def test_few_rows_get_the_figures_that_apply():
+    table = embedding_report(Oracle(), noise(20), test_size=0.5).table
+    assert list(table.index) == ["mean squared error", "effective rank"]
+
+
+def test_bad_input():
+    with pytest.raises(TypeError, match=r"an object implementing 'transform'. Got 3 instead"):
+        embedding_report(3, noise())
+    with pytest.raises(TypeError, match="Sparse data was passed for X"):
+        embedding_report(PCA(2), csr_array(noise()))
+    with pytest.raises(ValueError, match="test_size == 0, must be > 0"):
+        embedding_report(PCA(2), noise(), test_size=0)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        embedding_report(PCA(2), noise(), [1, 2])
+
+
+@pytest.mark.slow
+def test_a_large_table_takes_less_than_a_minute():
+    X, factors = make_manifold(60_000, 784, n_factors=8, noise=0.05, random_state=0)
+    X, y = X.astype(np.float32), np.digitize(factors[:, 0], np.linspace(-0.8, 0.8, 9))
+    model = PCA(16, random_state=0).fit(X[:5000])
+    start = time.perf_counter()
+    embedding_report(model, X, y, random_state=0)
+    assert time.perf_counter() - start < 60
