@@ -46,6 +46,10 @@ def test_metrics_load_no_torch():
     assert not {"torch", "skorch"} & set(modules)
 
 
+def test_displays_load_neither_torch_nor_matplotlib():
+    assert not {"torch", "skorch", "matplotlib"} & set(loaded_by("import skrepr.displays"))
+
+
 def test_naming_an_estimator_loads_no_skorch():
     assert "skorch" not in loaded_by("from skrepr import AutoencoderEmbedding")
 
@@ -66,7 +70,7 @@ def test_dir_agrees_with_all():
     public = {name for name in dir(skrepr) if not name.startswith("_")}
     assert set(skrepr.__all__) < public
     fresh = set(run("import skrepr; print(*dir(skrepr))"))
-    assert set(skrepr.__all__) | {"architectures", "metrics", "__version__"} <= fresh
+    assert set(skrepr.__all__) | {"architectures", "displays", "metrics", "__version__"} <= fresh
 
 
 def test_unknown_name_is_an_attribute_error():
