@@ -190,7 +190,7 @@ def test_from_the_eleventh_label_on_shapes_tell_them_apart():
         for name in named
     }
     assert len(named) == len(looks) == 30
-    assert other == "2 other labels"
+    assert other == "2 other labels" and not {"rare", "99"} & set(named)
     assert to_hex(display.scatters_[other].get_facecolor()[0]).upper() == GREY
     assert sum(len(marks.get_offsets()) for marks in display.scatters_.values()) == 400
 
@@ -252,6 +252,13 @@ def test_points_far_out_leave_room_and_are_counted():
     assert display.n_outside_ == (~inside).sum() > 300
 
 
+def test_rare_labels_lie_above_frequent_ones_and_grey_below():
+    y = np.array([None] + ["rare"] * 5 + ["frequent"] * 30, dtype=object)
+    scatters = EmbeddingDisplay.from_embedding(np.zeros((36, 2)), y).scatters_
+    order = sorted(scatters, key=lambda name: scatters[name].get_zorder())
+    assert order == ["not known", "frequent", "rare"]
+
+
 def test_marks_can_be_the_labels_themselves():
     Z = np.random.default_rng(0).normal(size=(20, 2))
     display = EmbeddingDisplay.from_embedding(Z, np.arange(20) % 2, marker="label")
@@ -265,6 +272,7 @@ def test_density_counts_every_point():
     display = EmbeddingDisplay.from_embedding(Z, density_from=5000)
     assert display.counts_.sum() == 5000 - display.n_outside_
     assert not display.scatters_ and not display.ax_.collections
+    assert display.image_.origin == "lower"
     left, right, bottom, top = display.image_.get_extent()
     assert display.ax_.get_xlim() == (left, right) and display.ax_.get_ylim() == (bottom, top)
     n_cells = len(display.counts_)
@@ -333,6 +341,8 @@ def test_thumbnails_are_samples_at_their_points(sample_shape, X):
         np.testing.assert_allclose(frame.get_center(), display.points[row], atol=1e-9)
         assert to_hex(frame.get_edgecolor()).upper() == COLORS[y[row]]
         if len(sample_shape) == 3:
+            _, _, bottom, top = shown.get_extent()
+            assert bottom < top and shown.origin == "upper"
             image = np.asarray(shown.get_array())
             sample = X[row].reshape(sample_shape)
             sample = sample[0] if sample_shape[0] == 1 else np.moveaxis(sample, 0, -1)
@@ -436,7 +446,10 @@ def test_columns_without_values_have_no_curve():
     history = pd.DataFrame(
         {"epoch": [1, 2], "train_loss": [2.0, 1.0], "valid_loss": [None, None], "seconds": [1, 1]}
     )
-    assert list(LossCurveDisplay(history).plot().lines_) == ["train_loss"]
+    display = LossCurveDisplay(history).plot()
+    assert list(display.lines_) == ["train_loss"]
+    ticks = display.ax_.get_xticks()
+    np.testing.assert_array_equal(ticks, ticks.round())
 
 
 def test_training_without_an_epoch_says_so():
