@@ -14,7 +14,6 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 import torch
 from sklearn.cluster import KMeans
@@ -29,12 +28,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skrepr import AutoencoderEmbedding
 from skrepr.architectures import MLP
-
-# Paul Tol's "muted" scheme, safe for colour-blind readers, and black
-COLORS = [
-    *("#332288", "#88CCEE", "#44AA99", "#117733", "#999933"),
-    *("#DDCC77", "#CC6677", "#882255", "#AA4499", "#000000"),
-]
+from skrepr.displays import EmbeddingDisplay
 
 
 def compare(X_train, X_test, y_train, y_test, widths=(2, 4, 8)):
@@ -97,15 +91,10 @@ def draw(pictures, y, table, path):
     """Draw embeddings of width 2 side by side, every digit as itself."""
     figure, axes = plt.subplots(1, len(pictures), figsize=(10, 5), layout="constrained")
     for ax, (name, Z) in zip(axes, pictures.items(), strict=True):
-        for digit, color in enumerate(COLORS):
-            ax.scatter(*Z[y == digit].T, s=28, marker=f"${digit}$", color=color, linewidths=0.2)
+        # the middle of the picture: a few rows far out would leave no room for the others
+        EmbeddingDisplay.from_embedding(Z, y, marker="label", coverage=0.94, ax=ax)
         accuracy = table.loc[(2, name), "5 neighbours"]
         ax.set_title(f"{name}\n5 nearest neighbours get {accuracy:.0%} right")
-        ax.set(xlabel="component 1", ylabel="component 2", box_aspect=1)
-        # the middle of the picture: a few rows far out would leave no room for the others
-        low, high = np.quantile(Z, [0.05, 0.95], axis=0)
-        centre, half = (low + high) / 2, 0.6 * (high - low).max()
-        ax.set(xlim=centre[0] + [-half, half], ylim=centre[1] + [-half, half])
     figure.suptitle("Digits of 64 pixels in 2 numbers (rows not seen in fit)")
     figure.savefig(path, dpi=100)
     plt.close(figure)

@@ -14,7 +14,7 @@ _HOMES = {
     "load": "persistence",
     "save": "persistence",
 }
-_SUBMODULES = ("architectures", "augmentations", "datasets", "metrics")
+_SUBMODULES = ("architectures", "augmentations", "datasets", "displays", "metrics")
 
 __all__ = sorted(_HOMES)
 

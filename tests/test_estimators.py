@@ -530,6 +530,9 @@ def test_parameters_are_documented_with_their_defaults(cls):
     assert list(documented) == list(parameters)[1:]
     for parameter, type_line in documented.items():
         stated = type_line.partition("default=")[2]
+        if parameters[parameter].default is inspect.Parameter.empty:  # data given to a display
+            assert not stated
+            continue
         assert stated, f"{parameter}: no default in {type_line!r}"
         assert ast.literal_eval(stated) == parameters[parameter].default, parameter
 

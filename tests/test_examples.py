@@ -127,6 +127,15 @@ def test_picture_shows_every_digit(quickstart, monkeypatch, tmp_path):
     quickstart.plt.close(figure)
 
 
+def test_example_of_the_displays_in_small(tmp_path):
+    displays = example("plot_looking_at_an_embedding").main(tmp_path, max_epochs=1)
+    assert len(displays["map"].scatters_) == 10
+    assert len(displays["map"].thumbnails_) > 5
+    assert "train_loss" in displays["loss"].lines_
+    assert displays["reconstruction"].samples.shape == (6, 1, 8, 8)
+    assert (tmp_path / "plot_looking_at_an_embedding.png").exists()
+
+
 @pytest.mark.slow
 def test_quickstart_shows_a_gain(tmp_path):
     command = [sys.executable, "-W", "error", "examples/quickstart.py", tmp_path / "picture.png"]

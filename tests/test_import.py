@@ -47,6 +47,10 @@ def test_metrics_and_datasets_load_no_torch(module):
     assert not {"torch", "skorch"} & set(modules)
 
 
+def test_displays_load_neither_torch_nor_matplotlib():
+    assert not {"torch", "skorch", "matplotlib"} & set(loaded_by("import skrepr.displays"))
+
+
 def test_naming_an_estimator_loads_no_skorch():
     assert "skorch" not in loaded_by("from skrepr import AutoencoderEmbedding")
 
@@ -69,7 +73,8 @@ def test_dir_agrees_with_all():
     public = {name for name in dir(skrepr) if not name.startswith("_")}
     assert set(skrepr.__all__) < public
     fresh = set(run("import skrepr; print(*dir(skrepr))"))
-    assert set(skrepr.__all__) | {"architectures", "datasets", "metrics", "__version__"} <= fresh
+    submodules = {"architectures", "augmentations", "datasets", "displays", "metrics"}
+    assert set(skrepr.__all__) | submodules | {"__version__"} <= fresh
 
 
 def test_unknown_name_is_an_attribute_error():

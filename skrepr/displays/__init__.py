@@ -1,0 +1,14 @@
+"""Pictures of an embedding, of its training, and of what it rebuilds.
+
+Displays in the manner of scikit-learn: ``from_estimator`` computes and draws, ``plot`` draws
+again, and what was drawn is kept in attributes that end in an underscore. They ask an
+estimator for its public methods only, so that :class:`~sklearn.decomposition.PCA`, UMAP or a
+Pipeline that ends in one of them are shown as well as the embeddings of this package.
+matplotlib is imported when a picture is asked for.
+"""
+
+from ._embedding import EmbeddingDisplay
+from ._loss_curve import LossCurveDisplay
+from ._reconstruction import ReconstructionDisplay
+
+__all__ = ["EmbeddingDisplay", "LossCurveDisplay", "ReconstructionDisplay"]

@@ -1,0 +1,318 @@
+"""Samples above their reconstructions and what these leave out."""
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import check_random_state
+
+from ._matplotlib import COLORS, GREY, import_pyplot
+from ._samples import as_pictures, as_samples, take_rows
+
+_ROWS_TO_CHOOSE_FROM = 1000
+_MOST_BARS = 30  # wider tables are drawn as curves over the number of the column
+_TITLES = ("X", "reconstruction", "residual")
+
+
+class ReconstructionDisplay:
+    """Samples above their reconstructions and residuals.
+
+    Each column of the picture is one sample, headed by the root mean square of its residual,
+    X minus the reconstruction. Images are drawn as images, on one scale, and their residuals
+    on another, in blue below and red above zero; series and spectra as curves, over the
+    curve of X in grey, each sample on a scale of its own with residuals on the same span;
+    tables as bars, in standard deviations of each column, whose units may differ. Missing
+    values stay blank.
+
+    It is recommended to use :meth:`from_estimator`. What is given here is stored as it is.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (n_samples, *sample_shape)
+        A table ``(n_features,)``, series ``(n_channels, length)`` or images
+        ``(n_channels, height, width)``.
+    reconstructions : ndarray of shape (n_samples, *sample_shape)
+        What was rebuilt.
+    rows : ndarray of shape (n_samples,) or None, default=None
+        Their numbers in X.
+    scale : ndarray of shape (n_features,) or None, default=None
+        Standard deviation of each column of a table, and `centre` their means: what
+        the bars are measured in. None: bars are drawn in the units of X.
+    centre : ndarray of shape (n_features,) or None, default=None
+        See `scale`.
+    feature_names : sequence of str or None, default=None
+        Names of the columns of a table.
+    x : array-like of shape (length,) or None, default=None
+        Positions at which series and spectra were measured, such as wavelengths. None:
+        numbers from 0.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The frame of the panels.
+    figure_ : matplotlib Figure
+        The figure of it.
+    axes_ : ndarray of Axes of shape (3, n_samples)
+        The panels: X, reconstruction, residual.
+    artists_ : ndarray of object of shape (3, n_samples)
+        What was drawn in each: an image, a list of lines, or bars.
+    errors_ : ndarray of shape (n_samples,)
+        Root mean square of the residual of each sample, in the units of X (of a table: in
+        those drawn).
+    colorbar_ : matplotlib Colorbar or None
+        The scale of the residuals of images.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.decomposition import PCA
+    >>> from skrepr.displays import ReconstructionDisplay
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> pca = PCA(8).fit(X)
+    >>> display = ReconstructionDisplay.from_estimator(
+    ...     pca, X, n_samples=5, sample_shape=(1, 8, 8)
+    ... )
+    >>> display.axes_.shape
+    (3, 5)
+    >>> plt.close(display.figure_)
+    """
+
+    def __init__(
+        self,
+        samples,
+        reconstructions,
+        *,
+        rows=None,
+        scale=None,
+        centre=None,
+        feature_names=None,
+        x=None,
+    ):
+        self.samples = samples
+        self.reconstructions = reconstructions
+        self.rows = rows
+        self.scale = scale
+        self.centre = centre
+        self.feature_names = feature_names
+        self.x = x
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        *,
+        n_samples=6,
+        rows=None,
+        sample_shape=None,
+        x=None,
+        random_state=0,
+        ax=None,
+    ):
+        """Rebuild some rows of X and draw them.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted embedding with `transform` and `inverse_transform`, or a Pipeline of
+            such steps.
+        X : array-like of shape (n_samples, n_features) or (n_samples, *input_shape_)
+            Data, best of rows not seen in `fit`.
+        n_samples : int, default=6
+            How many to show: of at most 1,000 rows drawn at random, from the best rebuilt on
+            the left to the worst on the right, in equal steps of rank.
+        rows : array-like of int or None, default=None
+            Numbers of the rows to show, in this order, in place of that choice.
+        sample_shape : tuple of int or None, default=None
+            Shape in which one row is looked at: ``(n_channels, height, width)``,
+            ``(n_channels, length)`` or ``(n_features,)``. None: the estimator's
+            `input_shape_`, otherwise that of a row of X.
+        x : array-like of shape (length,) or None, default=None
+            Positions at which series and spectra were measured.
+        random_state : int, RandomState instance or None, default=0
+            Seed of the draw of rows; the units of a table's bars come from these too.
+        ax : matplotlib Axes or None, default=None
+            Where to draw. None: a new figure.
+
+        Returns
+        -------
+        display : ReconstructionDisplay
+        """
+        n = X.shape[0] if hasattr(X, "shape") else len(X)
+        size = min(n, _ROWS_TO_CHOOSE_FROM)
+        drawn = np.sort(check_random_state(random_state).choice(n, size, replace=False))
+        inputs = take_rows(X, drawn)
+        samples = as_samples(inputs, sample_shape, estimator)
+        centre = scale = None
+        if samples.ndim == 2 and samples.shape[1] <= _MOST_BARS:
+            columns = pd.DataFrame(samples.astype(float))
+            centre, scale = columns.mean().to_numpy(), columns.std(ddof=0).to_numpy()
+            scale = np.where(scale > 0, scale, 1.0)
+        if rows is not None:
+            drawn = np.asarray(rows)
+            inputs = take_rows(X, drawn)
+            samples = as_samples(inputs, sample_shape, estimator)
+        rebuilt = as_samples(_rebuild(estimator, inputs), samples.shape[1:])
+        shown = np.arange(len(drawn))
+        if rows is None:
+            errors = _root_mean_squares(samples, rebuilt, scale)
+            ranks = np.linspace(0, len(drawn) - 1, min(n_samples, len(drawn)))
+            shown = np.argsort(errors, kind="stable")[ranks.round().astype(int)]
+        names = getattr(X, "columns", None)
+        return cls(
+            samples[shown],
+            rebuilt[shown],
+            rows=drawn[shown],
+            scale=scale,
+            centre=centre,
+            feature_names=None if names is None else [str(name) for name in names],
+            x=x,
+        ).plot(ax)
+
+    def plot(self, ax=None):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default=None
+            The frame to be divided into panels. None: a new figure.
+
+        Returns
+        -------
+        display : ReconstructionDisplay
+        """
+        plt = import_pyplot(self)
+        n = len(self.samples)
+        is_image = self.samples.ndim == 4
+        if ax is None:
+            size = (1.35 * n + 1.6, 4.4) if is_image else (2.0 * n + 1.0, 5.2)
+            _, ax = plt.subplots(figsize=size, layout="constrained")
+        self.ax_, self.figure_ = ax, ax.figure
+        ax.axis("off")
+        is_table = self.samples.ndim == 2 and self.samples.shape[1] <= _MOST_BARS
+        # between curves there are numbers: each sample has a scale of its own
+        beside, below = (0.08 if is_image or is_table else 0.36), 0.08
+        width, height = 1 / (n + beside * (n - 1)), 1 / (3 + 2 * below)
+        self.axes_ = np.empty((3, n), dtype=object)
+        for row, column in np.ndindex(3, n):
+            corner = column * width * (1 + beside), (2 - row) * height * (1 + below)
+            self.axes_[row, column] = ax.inset_axes([*corner, width, height])
+        self.artists_ = np.empty((3, n), dtype=object)
+        self.colorbar_ = None
+        self.errors_ = _root_mean_squares(self.samples, self.reconstructions, self.scale)
+        if is_image:
+            self._draw_images()
+        elif is_table:
+            self._draw_bars()
+        else:
+            self._draw_curves()
+        for panel in () if is_image else self.axes_.flat:
+            panel.spines[["top", "right"]].set_visible(False)
+            panel.tick_params(labelbottom=panel in self.axes_[2])
+        for panel, title in zip(self.axes_[:, 0], _TITLES):
+            panel.set_ylabel(title)
+        for panel, error in zip(self.axes_[0], self.errors_):
+            panel.set_title(f"error\n{error:.2g}", fontsize="small")
+        return self
+
+    def _draw_images(self):
+        samples, rebuilt = self.samples.astype(float), self.reconstructions.astype(float)
+        pictures = as_pictures(np.concatenate([samples, rebuilt]))
+        residuals = (samples - rebuilt).mean(axis=1)
+        low, high = np.nanmin(samples), np.nanmax(samples)
+        if pictures.ndim == 3:
+            low, high = np.nanmin(pictures[: len(samples)]), np.nanmax(pictures[: len(samples)])
+        most = np.nanmax(np.abs(residuals)) or 1.0
+        rows = (*np.split(pictures, 2), residuals)
+        for row, images in enumerate(rows):
+            scale = {"cmap": "gray", "vmin": low, "vmax": high}
+            if row == 2:
+                scale = {"cmap": "RdBu_r", "vmin": -most, "vmax": most}
+            for column, image in enumerate(images):
+                panel = self.axes_[row, column]
+                self.artists_[row, column] = panel.imshow(image, **scale)
+                panel.set(xticks=[], yticks=[])
+        place = self.axes_[2, -1].inset_axes([1.08, 0, 0.08, 1])
+        self.colorbar_ = self.figure_.colorbar(self.artists_[2, -1], cax=place)
+
+    def _draw_curves(self):
+        samples, rebuilt = (
+            values.reshape(len(values), -1, values.shape[-1])
+            for values in (self.samples.astype(float), self.reconstructions.astype(float))
+        )  # (n, n_channels, length)
+        x = np.arange(samples.shape[-1]) if self.x is None else np.asarray(self.x)
+        behind = (None, samples, None)
+        colors = [COLORS[i % len(COLORS)] for i in (0, 6, 2, 5, 8, 1, 3, 7, 4, 9)]
+        for row, values in enumerate((samples, rebuilt, samples - rebuilt)):
+            for column, channels in enumerate(values):
+                panel = self.axes_[row, column]
+                if behind[row] is not None:
+                    panel.plot(x, behind[row][column].T, color=GREY, lw=1.5)
+                if row == 2:
+                    panel.axhline(0, color=GREY, lw=0.8)
+                self.artists_[row, column] = [
+                    panel.plot(x, channel, color=colors[i % len(colors)], lw=1)[0]
+                    for i, channel in enumerate(channels)
+                ]
+        for column, panels in enumerate(self.axes_.T):
+            shown = np.stack([samples[column], rebuilt[column]])
+            low, high, margin = _limits(shown)
+            for panel in panels[:2]:
+                panel.set_ylim(low - margin, high + margin)
+            # the same span, so that what is left can be judged against what was there
+            most = np.nanmax(np.abs(samples[column] - rebuilt[column]))
+            half = max(most, (high - low) / 2) + margin
+            panels[2].set_ylim(-half, half)
+            for panel in panels:
+                panel.locator_params(nbins=3)
+
+    def _draw_bars(self):
+        names = self.feature_names
+        k = self.samples.shape[1]
+        centre = 0.0 if self.centre is None else self.centre
+        scale = 1.0 if self.scale is None else self.scale
+        samples = (self.samples.astype(float) - centre) / scale
+        rebuilt = (self.reconstructions.astype(float) - centre) / scale
+        for row, values in enumerate((samples, rebuilt, samples - rebuilt)):
+            for column, heights in enumerate(values):
+                panel = self.axes_[row, column]
+                color = COLORS[6] if row == 2 else COLORS[0]
+                self.artists_[row, column] = panel.bar(np.arange(k), heights, color=color)
+                panel.axhline(0, color="black", lw=0.6)
+        shown = np.concatenate([samples, rebuilt])
+        for panels, values in ((self.axes_[:2].flat, shown), (self.axes_[2], samples - rebuilt)):
+            low, high, margin = _limits(values)
+            for panel in panels:
+                panel.set_ylim(low - margin, high + margin)
+        for panel in self.axes_[:, 1:].flat:
+            panel.tick_params(labelleft=False)
+        for panel in self.axes_[2]:
+            if names is not None:
+                panel.set_xticks(np.arange(k), names, rotation=90, fontsize="small")
+            else:
+                panel.xaxis.get_major_locator().set_params(integer=True)
+
+
+def _limits(values):
+    low, high = np.nanmin(values), np.nanmax(values)
+    return low, high, 0.05 * (high - low) or 1.0
+
+
+def _rebuild(estimator, X):
+    """Encode and decode X by the public methods of any embedding."""
+    if hasattr(estimator, "reconstruct"):
+        return estimator.reconstruct(X)
+    if not hasattr(estimator, "inverse_transform"):
+        raise TypeError(
+            f"{type(estimator).__name__} has no inverse_transform, so there is no "
+            "reconstruction to draw."
+        )
+    return estimator.inverse_transform(estimator.transform(X))
+
+
+def _root_mean_squares(samples, rebuilt, scale):
+    residuals = samples.astype(float) - rebuilt
+    if scale is not None:
+        residuals = residuals / scale
+    residuals = residuals.reshape(len(residuals), -1)
+    n_seen = np.maximum(1, (~np.isnan(residuals)).sum(axis=1))
+    return np.sqrt(np.nansum(residuals**2, axis=1) / n_seen)
