@@ -240,11 +240,11 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
     whiten : bool, default=False
         Whether components are scaled to unit variance.
     max_epochs : int or "auto", default="auto"
-        Number of passes over the training rows, at most. "auto": 40 epochs, but 4000
-        to 6000 steps of the optimizer; below 500 rows at most 200 steps, and of these the number that is best in
-        5-fold cross-validation, where `early_stopping` is "auto" too, rows may be held out
-        and there are at least 10. 0 means that training promised no gain over the start; a
-        warm start then adds none. Told in `max_epochs_`.
+        Number of passes over the training rows, at most. "auto": 40 epochs, but 4000 to 6000
+        steps of the optimizer; below 500 rows at most 200 steps, and of these the number
+        that is best in 5-fold cross-validation, where `early_stopping` is "auto" too, rows
+        may be held out and there are at least 10. 0 means that training promised no gain over
+        the start; a warm start then adds none. Told in `max_epochs_`.
     batch_size : int or "auto", default="auto"
         Number of rows in one step of the optimizer. "auto": 64 below 500 rows, 128 below
         50,000, then 256. Told in `batch_size_`.
