@@ -301,15 +301,11 @@ class BaseEmbedding(
             self.device_ = resolve_device(self.device)
         except ValueError:
             self.device_ = torch.device("cpu")  # trained elsewhere, on a device not there
-        with borrowed_generator(0):
-            module = self._make_module(self.input_shape_)
+        module = self._new_module((0, 0))
         module.load_state_dict(module_state)
-        carry_generator(module, torch.Generator())
         if generator is not None:
             module.generator.set_state(generator)
-        self.net_ = self._make_net(
-            module.to(self.device_).eval(), optimizer_state=optimizer, history=history
-        )
+        self.net_ = self._make_net(module.eval(), optimizer_state=optimizer, history=history)
         self.readout_ = Readout.from_state(readout_state).to(self.device_)
         self._parameters_at_fit = self._network_parameters()
 
