@@ -16,7 +16,9 @@ from sklearn.preprocessing import StandardScaler
 from skrepr import AutoencoderEmbedding
 from skrepr.architectures import MLP
 from skrepr.displays import EmbeddingDisplay, LossCurveDisplay, ReconstructionDisplay
-from skrepr.displays._matplotlib import COLORS, GREY
+from skrepr.displays._matplotlib import ON_LIGHT
+
+COLORS, GREY = ON_LIGHT
 
 
 @pytest.fixture(autouse=True)
@@ -137,8 +139,8 @@ def test_umap_that_is_not_installed_is_named(monkeypatch):
 
 def test_umap_is_used_where_it_is_installed(monkeypatch):
     class UMAP:
-        def __init__(self, n_components, n_neighbors, random_state):
-            assert (n_components, n_neighbors) == (2, 3)
+        def __init__(self, n_components, n_neighbors, n_jobs, random_state):
+            assert (n_components, n_neighbors, n_jobs) == (2, 3, 1)
 
         def fit_transform(self, Z):
             return Z[:, 2:]
@@ -365,7 +367,8 @@ def test_thumbnails_take_the_shape_that_the_network_sees(X):
         ),
     ).fit(X)
     display = EmbeddingDisplay.from_estimator(model, X, n_thumbnails=4)
-    assert display.samples.shape == (60, 1, 3, 4)
+    assert display.sample_shape == (1, 3, 4)
+    assert {image.get_array().shape for image in display.thumbnails_} == {(3, 4)}
 
 
 @pytest.mark.parametrize(
@@ -414,7 +417,7 @@ def test_every_loss_and_every_term_has_its_curve(embedding):
     assert len(set(colors.values())) == 3
     texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
     assert texts[:2] == ["loss, training rows", "loss, held-out rows"]
-    assert texts[-1] == f"weights kept: epoch {embedding.best_epoch_}"
+    assert texts[-1] == f"weights kept: epoch {embedding.best_epoch_} (start)"
     assert set(display.best_line_.get_xdata()) == {embedding.best_epoch_}
     boxes = extents([display.ax_.get_legend(), display.ax_.patch], display.figure_)
     assert not overlaps(boxes)
@@ -486,10 +489,9 @@ def test_table_is_bars_in_standard_deviations(X):
         assert display.errors_[column] == pytest.approx(np.sqrt(np.mean(np.square(drawn[2]))))
     labels = [label.get_text() for label in display.axes_[2, 0].get_xticklabels()]
     assert labels == names
+    titles = ["X", "reconstruction", "residual"]
     assert [panel.get_ylabel() for panel in display.axes_[:, 0]] == [
-        "X",
-        "reconstruction",
-        "residual",
+        f"{title}\n(std. deviations)" for title in titles
     ]
 
 

@@ -4,21 +4,18 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from ._matplotlib import COLORS, import_pyplot
+from ._matplotlib import import_pyplot, legend_beside, scheme
 from ._samples import last_step
 
-# The loss in black, its terms in colours that differ from each other and from black.
-_LOSS_COLOR = COLORS[-1]
-_TERM_COLORS = (COLORS[6], COLORS[2], COLORS[0], COLORS[5], COLORS[8], COLORS[1], COLORS[3])
 _FEW_EPOCHS = 30  # up to here every epoch has a mark
 
 
 class LossCurveDisplay:
     """Loss of each epoch, and the epoch whose weights were kept.
 
-    The loss is black and every term of it has a colour; lines are dashed for training rows
-    and solid for held-out rows. A vertical line marks the epoch whose weights were kept; 0
-    is the start.
+    The loss is black (white on a dark background) and every term of it has a colour; lines
+    are dashed for training rows and solid for held-out rows. A vertical line marks the epoch
+    whose weights were kept; 0 is the start.
 
     It is recommended to use :meth:`from_estimator`. What is given here is stored as it is.
 
@@ -103,17 +100,20 @@ class LossCurveDisplay:
         display : LossCurveDisplay
         """
         plt = import_pyplot(self)
-        if ax is None:
-            _, ax = plt.subplots(figsize=(6.4, 4), layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
         curves = self._curves()
-        marker = "o" if len(self.history) <= _FEW_EPOCHS else None
         terms = list(dict.fromkeys(what for _, what in curves.values() if what != "loss"))
+        if ax is None:
+            # many names stand beside the axes
+            _, ax = plt.subplots(figsize=(8.4 if terms else 6.4, 4), layout="constrained")
+        self.ax_, self.figure_ = ax, ax.figure
+        *colors, ink = scheme(ax).colors
+        colors = colors[1:]  # the first one is nearly as dark as text
+        marker = "o" if len(self.history) <= _FEW_EPOCHS else None
         self.lines_ = {}
         for column, (part, what) in curves.items():
             is_loss = what == "loss"
             rows = "training rows" if part == "train" else "held-out rows"
-            color = _LOSS_COLOR if is_loss else _TERM_COLORS[terms.index(what) % len(_TERM_COLORS)]
+            color = ink if is_loss else colors[terms.index(what) % len(colors)]
             (self.lines_[column],) = ax.plot(
                 self.history["epoch"],
                 self.history[column],
@@ -128,11 +128,13 @@ class LossCurveDisplay:
         if self.best_epoch is not None:
             self.best_line_ = ax.axvline(
                 self.best_epoch,
-                color="#555555",
+                color=ink,
                 lw=1.2,
                 ls=":",
+                alpha=0.7,
                 zorder=0,
-                label=f"weights kept: epoch {self.best_epoch}",
+                label=f"weights kept: epoch {self.best_epoch}"
+                + ("" if self.best_epoch else " (start)"),
             )
         values = self.history[list(curves)].to_numpy(dtype=float)
         values = values[np.isfinite(values)]
@@ -147,10 +149,12 @@ class LossCurveDisplay:
             ax.set(xlim=(-0.5, 1), yticks=[])
             message = "no epoch was run: the weights are those of the start"
             ax.text(0.5, 0.5, message, ha="center", transform=ax.transAxes)
+        elif terms:
+            legend_beside(ax)
         else:
-            # beside a single curve there is room; many names stand beside the axes
-            beside = {"loc": "upper left", "bbox_to_anchor": (1.02, 1), "borderaxespad": 0}
-            ax.legend(frameon=False, **(beside if terms else {"loc": "best"}))
+            ax.legend(frameon=False, loc="best")
+        if len(self.history) == 1:
+            ax.set_xlim(-0.5, self.history["epoch"].iloc[0] + 0.5)
         return self
 
     def _curves(self):

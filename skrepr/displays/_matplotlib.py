@@ -1,11 +1,42 @@
-"""The door to matplotlib, and the colours of the displays."""
+"""The door to matplotlib: its import, colours, and room for a legend."""
 
-# Paul Tol's "muted" scheme, safe for colour-blind readers, and black
-COLORS = (
-    *("#332288", "#88CCEE", "#44AA99", "#117733", "#999933"),
-    *("#DDCC77", "#CC6677", "#882255", "#AA4499", "#000000"),
+from typing import NamedTuple
+
+
+class Scheme(NamedTuple):
+    """Colours that are told apart by colour-blind readers and from their background."""
+
+    colors: tuple
+    """Ten colours; neighbours in this order differ most. The last one is that of text."""
+    grey: str
+    """For what is in the background."""
+
+
+# Paul Tol's "muted" scheme and black
+ON_LIGHT = Scheme(
+    (
+        *("#332288", "#CC6677", "#44AA99", "#DDCC77", "#AA4499"),
+        *("#88CCEE", "#117733", "#882255", "#999933", "#000000"),
+    ),
+    "#BBBBBB",
 )
-GREY = "#BBBBBB"
+# his "light" scheme, a purple of the other one, and white
+ON_DARK = Scheme(
+    (
+        *("#77AADD", "#EE8866", "#44BB99", "#EEDD88", "#AA4499"),
+        *("#99DDFF", "#AAAA00", "#FFAABB", "#BBCC33", "#FFFFFF"),
+    ),
+    "#666666",
+)
+
+
+def scheme(ax):
+    """Choose the colours that are seen on the background of the axes."""
+    from matplotlib.colors import to_rgb
+
+    red, green, blue = to_rgb(ax.get_facecolor())
+    is_dark = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.4  # Rec. 709 luma
+    return ON_DARK if is_dark else ON_LIGHT
 
 
 def import_pyplot(display):
@@ -24,3 +55,33 @@ def import_pyplot(display):
             "`pip install skrepr[plot]`."
         ) from error
     return plt
+
+
+def legend_beside(ax, **options):
+    """Put a legend to the right of the axes, where it hides nothing of what is drawn.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    **options
+        Of ``Axes.legend``.
+
+    Returns
+    -------
+    legend : matplotlib Legend
+    """
+    legend = ax.legend(
+        loc="upper left",
+        bbox_to_anchor=(1.02, 1),
+        borderaxespad=0,
+        frameon=False,
+        alignment="left",
+        **options,
+    )
+    spec = ax.get_subplotspec()
+    if spec is not None and ax.figure.get_layout_engine() is None:
+        # no engine makes room: the axes give it, as they do for a colour bar
+        cell = spec.get_position(ax.figure).width * ax.figure.bbox.width
+        share = min(0.6, 1.06 * legend.get_window_extent().width / cell)
+        ax.set_subplotspec(spec.subgridspec(1, 2, width_ratios=[1 - share, share], wspace=0)[0])
+    return legend

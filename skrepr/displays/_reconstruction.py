@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
-from ._matplotlib import COLORS, GREY, import_pyplot
-from ._samples import as_pictures, as_samples, take_rows
+from ._matplotlib import import_pyplot, scheme
+from ._samples import as_pictures, as_samples, finite_range, seen_shape, take_rows
 
 _ROWS_TO_CHOOSE_FROM = 1000
 _MOST_BARS = 30  # wider tables are drawn as curves over the number of the column
+_FEWEST_ROWS_FOR_A_UNIT = 10  # that standard deviations are taken from
 _TITLES = ("X", "reconstruction", "residual")
 
 
@@ -19,8 +20,8 @@ class ReconstructionDisplay:
     X minus the reconstruction. Images are drawn as images, on one scale, and their residuals
     on another, in blue below and red above zero; series and spectra as curves, over the
     curve of X in grey, each sample on a scale of its own with residuals on the same span;
-    tables as bars, in standard deviations of each column, whose units may differ. Missing
-    values stay blank.
+    tables as bars, in standard deviations from the mean of each column, whose units may
+    differ. Missing values stay blank.
 
     It is recommended to use :meth:`from_estimator`. What is given here is stored as it is.
 
@@ -116,16 +117,19 @@ class ReconstructionDisplay:
             A fitted embedding with `transform` and `inverse_transform`, or a Pipeline of
             such steps.
         X : array-like of shape (n_samples, n_features) or (n_samples, *input_shape_)
-            Data, best of rows not seen in `fit`.
+            Data, best of rows not seen in `fit`. A list of series where they differ in
+            length. The bars of a table of fewer than 10 rows are in the units of X.
         n_samples : int, default=6
             How many to show: of at most 1,000 rows drawn at random, from the best rebuilt on
             the left to the worst on the right, in equal steps of rank.
-        rows : array-like of int or None, default=None
-            Numbers of the rows to show, in this order, in place of that choice.
+        rows : array-like of int or bool, or None, default=None
+            Numbers of the rows to show, in this order, or a mask of all rows, in place of
+            that choice.
         sample_shape : tuple of int or None, default=None
             Shape in which one row is looked at: ``(n_channels, height, width)``,
-            ``(n_channels, length)`` or ``(n_features,)``. None: the estimator's
-            `input_shape_`, otherwise that of a row of X.
+            ``(n_channels, length)`` or ``(n_features,)``. A grey image is
+            ``(1, height, width)``. None: the estimator's `input_shape_`, otherwise that of
+            a row of X.
         x : array-like of shape (length,) or None, default=None
             Positions at which series and spectra were measured.
         random_state : int, RandomState instance or None, default=0
@@ -140,17 +144,19 @@ class ReconstructionDisplay:
         n = X.shape[0] if hasattr(X, "shape") else len(X)
         size = min(n, _ROWS_TO_CHOOSE_FROM)
         drawn = np.sort(check_random_state(random_state).choice(n, size, replace=False))
+        if sample_shape is None:
+            sample_shape = seen_shape(estimator, X)
         inputs = take_rows(X, drawn)
-        samples = as_samples(inputs, sample_shape, estimator)
+        samples = as_samples(inputs, sample_shape)
         centre = scale = None
-        if samples.ndim == 2 and samples.shape[1] <= _MOST_BARS:
+        if _is_table(samples) and size >= _FEWEST_ROWS_FOR_A_UNIT:
             columns = pd.DataFrame(samples.astype(float))
             centre, scale = columns.mean().to_numpy(), columns.std(ddof=0).to_numpy()
             scale = np.where(scale > 0, scale, 1.0)
         if rows is not None:
-            drawn = np.asarray(rows)
+            drawn = np.arange(n)[rows]
             inputs = take_rows(X, drawn)
-            samples = as_samples(inputs, sample_shape, estimator)
+            samples = as_samples(inputs, sample_shape)
         rebuilt = as_samples(_rebuild(estimator, inputs), samples.shape[1:])
         shown = np.arange(len(drawn))
         if rows is None:
@@ -182,13 +188,14 @@ class ReconstructionDisplay:
         """
         plt = import_pyplot(self)
         n = len(self.samples)
-        is_image = self.samples.ndim == 4
+        if not n:
+            raise ValueError("There is no sample to draw.")
+        is_image, is_table = self.samples.ndim == 4, _is_table(self.samples)
         if ax is None:
             size = (1.35 * n + 1.6, 4.4) if is_image else (2.0 * n + 1.0, 5.2)
             _, ax = plt.subplots(figsize=size, layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
         ax.axis("off")
-        is_table = self.samples.ndim == 2 and self.samples.shape[1] <= _MOST_BARS
         # between curves there are numbers: each sample has a scale of its own
         beside, below = (0.08 if is_image or is_table else 0.36), 0.08
         width, height = 1 / (n + beside * (n - 1)), 1 / (3 + 2 * below)
@@ -199,31 +206,30 @@ class ReconstructionDisplay:
         self.artists_ = np.empty((3, n), dtype=object)
         self.colorbar_ = None
         self.errors_ = _root_mean_squares(self.samples, self.reconstructions, self.scale)
+        samples, rebuilt = self.samples.astype(float), self.reconstructions.astype(float)
         if is_image:
-            self._draw_images()
+            self._draw_images(samples, rebuilt)
         elif is_table:
-            self._draw_bars()
+            self._draw_bars(samples, rebuilt)
         else:
-            self._draw_curves()
+            self._draw_curves(samples, rebuilt)
         for panel in () if is_image else self.axes_.flat:
             panel.spines[["top", "right"]].set_visible(False)
-            panel.tick_params(labelbottom=panel in self.axes_[2])
+            panel.tick_params(labelbottom=panel in self.axes_[2], labelsize="small")
+        unit = "\n(std. deviations)" if is_table and self.scale is not None else ""
         for panel, title in zip(self.axes_[:, 0], _TITLES):
-            panel.set_ylabel(title)
+            panel.set_ylabel(title + unit, fontsize="small" if unit else None)
         for panel, error in zip(self.axes_[0], self.errors_):
             panel.set_title(f"error\n{error:.2g}", fontsize="small")
         return self
 
-    def _draw_images(self):
-        samples, rebuilt = self.samples.astype(float), self.reconstructions.astype(float)
-        pictures = as_pictures(np.concatenate([samples, rebuilt]))
+    def _draw_images(self, samples, rebuilt):
+        # on the scale of X: a rebuilt value beyond it takes no shades from the others
+        pictures = as_pictures(samples, samples), as_pictures(rebuilt, samples)
+        low, high = finite_range(pictures[0])
         residuals = (samples - rebuilt).mean(axis=1)
-        low, high = np.nanmin(samples), np.nanmax(samples)
-        if pictures.ndim == 3:
-            low, high = np.nanmin(pictures[: len(samples)]), np.nanmax(pictures[: len(samples)])
-        most = np.nanmax(np.abs(residuals)) or 1.0
-        rows = (*np.split(pictures, 2), residuals)
-        for row, images in enumerate(rows):
+        most = np.abs(finite_range(residuals)).max() or 1.0
+        for row, images in enumerate((*pictures, residuals)):
             scale = {"cmap": "gray", "vmin": low, "vmax": high}
             if row == 2:
                 scale = {"cmap": "RdBu_r", "vmin": -most, "vmax": most}
@@ -234,50 +240,48 @@ class ReconstructionDisplay:
         place = self.axes_[2, -1].inset_axes([1.08, 0, 0.08, 1])
         self.colorbar_ = self.figure_.colorbar(self.artists_[2, -1], cax=place)
 
-    def _draw_curves(self):
+    def _draw_curves(self, samples, rebuilt):
         samples, rebuilt = (
-            values.reshape(len(values), -1, values.shape[-1])
-            for values in (self.samples.astype(float), self.reconstructions.astype(float))
+            values.reshape(len(values), -1, values.shape[-1]) for values in (samples, rebuilt)
         )  # (n, n_channels, length)
         x = np.arange(samples.shape[-1]) if self.x is None else np.asarray(self.x)
-        behind = (None, samples, None)
-        colors = [COLORS[i % len(COLORS)] for i in (0, 6, 2, 5, 8, 1, 3, 7, 4, 9)]
+        colors, grey = scheme(self.ax_)
+        marker = "." if len(x) == 1 else None
         for row, values in enumerate((samples, rebuilt, samples - rebuilt)):
             for column, channels in enumerate(values):
                 panel = self.axes_[row, column]
-                if behind[row] is not None:
-                    panel.plot(x, behind[row][column].T, color=GREY, lw=1.5)
+                if row == 1:
+                    panel.plot(x, samples[column].T, color=grey, lw=1.5)
                 if row == 2:
-                    panel.axhline(0, color=GREY, lw=0.8)
+                    panel.axhline(0, color=grey, lw=0.8)
                 self.artists_[row, column] = [
-                    panel.plot(x, channel, color=colors[i % len(colors)], lw=1)[0]
+                    panel.plot(x, channel, color=colors[i % len(colors)], lw=1, marker=marker)[0]
                     for i, channel in enumerate(channels)
                 ]
         for column, panels in enumerate(self.axes_.T):
-            shown = np.stack([samples[column], rebuilt[column]])
-            low, high, margin = _limits(shown)
+            low, high, margin = _limits(np.stack([samples[column], rebuilt[column]]))
             for panel in panels[:2]:
                 panel.set_ylim(low - margin, high + margin)
             # the same span, so that what is left can be judged against what was there
-            most = np.nanmax(np.abs(samples[column] - rebuilt[column]))
+            most = np.abs(finite_range(samples[column] - rebuilt[column])).max()
             half = max(most, (high - low) / 2) + margin
             panels[2].set_ylim(-half, half)
             for panel in panels:
                 panel.locator_params(nbins=3)
 
-    def _draw_bars(self):
+    def _draw_bars(self, samples, rebuilt):
         names = self.feature_names
-        k = self.samples.shape[1]
+        k = samples.shape[1]
         centre = 0.0 if self.centre is None else self.centre
         scale = 1.0 if self.scale is None else self.scale
-        samples = (self.samples.astype(float) - centre) / scale
-        rebuilt = (self.reconstructions.astype(float) - centre) / scale
+        samples, rebuilt = (samples - centre) / scale, (rebuilt - centre) / scale
+        colors = scheme(self.ax_).colors
         for row, values in enumerate((samples, rebuilt, samples - rebuilt)):
             for column, heights in enumerate(values):
                 panel = self.axes_[row, column]
-                color = COLORS[6] if row == 2 else COLORS[0]
+                color = colors[1 if row == 2 else 0]
                 self.artists_[row, column] = panel.bar(np.arange(k), heights, color=color)
-                panel.axhline(0, color="black", lw=0.6)
+                panel.axhline(0, color=colors[-1], lw=0.6)
         shown = np.concatenate([samples, rebuilt])
         for panels, values in ((self.axes_[:2].flat, shown), (self.axes_[2], samples - rebuilt)):
             low, high, margin = _limits(values)
@@ -287,13 +291,17 @@ class ReconstructionDisplay:
             panel.tick_params(labelleft=False)
         for panel in self.axes_[2]:
             if names is not None:
-                panel.set_xticks(np.arange(k), names, rotation=90, fontsize="small")
+                panel.set_xticks(np.arange(k), names, rotation=90)
             else:
                 panel.xaxis.get_major_locator().set_params(integer=True)
 
 
+def _is_table(samples):
+    return samples.ndim == 2 and samples.shape[1] <= _MOST_BARS
+
+
 def _limits(values):
-    low, high = np.nanmin(values), np.nanmax(values)
+    low, high = finite_range(values)
     return low, high, 0.05 * (high - low) or 1.0
 
 

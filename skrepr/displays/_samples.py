@@ -1,6 +1,7 @@
 """Rows of X as samples to be looked at: which of them, and in which shape."""
 
 import numpy as np
+from pandas.api.types import is_object_dtype
 from scipy.sparse import issparse
 
 
@@ -12,47 +13,106 @@ def last_step(estimator):
 
 
 def take_rows(X, rows):
-    """Take rows of an array, a data frame, a sparse matrix or a tensor, in its own type."""
+    """Take rows of an array, a data frame, a sparse matrix, a tensor or a list, as such."""
     if hasattr(X, "iloc"):
         return X.iloc[rows]
-    return X[rows] if hasattr(X, "shape") else np.asarray(X)[rows]
+    if issparse(X):
+        return X.tocsr()[rows]
+    return X[rows] if hasattr(X, "shape") else [X[row] for row in rows]
 
 
-def as_samples(X, sample_shape=None, estimator=None):
+def seen_shape(estimator, X):
+    """Return the `input_shape_` in which an estimator sees rows of X, or None.
+
+    None, too, where it does not fit X, as after a step of a Pipeline that changes the width,
+    and for rows of different lengths.
+    """
+    shape = getattr(last_step(estimator), "input_shape_", None)
+    if shape is None or None in shape:
+        return None
+    row_shapes = {X.shape[1:]} if hasattr(X, "shape") else {np.shape(row) for row in X}
+    return shape if {np.prod(row_shape) for row_shape in row_shapes} == {np.prod(shape)} else None
+
+
+def as_samples(X, sample_shape=None):
     """Bring rows of X into the shape of one sample.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, ...)
-    sample_shape : tuple of int or None
-        Shape asked for. None: the `input_shape_` of the estimator where it has one that
-        fits, otherwise the rows as they are.
-    estimator : estimator or None
+        Or a list of series ``(length,)`` or ``(n_channels, length)`` of different lengths.
+    sample_shape : tuple of int or None, default=None
+        Shape asked for. None: the rows as they are.
 
     Returns
     -------
     samples : ndarray of shape (n_samples, *sample_shape)
+        Series of different lengths end in NaN.
     """
-    X = np.asarray(X.toarray() if issparse(X) else X)
-    if sample_shape is None:
-        shape = getattr(last_step(estimator), "input_shape_", X.shape[1:])
-        sample_shape = shape if np.prod(shape) == np.prod(X.shape[1:]) else X.shape[1:]
-    try:
-        return X.reshape(len(X), *sample_shape)
-    except ValueError as error:
+    if issparse(X):
+        X = X.toarray()
+    if not hasattr(X, "shape") or is_object_dtype(X):
+        X = _filled_up(X)
+    X = np.asarray(X)
+    if sample_shape is not None:
+        try:
+            X = X.reshape(len(X), *sample_shape)
+        except ValueError as error:
+            raise ValueError(
+                f"sample_shape={tuple(sample_shape)} does not fit rows of shape {X.shape[1:]}."
+            ) from error
+    if not 2 <= X.ndim <= 4:
         raise ValueError(
-            f"sample_shape={tuple(sample_shape)} does not fit rows of shape {X.shape[1:]}."
-        ) from error
+            "A sample is a table (n_features,), a series (n_channels, length) or an image "
+            f"(n_channels, height, width). Got samples of shape {X.shape[1:]}."
+        )
+    if X.ndim == 4 and X.shape[3] in (3, 4) and min(X.shape[1:3]) > 4:
+        raise ValueError(
+            "Images are (n_channels, height, width), channels first. Got samples of shape "
+            f"{X.shape[1:]}: bring them into order by np.moveaxis(X, -1, 1)."
+        )
+    return X
 
 
-def as_pictures(samples):
+def _filled_up(series):
+    """Bring series of different lengths to one, by NaN at their ends."""
+    series = [np.asarray(one) for one in series]
+    if len({one.shape for one in series}) == 1:
+        return np.stack(series)
+    if len({one.shape[:-1] for one in series}) > 1 or series[0].ndim not in (1, 2):
+        raise ValueError(
+            "Series of different lengths are (length,) or (n_channels, length) with one number "
+            f"of channels. Got shapes {sorted({one.shape for one in series})[:3]}."
+        )
+    length = max(one.shape[-1] for one in series)
+    filled = np.full((len(series), *series[0].shape[:-1], length), np.nan)
+    for row, one in zip(filled, series):
+        row[..., : one.shape[-1]] = one
+    return filled
+
+
+def as_pictures(images, shown=None):
     """Bring images, channels first, to what ``imshow`` takes.
 
-    Three channels are colours, scaled together to [0, 1]; of any other number the mean is
-    shown.
+    Three channels are colours, scaled together so that those of `shown` fill [0, 1]; of any
+    other number the mean is shown.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n_images, n_channels, height, width)
+    shown : ndarray or None, default=None
+        Values that set the scale of colours. None: `images`.
     """
-    if samples.shape[1] != 3:
-        return samples.mean(axis=1)  # (n, H, W)
-    samples = np.moveaxis(samples, 1, -1).astype(float)  # (n, H, W, 3)
-    low, high = np.nanmin(samples), np.nanmax(samples)
-    return (samples - low) / (high - low or 1.0)
+    images = images.astype(float)
+    if images.shape[1] != 3:
+        return images.mean(axis=1)  # (n, H, W)
+    low, high = finite_range(images if shown is None else shown)
+    colors = np.clip((images - low) / (high - low or 1.0), 0, 1)
+    return np.moveaxis(colors, 1, -1)  # (n, H, W, 3)
+
+
+def finite_range(values):
+    """Find the lowest and the highest of the values there are; (0, 1) where there are none."""
+    values = np.asarray(values, dtype=float)
+    values = values[np.isfinite(values)]
+    return (values.min(), values.max()) if values.size else (0.0, 1.0)

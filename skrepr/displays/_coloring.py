@@ -1,0 +1,168 @@
+"""What `y` says about the colour of each point: a label, a value, or nothing."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_bool_dtype, is_float_dtype, is_numeric_dtype
+
+from ._ranges import middle_range
+
+SHAPES = ("o", "^", "s")
+VALUE_COLORS = "viridis"
+_MOST_WHOLE_NUMBERS = 30  # different ones; with more they are values, not labels
+
+
+class Group(NamedTuple):
+    """Points drawn alike."""
+
+    name: str | None
+    """The label; None where there are no labels."""
+    rows: list
+    """Arrays of numbers of points: one for each label in it."""
+    color: str
+    shape: str
+    is_label: bool
+    """Whether it is one label, neither the rest nor what is not known."""
+
+
+class Coloring(NamedTuple):
+    """Values, or else groups, of which each point is in one."""
+
+    values: np.ndarray | None
+    """Float64, NaN where not known."""
+    groups: list
+
+    @property
+    def has_names(self):
+        """Whether groups have names to be explained."""
+        return [group.name for group in self.groups] not in ([], [None])
+
+    def of_points(self, scheme):
+        """Give the colour of every point, as an array of RGBA of shape (n_points, 4)."""
+        from matplotlib import colormaps
+        from matplotlib.colors import Normalize, to_rgba
+
+        if self.values is not None:
+            low, high, _ = color_range(self.values)
+            colors = colormaps[VALUE_COLORS](Normalize(low, high)(self.values))
+            colors[np.isnan(self.values)] = to_rgba(scheme.grey)
+            return colors
+        colors = np.empty((sum(len(rows) for group in self.groups for rows in group.rows), 4))
+        for group in self.groups:
+            colors[np.concatenate(group.rows)] = to_rgba(group.color)
+        return colors
+
+
+def read_colors(y, color_by, n, most_labels, scheme):
+    """Read `y` as labels or as values.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,) or None
+    color_by : {"auto", "label", "value"}
+        "auto": labels, but for fractions and for more than 30 different numbers.
+    n : int
+        Number of points.
+    most_labels : int
+        What is beyond, the least frequent, becomes one group.
+    scheme : Scheme
+        Colours.
+
+    Returns
+    -------
+    coloring : Coloring
+        Groups, too, where no value is known.
+    """
+    if color_by not in ("auto", "label", "value"):
+        raise ValueError(f"color_by must be 'auto', 'label' or 'value'. Got {color_by!r} instead.")
+    if y is None:
+        return Coloring(
+            None, [Group(None, [np.arange(n)], scheme.colors[0], SHAPES[0], is_label=False)]
+        )
+    y = _as_series(y)
+    if color_by == "value" or (color_by == "auto" and _are_values(y)):
+        values = _as_values(y)
+        if np.isfinite(values).any():
+            return Coloring(values, [])
+        y = pd.Series(np.full(n, np.nan))
+    return Coloring(None, _groups(*_label_codes(y), most_labels, scheme))
+
+
+def color_range(values):
+    """Choose the values between which colours change, so that few far out take none.
+
+    Returns
+    -------
+    low, high : float
+    extend : {"neither", "min", "max", "both"}
+        Where there are values beyond, as matplotlib's colour bars take it.
+    """
+    known = values[np.isfinite(values)]
+    low, high = middle_range(known)
+    beyond = known.min() < low, known.max() > high
+    return low, high, ("neither", "min", "max", "both")[beyond[0] + 2 * beyond[1]]
+
+
+def _as_series(y):
+    if getattr(y, "ndim", 1) == 2 and y.shape[1] == 1:
+        y = y.squeeze(axis=1)  # a column
+    if getattr(y, "ndim", 1) != 1:
+        raise ValueError(f"y should be a 1d array, got an array of shape {y.shape} instead.")
+    return y if isinstance(y, pd.Series) else pd.Series(y)
+
+
+def _are_values(y):
+    if not is_numeric_dtype(y) or is_bool_dtype(y):
+        return False
+    known = y.dropna().unique()
+    fractions = is_float_dtype(y) and (known != np.round(known)).any()
+    return fractions or len(known) > _MOST_WHOLE_NUMBERS
+
+
+def _as_values(y):
+    try:
+        values = pd.to_numeric(y).to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"color_by='value' needs numbers. Got y of dtype {y.dtype}.") from error
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _label_codes(y):
+    """Give each point the number of its label, -1 where it is missing, and the labels as text.
+
+    An order of categories or of numbers stays.
+    """
+    is_ordered = isinstance(y.dtype, pd.CategoricalDtype) or (
+        is_numeric_dtype(y) and not is_bool_dtype(y)
+    )
+    codes, labels = pd.factorize(y, sort=is_ordered)
+    names = [f"{v:.0f}" if is_float_dtype(y) and v == np.round(v) else str(v) for v in labels]
+    if is_ordered:
+        return codes, names
+    # as text, since a list may hold labels of several types
+    ordered, position = np.unique(np.array(names, dtype=str), return_inverse=True)
+    return np.append(position, -1)[codes], ordered.tolist()
+
+
+def _groups(codes, labels, most_labels, scheme):
+    kept = np.arange(len(labels))
+    if len(labels) > most_labels:
+        frequent = np.argsort(-np.bincount(codes[codes >= 0]), kind="stable")
+        kept = np.sort(frequent[:most_labels])
+    # one sort, not one comparison of all rows for each label
+    order = np.argsort(codes, kind="stable")
+    starts = np.searchsorted(codes[order], np.arange(-1, len(labels) + 1))
+    rows_of = dict(zip(range(-1, len(labels)), np.split(order, starts[1:-1])))
+    groups = []
+    for i, code in enumerate(kept):
+        color = scheme.colors[i % len(scheme.colors)]
+        shape = SHAPES[i // len(scheme.colors)]
+        groups.append(Group(labels[code], [rows_of.pop(code)], color, shape, is_label=True))
+    unknown = rows_of.pop(-1)
+    if rows_of:
+        name = f"{len(rows_of)} other labels"
+        groups.append(Group(name, list(rows_of.values()), scheme.grey, SHAPES[0], is_label=False))
+    if len(unknown):
+        groups.append(Group("not known", [unknown], scheme.grey, SHAPES[0], is_label=False))
+    return groups
