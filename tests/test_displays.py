@@ -491,7 +491,7 @@ def test_table_is_bars_in_standard_deviations(X):
     assert labels == names
     titles = ["X", "reconstruction", "residual"]
     assert [panel.get_ylabel() for panel in display.axes_[:, 0]] == [
-        f"{title}\n(std. deviations)" for title in titles
+        f"{title} (sd)" for title in titles
     ]
 
 

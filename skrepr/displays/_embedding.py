@@ -6,12 +6,13 @@ from sklearn.utils import check_array, check_consistent_length, check_random_sta
 from ._coloring import SHAPES, color_range, read_colors
 from ._density import draw_density
 from ._marks import draw_marks
-from ._matplotlib import import_pyplot, legend_beside, scheme
-from ._ranges import middle_range, trimmed_range
+from ._matplotlib import import_pyplot, legend_beside, scheme, shorten
+from ._ranges import near_range, trimmed_range
 from ._reduction import to_two_dimensions
 from ._samples import as_pictures, as_samples, seen_shape, take_rows
 from ._thumbnails import draw_thumbnail, representatives
 
+_SIZE = (6.4, 5.0)  # of a new figure, in inches
 _LONGEST_NAME = 30  # letters of a label in the legend
 
 
@@ -202,9 +203,9 @@ class EmbeddingDisplay:
         reduction : {"auto", "pca", "tsne", "umap"}, default="auto"
             How more than two components become two: by PCA, whose axes tell their share of
             the variance of the embedding, by t-SNE or by UMAP, of the package umap-learn.
-            "auto": two components as they are, PCA for more. t-SNE and
-            UMAP keep neighbourhoods; distances between groups and their sizes then mean
-            little.
+            "auto": two components as they are, PCA for more. Rows far out in some component
+            do not turn the axes of PCA, as the sole row of that kind would. t-SNE and UMAP
+            keep neighbourhoods; distances between groups and their sizes then mean little.
         max_samples : int or None, default=10000
             How many rows t-SNE and UMAP are given, drawn at random; the others are not
             shown. None: all.
@@ -280,10 +281,13 @@ class EmbeddingDisplay:
         plt = import_pyplot(self)
         if marker not in ("dot", "label"):
             raise ValueError(f"marker must be 'dot' or 'label'. Got {marker!r} instead.")
+        if n_thumbnails < 0:
+            raise ValueError(f"n_thumbnails must be 0 or more. Got {n_thumbnails!r} instead.")
         if n_thumbnails and self.samples is None:
             raise ValueError("Thumbnails need samples: what each row is to be shown as.")
-        if ax is None:
-            _, ax = plt.subplots(figsize=(6.4, 5), layout="compressed")
+        is_own = ax is None
+        if is_own:
+            _, ax = plt.subplots(figsize=_SIZE, layout="compressed")
         self.ax_, self.figure_ = ax, ax.figure
         self.scatters_, self.image_, self.counts_ = {}, None, None
         self.legend_ = self.colorbar_ = None
@@ -319,6 +323,10 @@ class EmbeddingDisplay:
         if not y_name:
             ax.set_yticks([])
         self._explain_colors(coloring, marker, is_density)
+        if is_own and self.legend_ is not None:
+            # a wide legend takes nothing from the map
+            width = self.legend_.get_window_extent().width / self.figure_.dpi
+            self.figure_.set_size_inches(max(_SIZE[0], _SIZE[1] + 0.4 + width), _SIZE[1])
         return self
 
     def _draw_thumbnails(self, low, span, n_thumbnails, size, colors):
@@ -359,7 +367,7 @@ class EmbeddingDisplay:
             self.legend_ = legend_beside(
                 self.ax_,
                 handles=handles,
-                labels=[_short(group.name) for group in coloring.groups],
+                labels=[shorten(group.name, _LONGEST_NAME) for group in coloring.groups],
                 title=name,
                 ncols=1 + len(handles) // 17,
                 handletextpad=0.1,
@@ -370,18 +378,10 @@ class EmbeddingDisplay:
 def _square(points, coverage):
     """Find the square that holds a share of the points: its lower corner and its side."""
     if coverage == "auto":
-        low, high = middle_range(points)
-        margin = (high - low) / 2
-        low, high = (
-            np.maximum(points.min(0), low - margin),
-            np.minimum(points.max(0), high + margin),
-        )
+        low, high = near_range(points)
+        low, high = np.maximum(low, points.min(axis=0)), np.minimum(high, points.max(axis=0))
     else:
         # the tolerance: shares such as 0.94 have no exact half of what is left over
         low, high = trimmed_range(points, int(len(points) * (1 - coverage) / 2 + 1e-9))
     span = 1.1 * ((high - low).max() or 1.0)
     return (low + high) / 2 - span / 2, span
-
-
-def _short(name):
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"

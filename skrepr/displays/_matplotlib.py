@@ -1,4 +1,4 @@
-"""The door to matplotlib: its import, colours, and room for a legend."""
+"""The door to matplotlib: its import, colours, and room for names."""
 
 from typing import NamedTuple
 
@@ -85,3 +85,8 @@ def legend_beside(ax, **options):
         share = min(0.6, 1.06 * legend.get_window_extent().width / cell)
         ax.set_subplotspec(spec.subgridspec(1, 2, width_ratios=[1 - share, share], wspace=0)[0])
     return legend
+
+
+def shorten(name, n_letters):
+    """Cut a name that would leave little room for the picture."""
+    return name if len(name) <= n_letters else f"{name[: n_letters - 1]}…"

@@ -29,3 +29,13 @@ def middle_range(values):
     """
     n = len(values)
     return trimmed_range(values, max(1, n // 100) if n >= 20 else 0)
+
+
+def near_range(values):
+    """Find the range beyond which values are far out.
+
+    That is further from the middle 98 % than half as much again as these take.
+    """
+    low, high = middle_range(values)
+    margin = (high - low) / 2
+    return low - margin, high + margin

@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
-from ._matplotlib import import_pyplot, scheme
+from ._matplotlib import import_pyplot, scheme, shorten
 from ._samples import as_pictures, as_samples, finite_range, seen_shape, take_rows
 
 _ROWS_TO_CHOOSE_FROM = 1000
 _MOST_BARS = 30  # wider tables are drawn as curves over the number of the column
+_LONGEST_NAME = 24  # letters of the name of a column
 _FEWEST_ROWS_FOR_A_UNIT = 10  # that standard deviations are taken from
 _TITLES = ("X", "reconstruction", "residual")
 
@@ -20,8 +21,8 @@ class ReconstructionDisplay:
     X minus the reconstruction. Images are drawn as images, on one scale, and their residuals
     on another, in blue below and red above zero; series and spectra as curves, over the
     curve of X in grey, each sample on a scale of its own with residuals on the same span;
-    tables as bars, in standard deviations from the mean of each column, whose units may
-    differ. Missing values stay blank.
+    tables as bars, in standard deviations (sd) from the mean of each column, whose units
+    may differ. Missing values stay blank.
 
     It is recommended to use :meth:`from_estimator`. What is given here is stored as it is.
 
@@ -193,6 +194,8 @@ class ReconstructionDisplay:
         is_image, is_table = self.samples.ndim == 4, _is_table(self.samples)
         if ax is None:
             size = (1.35 * n + 1.6, 4.4) if is_image else (2.0 * n + 1.0, 5.2)
+            if is_table and self.feature_names is not None:
+                size = size[0], size[1] + 0.07 * max(map(len, self._short_names()))
             _, ax = plt.subplots(figsize=size, layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
         ax.axis("off")
@@ -216,9 +219,11 @@ class ReconstructionDisplay:
         for panel in () if is_image else self.axes_.flat:
             panel.spines[["top", "right"]].set_visible(False)
             panel.tick_params(labelbottom=panel in self.axes_[2], labelsize="small")
-        unit = "\n(std. deviations)" if is_table and self.scale is not None else ""
+            # a power of ten apart from the numbers would lie on the panel above
+            panel.yaxis.set_major_formatter("{x:.4g}")
+        unit = " (sd)" if is_table and self.scale is not None else ""
         for panel, title in zip(self.axes_[:, 0], _TITLES):
-            panel.set_ylabel(title + unit, fontsize="small" if unit else None)
+            panel.set_ylabel(title + unit, fontsize="small")
         for panel, error in zip(self.axes_[0], self.errors_):
             panel.set_title(f"error\n{error:.2g}", fontsize="small")
         return self
@@ -270,7 +275,6 @@ class ReconstructionDisplay:
                 panel.locator_params(nbins=3)
 
     def _draw_bars(self, samples, rebuilt):
-        names = self.feature_names
         k = samples.shape[1]
         centre = 0.0 if self.centre is None else self.centre
         scale = 1.0 if self.scale is None else self.scale
@@ -290,10 +294,13 @@ class ReconstructionDisplay:
         for panel in self.axes_[:, 1:].flat:
             panel.tick_params(labelleft=False)
         for panel in self.axes_[2]:
-            if names is not None:
-                panel.set_xticks(np.arange(k), names, rotation=90)
+            if self.feature_names is not None:
+                panel.set_xticks(np.arange(k), self._short_names(), rotation=90)
             else:
                 panel.xaxis.get_major_locator().set_params(integer=True)
+
+    def _short_names(self):
+        return [shorten(name, _LONGEST_NAME) for name in self.feature_names]
 
 
 def _is_table(samples):

@@ -4,7 +4,10 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
+from ._ranges import near_range
+
 _FEWEST_ROWS = {"auto": 2, "pca": 2, "tsne": 2, "umap": 4}
+_ROWS_FOR_A_RANGE = 10_000
 
 
 def to_two_dimensions(Z, reduction, rng):
@@ -41,9 +44,17 @@ def to_two_dimensions(Z, reduction, rng):
         return _tsne(Z, rng), ("t-SNE 1", "t-SNE 2")
     if reduction == "umap":
         return _umap(Z, rng), ("UMAP 1", "UMAP 2")
+    return _principal_axes(Z, rng)
+
+
+def _principal_axes(Z, rng):
+    # one row far out would have an axis to itself, and all the others one place on it
+    low, high = near_range(Z[:: max(1, len(Z) // _ROWS_FOR_A_RANGE)])
+    near = ((low <= Z) & (high >= Z)).all(axis=1)
+    enough = 2 <= near.sum() < len(Z)
     pca = PCA(2, random_state=rng)
     with np.errstate(invalid="ignore"):  # a constant embedding has no variance to share
-        points = pca.fit_transform(Z)
+        points = pca.fit(Z[near] if enough else Z).transform(Z)
     shares = np.nan_to_num(pca.explained_variance_ratio_)
     return points, tuple(f"principal axis {i} ({s:.0%})" for i, s in enumerate(shares, 1))
 

@@ -40,7 +40,8 @@ def as_samples(X, sample_shape=None):
     Parameters
     ----------
     X : array-like of shape (n_samples, ...)
-        Or a list of series ``(length,)`` or ``(n_channels, length)`` of different lengths.
+        Or a list of arrays: series ``(length,)`` or ``(n_channels, length)``, which may
+        differ in length.
     sample_shape : tuple of int or None, default=None
         Shape asked for. None: the rows as they are.
 
@@ -51,9 +52,8 @@ def as_samples(X, sample_shape=None):
     """
     if issparse(X):
         X = X.toarray()
-    if not hasattr(X, "shape") or is_object_dtype(X):
-        X = _filled_up(X)
-    X = np.asarray(X)
+    is_list = not hasattr(X, "shape") or (is_object_dtype(X) and X.ndim == 1)
+    X = _one_array(X) if is_list else np.asarray(X)
     if sample_shape is not None:
         try:
             X = X.reshape(len(X), *sample_shape)
@@ -74,20 +74,24 @@ def as_samples(X, sample_shape=None):
     return X
 
 
-def _filled_up(series):
-    """Bring series of different lengths to one, by NaN at their ends."""
-    series = [np.asarray(one) for one in series]
-    if len({one.shape for one in series}) == 1:
-        return np.stack(series)
-    if len({one.shape[:-1] for one in series}) > 1 or series[0].ndim not in (1, 2):
+def _one_array(samples):
+    """Bring a list of samples to one array; series of different lengths end in NaN."""
+    are_arrays = any(isinstance(one, np.ndarray) for one in samples)
+    samples = [np.asarray(one) for one in samples]
+    same_shape = len({one.shape for one in samples}) == 1
+    if are_arrays or not same_shape:
+        samples = [one[None] if one.ndim == 1 else one for one in samples]  # one channel
+    if same_shape:
+        return np.stack(samples)
+    if len({one.shape[:-1] for one in samples}) > 1 or samples[0].ndim != 2:
         raise ValueError(
             "Series of different lengths are (length,) or (n_channels, length) with one number "
-            f"of channels. Got shapes {sorted({one.shape for one in series})[:3]}."
+            f"of channels. Got shapes {sorted({one.shape for one in samples})[:3]}."
         )
-    length = max(one.shape[-1] for one in series)
-    filled = np.full((len(series), *series[0].shape[:-1], length), np.nan)
-    for row, one in zip(filled, series):
-        row[..., : one.shape[-1]] = one
+    length = max(one.shape[-1] for one in samples)
+    filled = np.full((len(samples), len(samples[0]), length), np.nan)
+    for row, one in zip(filled, samples):
+        row[:, : one.shape[-1]] = one
     return filled
 
 

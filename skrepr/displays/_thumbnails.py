@@ -78,13 +78,14 @@ def _draw_image(ax, picture, centre, size):
 def _draw_curves(ax, channels, corner, size):
     length = channels.shape[-1]
     low, high = finite_range(channels)
-    x = corner[0] + size * np.linspace(0.06, 0.94, length)
-    heights = (channels - low) / (high - low or 1.0)
+    across = np.linspace(0.06, 0.94, length) if length > 1 else [0.5]
+    up = 0.1 + 0.8 * (channels - low) / (high - low) if high > low else 0.0 * channels + 0.5
     return ax.plot(
-        x,
-        corner[1] + size * (0.1 + 0.8 * heights.T),
+        corner[0] + size * np.asarray(across),
+        corner[1] + size * up.T,
         color=scheme(ax).colors[-1],
         marker="." if length == 1 else None,
         lw=0.7,
+        alpha=1.0 if len(channels) == 1 else 0.6,  # several cross each other
         zorder=4,
     )
