@@ -17,6 +17,7 @@ from sklearn.decomposition import PCA
 
 from skrepr import AutoencoderEmbedding
 from skrepr.augmentations import GaussianNoise
+from skrepr.displays import ReconstructionDisplay
 
 WAVELENGTH = np.linspace(4000, 7000, 256)  # Angstrom
 LINES = {3934: -0.6, 3969: -0.6, 4341: 0.5, 4861: 1.0, 4959: 0.5, 5007: 1.5, 6563: 2.5}
@@ -59,19 +60,20 @@ def main(folder=Path(__file__).parent):
     for name, error in errors.items():
         print(f"  {name:12s} {error:.3f}")
 
-    figure, axes = plt.subplots(3, 3, figsize=(11, 7), sharex=True, sharey="row")
-    colours = {"noisy": "#999999", "PCA": "#0072b2", "autoencoder": "#d55e00"}
-    for row, spectrum in zip(axes, (0, 1, 2), strict=True):
-        for axis, (name, flux) in zip(row, results.items(), strict=True):
-            axis.plot(WAVELENGTH, flux[spectrum], color=colours[name], lw=1)
-            axis.plot(WAVELENGTH, clean[test][spectrum], color="black", lw=0.8, ls=":")
-        row[0].set_ylabel("flux")
-    for axis, (name, error) in zip(axes[0], errors.items(), strict=True):
-        axis.set_title(f"{name}\nerror {error:.3f}")
-    for axis in axes[-1]:
-        axis.set_xlabel("wavelength (Å)")
-    figure.suptitle("Unseen spectra; dotted: what they are without noise")
-    figure.tight_layout()
+    figure, axes = plt.subplots(1, 2, figsize=(13, 5.5), layout="constrained")
+    for ax, name in zip(axes, ("PCA", "autoencoder"), strict=True):
+        # above the clean spectra, which neither method has seen: what is left is its error
+        display = ReconstructionDisplay(clean[test][:3], results[name][:3], x=WAVELENGTH).plot(ax)
+        for panel, flux in zip(display.axes_[0], results["noisy"], strict=False):
+            panel.plot(WAVELENGTH, flux, color="#bbbbbb", lw=0.8, zorder=0)
+        for panel in display.axes_.flat:
+            panel.set_ylim(-1.2, 3.6)
+        for panel, title in zip(display.axes_[:, 0], ("flux", "rebuilt", "error"), strict=True):
+            panel.set_ylabel(title)
+        for panel in display.axes_[2]:
+            panel.set_xlabel("wavelength (Å)")
+        ax.set_title(f"{name}: error {errors[name]:.3f} on all unseen spectra", pad=36)
+    figure.suptitle("Unseen spectra, noisy (grey) and without noise, above what is rebuilt")
     figure.savefig(folder / "plot_denoising.png", dpi=90)
     plt.close(figure)
     return errors
