@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb, to_rgba
 from scipy.sparse import csr_array
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from skrepr import AutoencoderEmbedding
 from skrepr.architectures import MLP
 from skrepr.displays import EmbeddingDisplay, LossCurveDisplay, ReconstructionDisplay
-from skrepr.displays._matplotlib import ON_LIGHT
+from skrepr.displays._matplotlib import ON_DARK, ON_LIGHT, scheme
 
 COLORS, GREY = ON_LIGHT
 
@@ -88,6 +88,66 @@ def test_without_matplotlib_the_cure_is_named(display, monkeypatch):
         display.plot()
 
 
+def contrast(color, background):
+    """Contrast of WCAG 2: from 1 (none) to 21 (black on white)."""
+
+    def luminance(rgb):
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb]
+        return np.dot([0.2126, 0.7152, 0.0722], linear)
+
+    dark, light = sorted([luminance(to_rgb(color)), luminance(to_rgb(background))])
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize(
+    ("style", "expected"), [("default", ON_LIGHT), ("dark_background", ON_DARK)]
+)
+def test_colours_are_seen_on_their_background(style, expected, embedding, X):
+    with plt.style.context(style):
+        _, axes = plt.subplots(1, 4)
+        background = axes[0].get_facecolor()
+        marks = EmbeddingDisplay.from_estimator(embedding, X, np.arange(60) % 10, ax=axes[0])
+        loss = LossCurveDisplay.from_estimator(embedding, ax=axes[1])
+        bars = ReconstructionDisplay.from_estimator(embedding, X, ax=axes[2])
+        curves = ReconstructionDisplay.from_estimator(
+            embedding, X, sample_shape=(2, 6), ax=axes[3]
+        )
+        assert scheme(axes[0]) == expected
+    drawn = [scatter.get_facecolor()[0][:3] for scatter in marks.scatters_.values()]
+    drawn += [line.get_color() for line in loss.lines_.values()]
+    drawn += [bar.get_facecolor() for container in bars.artists_.flat for bar in container]
+    drawn += [line.get_color() for lines in curves.artists_.flat for line in lines]
+    assert len({to_hex(color) for color in drawn}) >= 10
+    assert min(contrast(color, background) for color in drawn) > 1.3
+    # what is alone in its kind is never faint
+    for color in (expected.colors[0], expected.colors[-1], expected.colors[1]):
+        assert contrast(color, background) > 3.5
+
+
+def test_a_legend_stays_in_the_cell_of_its_axes():
+    figure, axes = plt.subplots(1, 3, figsize=(12, 4))
+    Z = np.random.default_rng(0).normal(size=(60, 2))
+    history = pd.DataFrame({"epoch": [1, 2], "train_loss": [2.0, 1], "train_kl": [1.0, 0.5]})
+    displays = [
+        EmbeddingDisplay.from_embedding(Z, np.arange(60) % 12, ax=axes[0]),
+        LossCurveDisplay(history, best_epoch=2).plot(axes[1]),
+        EmbeddingDisplay.from_embedding(Z, np.arange(60) % 3, ax=axes[2]),
+    ]
+    legends = [display.ax_.get_legend() for display in displays]
+    boxes = extents([*legends, *(display.ax_.patch for display in displays)], figure)
+    assert not overlaps(boxes)
+    assert max(box[2] for box in boxes) <= figure.bbox.x1
+
+
+def test_nothing_global_is_changed(embedding, X):
+    settings, state = dict(plt.rcParams), np.random.get_state()[1].copy()  # noqa: NPY002
+    EmbeddingDisplay.from_estimator(embedding, X, reduction="tsne", n_thumbnails=3)
+    LossCurveDisplay.from_estimator(embedding)
+    ReconstructionDisplay.from_estimator(embedding, X)
+    assert dict(plt.rcParams) == settings
+    np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
+
+
 # --------------------------------------------------------------- EmbeddingDisplay
 
 
@@ -131,6 +191,41 @@ def test_tsne_keeps_clusters_and_draws_a_sample():
     np.testing.assert_array_equal(distances.argmin(axis=1), display.y)
 
 
+def test_one_row_far_out_does_not_turn_the_axes():
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(100, 4)) * [1, 1, 9, 5]
+    Z[7] = 1e4, 0, 0, 0
+    display = EmbeddingDisplay.from_embedding(Z)
+    rest = PCA(2).fit(np.delete(Z, 7, axis=0))
+    np.testing.assert_allclose(np.abs(display.points), np.abs(rest.transform(Z)))
+
+
+def test_one_row_is_drawn_where_nothing_is_to_be_reduced():
+    display = EmbeddingDisplay.from_embedding([[1.0, 2.0]], ["a"])
+    np.testing.assert_array_equal(display.scatters_["a"].get_offsets(), [[1, 2]])
+
+
+@pytest.mark.parametrize(("reduction", "n"), [("auto", 1), ("tsne", 1), ("umap", 3)])
+def test_too_few_rows_are_told(reduction, n):
+    with pytest.raises(ValueError, match=f"'{reduction}' of 5 components needs at least"):
+        EmbeddingDisplay.from_embedding(np.eye(5)[:n], reduction=reduction)
+
+
+@pytest.mark.filterwarnings("ignore:Tensorflow:ImportWarning")
+@pytest.mark.parametrize("n", [4, 60])
+def test_umap_itself(n):
+    pytest.importorskip("umap")
+    y = np.arange(n) % 2
+    Z = 20 * np.eye(3)[y] + np.random.default_rng(0).normal(size=(n, 3))
+    first, again = (EmbeddingDisplay.from_embedding(Z, reduction="umap") for _ in range(2))
+    assert np.isfinite(first.points).all()
+    np.testing.assert_array_equal(first.points, again.points)
+    if n == 60:
+        centres = [first.points[y == label].mean(axis=0) for label in (0, 1)]
+        distances = np.linalg.norm(first.points[:, None] - centres, axis=2)
+        np.testing.assert_array_equal(distances.argmin(axis=1), y)
+
+
 def test_umap_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "umap", None)
     with pytest.raises(ImportError, match="pip install umap-learn"):
@@ -164,6 +259,43 @@ def test_labels_have_colours_and_names():
     texts = [text.get_text() for text in display.legend_.get_texts()]
     assert texts == ["galaxy", "star", "not known"]
     assert display.legend_.get_title().get_text() == "kind"
+
+
+@pytest.mark.parametrize(
+    ("y", "names"),
+    [
+        (
+            pd.Categorical(["mid", "low", None, "high"], ["low", "mid", "high", "none"]),
+            "low mid high",
+        ),
+        (pd.array([True, None, False, True], dtype="boolean"), "False True"),
+        (pd.array([11, 2, None, 2], dtype="Int64"), "2 11"),
+        (np.array([1, "a", None, 2.5], dtype=object), "1 2.5 a"),
+        (np.array([3.0, np.nan, -1.0, 3.0]), "-1 3"),
+        ([True, False, None, True], "False True"),
+    ],
+)
+def test_labels_of_every_kind_are_in_order(y, names):
+    display = EmbeddingDisplay.from_embedding(np.arange(8.0).reshape(4, 2), y)
+    assert list(display.scatters_) == [*names.split(), "not known"]
+    assert sum(len(marks.get_offsets()) for marks in display.scatters_.values()) == 4
+
+
+def test_large_numbers_are_told_apart():
+    y = np.array([[1_000_001], [1_000_002], [1_000_001]])  # a column
+    display = EmbeddingDisplay.from_embedding(np.arange(6.0).reshape(3, 2), y)
+    assert list(display.scatters_) == ["1000001", "1000002"]
+
+
+def test_a_wide_legend_takes_nothing_from_the_map():
+    Z = np.random.default_rng(0).normal(size=(60, 2))
+    sides = []
+    for length in (1, 60):
+        y = np.array([f"{i:d}" * length for i in range(9)])[np.arange(60) % 9]
+        display = EmbeddingDisplay.from_embedding(Z, y)
+        sides += [extents([display.ax_.patch], display.figure_)[0]]
+    assert np.diff(sides[1][::2]) > 0.95 * np.diff(sides[0][::2])
+    assert max(len(text.get_text()) for text in display.legend_.get_texts()) == 30
 
 
 def test_legend_stands_beside_the_points():
@@ -228,6 +360,49 @@ def test_values_are_shades_with_a_scale():
     assert display.colorbar_.ax.get_ylabel() == "redshift"
 
 
+def test_a_value_far_out_takes_no_colours_from_few_others():
+    Z = np.random.default_rng(0).normal(size=(40, 2))
+    y = np.r_[1e9, np.linspace(-1, 1, 39)]
+    display = EmbeddingDisplay.from_embedding(Z, y)
+    low, high = display.scatters_[None].get_clim()
+    assert -1 <= low < -0.9 and 0.9 < high <= 1
+    assert display.colorbar_.extend == "both"
+    # of a handful, none is far out
+    display = EmbeddingDisplay.from_embedding(Z[:4], [0.5, 1.5, 2.5, 3.5])
+    assert display.scatters_[None].get_clim() == (0.5, 3.5)
+    assert display.colorbar_.extend == "neither"
+
+
+@pytest.mark.parametrize("density_from", [0, 1000])
+@pytest.mark.parametrize("unknown", [np.nan, np.inf])
+def test_points_without_a_value_are_grey_and_counted(density_from, unknown):
+    Z = np.random.default_rng(0).uniform(size=(200, 2))
+    y = np.where(Z[:, 0] > 0.5, Z[:, 1], unknown)
+    display = EmbeddingDisplay.from_embedding(Z, y, density_from=density_from)
+    n = (Z[:, 0] <= 0.5).sum()
+    assert f"grey: value of {n} points not known" in display.ax_.get_xlabel()
+    if density_from:
+        marks = display.scatters_["not known"]
+        assert len(marks.get_offsets()) == n
+        assert to_hex(marks.get_facecolor()[0]).upper() == GREY
+        return
+    grey = np.asarray(display.ax_.images[0].get_array())
+    empty = display.counts_ == 0
+    is_grey = grey[..., 3] == 1
+    assert is_grey.any() and np.allclose(grey[is_grey], to_rgba(GREY))
+    np.testing.assert_array_equal(~empty & display.image_.get_array().mask, is_grey)
+
+
+@pytest.mark.parametrize("density_from", [0, 1000])
+def test_where_no_value_is_known_all_is_grey(density_from):
+    Z = np.random.default_rng(0).normal(size=(50, 2))
+    display = EmbeddingDisplay.from_embedding(
+        Z, np.full(50, np.nan), color_by="value", density_from=density_from
+    )
+    assert [text.get_text() for text in display.legend_.get_texts()] == ["not known"]
+    assert display.colorbar_ is None
+
+
 def test_both_axes_have_one_scale_and_all_points_are_inside():
     Z = np.random.default_rng(0).uniform(size=(100, 2)) * [10, 1]
     display = EmbeddingDisplay.from_embedding(Z)
@@ -254,6 +429,13 @@ def test_points_far_out_leave_room_and_are_counted():
     assert display.n_outside_ == (~inside).sum() > 300
 
 
+def test_one_point_of_few_far_out_leaves_room():
+    Z = np.random.default_rng(0).normal(size=(60, 2))
+    Z[7] = 1e4, 0
+    display = EmbeddingDisplay.from_embedding(Z)
+    assert display.n_outside_ == 1 and display.ax_.get_xlim()[1] < 10
+
+
 def test_rare_labels_lie_above_frequent_ones_and_grey_below():
     y = np.array([None] + ["rare"] * 5 + ["frequent"] * 30, dtype=object)
     scatters = EmbeddingDisplay.from_embedding(np.zeros((36, 2)), y).scatters_
@@ -267,6 +449,23 @@ def test_marks_can_be_the_labels_themselves():
     assert display.legend_ is None
     zero, one = (marks.get_paths()[0].vertices for marks in display.scatters_.values())
     assert zero.shape != one.shape
+
+
+def test_letters_are_written_as_they_are_in_one_size():
+    Z = np.random.default_rng(0).normal(size=(40, 2))
+    y = np.array(["$1", "a_b", "x^2 y^2", "$a$"])[np.arange(40) % 4]
+    display = EmbeddingDisplay.from_embedding(Z, y, marker="label")
+    plain = EmbeddingDisplay.from_embedding(Z, np.full(40, "$1"), marker="label")
+    heights = {}
+    for name, marks in display.scatters_.items():
+        box = marks.get_paths()[0].get_extents()
+        heights[name] = box.height / max(box.width, box.height) * np.sqrt(marks.get_sizes()[0])
+        np.testing.assert_allclose((box.min + box.max) / 2, 0, atol=1e-9)
+    np.testing.assert_allclose(
+        plain.scatters_["$1"].get_paths()[0].vertices,
+        display.scatters_["$1"].get_paths()[0].vertices,
+    )
+    assert max(heights.values()) < 1.5 * min(heights.values())
 
 
 def test_density_counts_every_point():
@@ -359,6 +558,74 @@ def test_thumbnails_are_samples_at_their_points(sample_shape, X):
     assert y[0] <= bottom.min() and top.max() <= y[1]
 
 
+def test_thumbnails_at_the_edge_are_whole():
+    Z = np.array([[0.0, 0.0], [1.0, 1.0]])
+    display = EmbeddingDisplay.from_embedding(Z, samples=np.eye(2), n_thumbnails=5)
+    assert sorted(display.thumbnail_rows_) == [0, 1]
+    for frame in display.ax_.patches:
+        low, high = frame.get_extents().transformed(display.ax_.transData.inverted()).get_points()
+        assert (low >= display.ax_.get_xlim()[0]).all() and (
+            high <= display.ax_.get_xlim()[1]
+        ).all()
+
+
+def test_frames_have_the_colours_of_values():
+    Z = np.random.default_rng(0).normal(size=(50, 2))
+    y = np.r_[np.full(5, np.nan), Z[5:, 0]]
+    display = EmbeddingDisplay.from_embedding(Z, y, samples=Z, n_thumbnails=20)
+    marks = display.scatters_[None]
+    for row, frame in zip(display.thumbnail_rows_, display.ax_.patches, strict=True):
+        expected = GREY if np.isnan(y[row]) else marks.get_cmap()(marks.norm(y[row]))
+        assert to_hex(frame.get_edgecolor()) == to_hex(expected)
+
+
+def test_many_thumbnails_are_placed_in_a_dense_cloud():
+    Z = np.random.default_rng(0).normal(size=(2000, 2))
+    display = EmbeddingDisplay.from_embedding(Z, samples=Z, n_thumbnails=20)
+    assert 10 <= len(display.thumbnail_rows_) <= 20
+
+
+@pytest.mark.parametrize("n_channels", [None, 2])
+def test_series_of_different_lengths_are_thumbnails(n_channels):
+    rng = np.random.default_rng(0)
+    shape = () if n_channels is None else (n_channels,)
+    samples = [rng.normal(size=(*shape, length)) for length in 5 + np.arange(30) % 4]
+    display = EmbeddingDisplay.from_embedding(
+        rng.normal(size=(30, 2)), samples=samples, n_thumbnails=10
+    )
+    for row, lines in zip(display.thumbnail_rows_, display.thumbnails_, strict=True):
+        for line, channel in zip(lines, np.atleast_2d(samples[row]), strict=True):
+            drawn = np.asarray(line.get_ydata())
+            drawn = drawn[np.isfinite(drawn)]
+            assert len(drawn) == len(channel)
+            assert np.corrcoef(drawn, channel)[0, 1] == pytest.approx(1)
+
+
+def test_series_with_different_channels_are_told():
+    samples = [np.ones((1 + i % 2, 5)) for i in range(10)]
+    with pytest.raises(ValueError, match="with one number of channels"):
+        EmbeddingDisplay.from_embedding(
+            np.random.default_rng(0).normal(size=(10, 2)), samples=samples, n_thumbnails=3
+        )
+
+
+@pytest.mark.parametrize("sample", [np.full(6, np.nan), np.full(6, 3.0), np.ones(1)])
+def test_thumbnails_without_a_curve_are_drawn(sample):
+    Z = np.random.default_rng(0).normal(size=(10, 2))
+    display = EmbeddingDisplay.from_embedding(Z, samples=np.tile(sample, (10, 1)), n_thumbnails=3)
+    for row, (line,) in zip(display.thumbnail_rows_, display.thumbnails_, strict=True):
+        if np.isfinite(sample).all():
+            np.testing.assert_allclose(np.mean(line.get_data(), axis=1), Z[row])
+
+
+def test_only_the_rows_shown_become_dense(X):
+    X = csr_array(np.where(X > 0, X, 0))
+    pca = PCA(2, svd_solver="arpack", random_state=0).fit(X)
+    display = EmbeddingDisplay.from_estimator(pca, X, n_thumbnails=4, sample_shape=(1, 3, 4))
+    assert display.samples is X
+    assert {image.get_array().shape for image in display.thumbnails_} == {(3, 4)}
+
+
 def test_thumbnails_take_the_shape_that_the_network_sees(X):
     model = make_pipeline(
         StandardScaler(),
@@ -378,6 +645,11 @@ def test_thumbnails_take_the_shape_that_the_network_sees(X):
         ({"marker": "cross"}, "marker must be"),
         ({"y": np.arange(10), "color_by": "hue"}, "color_by must be"),
         ({"n_thumbnails": 3}, "need samples"),
+        ({"n_thumbnails": -1}, "must be 0 or more"),
+        ({"n_thumbnails": 3, "samples": np.ones((10, 8, 8, 3))}, "channels first"),
+        ({"n_thumbnails": 3, "samples": np.ones(10)}, "A sample is a table"),
+        ({"y": np.ones((10, 2))}, "y should be a 1d array"),
+        ({"y": ["a", "b"] * 5, "color_by": "value"}, "color_by='value' needs numbers"),
         ({"y": np.arange(9)}, "inconsistent numbers of samples"),
     ],
 )
@@ -391,9 +663,13 @@ def test_a_shape_that_does_not_fit_is_told(X):
         EmbeddingDisplay.from_estimator(PCA(2).fit(X), X, n_thumbnails=3, sample_shape=(1, 5, 5))
 
 
-@pytest.mark.parametrize("Z", [np.zeros((10, 2)), np.zeros((10, 4)), np.zeros((10, 1))])
-def test_constant_embeddings_are_drawn(Z):
-    display = EmbeddingDisplay.from_embedding(Z, samples=np.ones((10, 5)), n_thumbnails=3)
+@pytest.mark.parametrize(
+    ("width", "reduction"), [(1, "auto"), (2, "auto"), (4, "auto"), (4, "tsne")]
+)
+def test_constant_embeddings_are_drawn(width, reduction):
+    display = EmbeddingDisplay.from_embedding(
+        np.zeros((10, width)), samples=np.ones((10, 5)), n_thumbnails=3, reduction=reduction
+    )
     assert np.isfinite(display.ax_.get_xlim()).all()
 
 
@@ -421,6 +697,25 @@ def test_every_loss_and_every_term_has_its_curve(embedding):
     assert set(display.best_line_.get_xdata()) == {embedding.best_epoch_}
     boxes = extents([display.ax_.get_legend(), display.ax_.patch], display.figure_)
     assert not overlaps(boxes)
+
+
+def test_the_epoch_kept_after_partial_fit_and_after_going_on(X):
+    model = AutoencoderEmbedding(
+        2, architecture=MLP((8,)), max_epochs=2, early_stopping=True, warm_start=True,
+        sparsity=1e-3, random_state=0,
+    ).fit(X)  # fmt: skip
+    model.fit(X).partial_fit(X)
+    display = LossCurveDisplay.from_estimator(model)
+    assert len(display.lines_) == 6  # held-out rows in the first epochs only
+    assert set(display.best_line_.get_xdata()) == {model.best_epoch_} == {5}
+    assert np.isnan(display.lines_["valid_loss"].get_ydata()[-1])
+
+
+def test_ticks_of_a_single_epoch_are_epochs():
+    display = LossCurveDisplay(pd.DataFrame({"epoch": [1], "train_loss": [2.0]})).plot()
+    low, high = display.ax_.get_xlim()
+    ticks = [tick for tick in display.ax_.get_xticks() if low <= tick <= high]
+    assert ticks == [0, 1]
 
 
 def test_curve_of_a_pipeline(embedding, X):
@@ -607,3 +902,81 @@ def test_what_cannot_rebuild_is_told(X):
 
     with pytest.raises(TypeError, match="Encoder has no inverse_transform"):
         ReconstructionDisplay.from_estimator(Encoder(), X)
+
+
+def test_few_rows_have_no_standard_deviation(X):
+    display = ReconstructionDisplay.from_estimator(PCA(3).fit(X), X[:9], rows=[2])
+    assert display.scale is None
+    np.testing.assert_allclose(heights(display.artists_[0, 0]), X[2])
+    assert display.axes_[0, 0].get_ylabel() == "X"
+
+
+def test_rows_may_be_a_mask(X):
+    mask = np.isin(np.arange(60), [3, 8])
+    display = ReconstructionDisplay.from_estimator(PCA(3).fit(X), X, rows=mask)
+    np.testing.assert_array_equal(display.rows, [3, 8])
+    np.testing.assert_array_equal(display.samples, X[[3, 8]])
+
+
+def test_no_sample_is_told(X):
+    with pytest.raises(ValueError, match="There is no sample to draw"):
+        ReconstructionDisplay.from_estimator(PCA(3).fit(X), X, n_samples=0)
+
+
+@pytest.mark.parametrize("n_channels", [None, 2])
+def test_series_of_different_lengths_are_curves(n_channels):
+    class Halving:
+        def reconstruct(self, X):
+            return [x / 2 for x in X]
+
+    rng = np.random.default_rng(0)
+    shape = () if n_channels is None else (n_channels,)
+    X = [rng.normal(size=(*shape, length)) for length in 5 + np.arange(20) % 3]
+    display = ReconstructionDisplay.from_estimator(Halving(), X, n_samples=4)
+    for column, row in enumerate(display.rows):
+        x = np.atleast_2d(X[row])
+        for lines, expected in zip(display.artists_[:, column], (x, x / 2, x / 2), strict=True):
+            drawn = np.array([line.get_ydata() for line in lines])
+            np.testing.assert_allclose(drawn[:, : x.shape[1]], expected)
+            assert np.isnan(drawn[:, x.shape[1] :]).all()
+        assert display.errors_[column] == pytest.approx(np.sqrt(np.mean((x / 2) ** 2)))
+
+
+@pytest.mark.parametrize("shape", [(5,), (1, 40), (1, 4, 4), (3, 4, 4)])
+def test_samples_that_are_all_missing_stay_blank(shape):
+    display = ReconstructionDisplay(np.full((2, *shape), np.nan), np.zeros((2, *shape))).plot()
+    display.figure_.canvas.draw()
+    np.testing.assert_array_equal(display.errors_, 0)
+
+
+@pytest.mark.parametrize("n_channels", [1, 3])
+def test_a_wild_reconstruction_leaves_the_shades_of_images_alone(n_channels):
+    samples = np.random.default_rng(0).uniform(size=(3, n_channels, 4, 4))
+    rebuilt = samples.copy()
+    rebuilt[0, 0, 0, 0] = 1000
+    display = ReconstructionDisplay(samples, rebuilt).plot()
+    above, below = (display.artists_[row, 1] for row in (0, 1))
+    np.testing.assert_array_equal(above.get_array(), below.get_array())
+    if n_channels == 1:
+        assert above.get_clim() == below.get_clim() == (samples.min(), samples.max())
+    else:
+        assert np.ptp(above.get_array()) > 0.8
+
+
+@pytest.mark.parametrize("unit", [1e-17, 1e9])
+def test_powers_of_ten_do_not_lie_on_other_panels(unit, X):
+    display = ReconstructionDisplay(unit * X[:3, None], unit * X[:3, None] / 2).plot()
+    display.figure_.canvas.draw()
+    assert {panel.yaxis.get_offset_text().get_text() for panel in display.axes_.flat} == {""}
+    boxes = [panel.get_tightbbox().padded(-1).extents for panel in display.axes_.flat]
+    assert not overlaps(boxes)
+
+
+def test_long_names_of_columns_leave_room(X):
+    frame = pd.DataFrame(X, columns=[f"a very long name of the column {i}" for i in range(12)])
+    display = ReconstructionDisplay.from_estimator(PCA(3).fit(frame), frame, n_samples=3)
+    boxes = extents([panel.yaxis.label for panel in display.axes_[:, 0]], display.figure_)
+    assert not overlaps(boxes)
+    whole = display.figure_.bbox.extents
+    tight = [panel.get_tightbbox().extents for panel in display.axes_[2]]
+    assert min(box[1] for box in tight) >= whole[1] - 1
