@@ -139,6 +139,17 @@ def test_a_legend_stays_in_the_cell_of_its_axes():
     assert max(box[2] for box in boxes) <= figure.bbox.x1
 
 
+def test_in_small_axes_a_legend_is_written_small():
+    figure, axes = plt.subplots(2, 3, figsize=(10, 6))
+    Z = np.random.default_rng(0).normal(size=(60, 2))
+    history = pd.DataFrame({"epoch": [1, 2], "train_loss": [2.0, 1], "train_kl": [1.0, 0.5]})
+    first = EmbeddingDisplay.from_embedding(Z, np.arange(60) % 12, ax=axes[0, 0])
+    second = LossCurveDisplay(history, best_epoch=2).plot(axes[1, 0])
+    legends = [display.ax_.get_legend() for display in (first, second)]
+    panels = [ax.patch for ax in (first.ax_, second.ax_, axes[0, 1], axes[1, 1])]
+    assert not overlaps(extents([*legends, *panels], figure))
+
+
 def test_nothing_global_is_changed(embedding, X):
     settings, state = dict(plt.rcParams), np.random.get_state()[1].copy()  # noqa: NPY002
     EmbeddingDisplay.from_estimator(embedding, X, reduction="tsne", n_thumbnails=3)
@@ -582,7 +593,7 @@ def test_frames_have_the_colours_of_values():
 def test_many_thumbnails_are_placed_in_a_dense_cloud():
     Z = np.random.default_rng(0).normal(size=(2000, 2))
     display = EmbeddingDisplay.from_embedding(Z, samples=Z, n_thumbnails=20)
-    assert 10 <= len(display.thumbnail_rows_) <= 20
+    assert 14 <= len(display.thumbnail_rows_) <= 20
 
 
 @pytest.mark.parametrize("n_channels", [None, 2])
@@ -973,10 +984,15 @@ def test_powers_of_ten_do_not_lie_on_other_panels(unit, X):
 
 
 def test_long_names_of_columns_leave_room(X):
-    frame = pd.DataFrame(X, columns=[f"a very long name of the column {i}" for i in range(12)])
-    display = ReconstructionDisplay.from_estimator(PCA(3).fit(frame), frame, n_samples=3)
-    boxes = extents([panel.yaxis.label for panel in display.axes_[:, 0]], display.figure_)
-    assert not overlaps(boxes)
-    whole = display.figure_.bbox.extents
-    tight = [panel.get_tightbbox().extents for panel in display.axes_[2]]
-    assert min(box[1] for box in tight) >= whole[1] - 1
+    sides = []
+    for name in ("x", "a very long name of the column"):
+        frame = pd.DataFrame(X, columns=[f"{name} {i}" for i in range(12)])
+        display = ReconstructionDisplay.from_estimator(PCA(3).fit(frame), frame, n_samples=3)
+        boxes = extents([panel.yaxis.label for panel in display.axes_[:, 0]], display.figure_)
+        assert not overlaps(boxes)
+        tight = [panel.get_tightbbox().extents for panel in display.axes_[2]]
+        assert min(box[1] for box in tight) >= display.figure_.bbox.y0 - 1
+        sides.append(display.axes_[0, 0].get_window_extent().height)
+    assert sides[1] > 0.95 * sides[0]
+    labels = [label.get_text() for label in display.axes_[2, 0].get_xticklabels()]
+    assert labels[3] == "a very long…the column 3" and len(labels[3]) == 24

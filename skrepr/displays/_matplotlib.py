@@ -29,6 +29,9 @@ ON_DARK = Scheme(
     "#666666",
 )
 
+_SMALLER = ("small", "x-small", "xx-small")
+_LARGEST_SHARE = 0.6  # of the width of axes that give room to a legend
+
 
 def scheme(ax):
     """Choose the colours that are seen on the background of the axes."""
@@ -70,23 +73,32 @@ def legend_beside(ax, **options):
     -------
     legend : matplotlib Legend
     """
-    legend = ax.legend(
-        loc="upper left",
-        bbox_to_anchor=(1.02, 1),
-        borderaxespad=0,
-        frameon=False,
-        alignment="left",
-        **options,
-    )
+    options |= {
+        "loc": "upper left",
+        "bbox_to_anchor": (1.02, 1),
+        "borderaxespad": 0,
+        "frameon": False,
+        "alignment": "left",
+    }
+    legend = ax.legend(**options)
     spec = ax.get_subplotspec()
-    if spec is not None and ax.figure.get_layout_engine() is None:
-        # no engine makes room: the axes give it, as they do for a colour bar
-        cell = spec.get_position(ax.figure).width * ax.figure.bbox.width
-        share = min(0.6, 1.06 * legend.get_window_extent().width / cell)
-        ax.set_subplotspec(spec.subgridspec(1, 2, width_ratios=[1 - share, share], wspace=0)[0])
+    if spec is None or ax.figure.get_layout_engine() is not None:
+        return legend
+    # no engine makes room: the axes give it, as they do for a colour bar
+    cell = spec.get_position(ax.figure).transformed(ax.figure.transSubfigure)
+    for size in _SMALLER:
+        box = legend.get_window_extent()
+        if box.width <= _LARGEST_SHARE * cell.width and box.height <= cell.height:
+            break
+        legend = ax.legend(**options, fontsize=size)
+    share = min(_LARGEST_SHARE, 1.06 * legend.get_window_extent().width / cell.width)
+    ax.set_subplotspec(spec.subgridspec(1, 2, width_ratios=[1 - share, share], wspace=0)[0])
     return legend
 
 
 def shorten(name, n_letters):
-    """Cut a name that would leave little room for the picture."""
-    return name if len(name) <= n_letters else f"{name[: n_letters - 1]}…"
+    """Cut the middle out of a name that would leave little room for the picture."""
+    if len(name) <= n_letters:
+        return name
+    n_last = n_letters // 2
+    return f"{name[: n_letters - n_last - 1]}…{name[-n_last:]}"
