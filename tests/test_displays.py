@@ -512,6 +512,17 @@ def test_density_has_the_colour_of_the_most_frequent_label():
         assert most[chosen] == most.max()
 
 
+def test_density_of_as_many_labels_as_points():
+    Z = np.random.default_rng(0).uniform(size=(30_000, 2))
+    y = np.where(np.arange(30_000) < 20_000, np.arange(30_000), -1).astype(str)
+    display = EmbeddingDisplay.from_embedding(Z, y)
+    assert list(display.counts_.shape) == [86, 86]
+    picture = np.asarray(display.image_.get_array())[display.counts_ > 8]
+    shown = {to_hex(cell[:3]).upper() for cell in picture}
+    assert COLORS[0] in shown  # "-1", the first in order
+    assert [text.get_text() for text in display.legend_.get_texts()][-1] == "19991 other labels"
+
+
 def test_density_shows_mean_values():
     Z = np.random.default_rng(0).uniform(size=(4000, 2))
     y = np.where(Z[:, 0] < 0.5, 1.5, 3.5)

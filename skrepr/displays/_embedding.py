@@ -262,8 +262,8 @@ class EmbeddingDisplay:
             Where to draw. None: a new figure.
         n_thumbnails : int, default=0
             How many rows are shown as images or curves on the map, at most: rows near the
-            centres of as many clusters, less those that would overlap. The frame has the
-            colour of the label.
+            centres of clusters, large ones first, less those that would overlap. The frame
+            has the colour of the point.
         marker : {"dot", "label"}, default="dot"
             "label": each point is written as its label, of up to three characters or so.
         coverage : float or "auto", default="auto"
