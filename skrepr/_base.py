@@ -43,12 +43,14 @@ from ._interruption import Interruption
 from ._named_parts import NamedPartsMixin
 from ._randomness import Randomness, borrowed_generator, carry_generator, draws_globally
 from ._rows import chunk_rows, read_chunks, read_rows
+from ._stopping import SHARES, choose_stop, epochs_to_try, split_into_folds
 from .metrics import describe_collapse
 
 # From here on early_stopping="auto" holds rows out: with fewer, a tenth judges too noisily.
 _ROWS_FOR_EARLY_STOPPING = 500
-# Below, folds find the number of epochs; training has to promise this gain over the start.
-_FOLDS, _GAIN_ON_FEW_ROWS = 5, 0.02
+_FOLDS = 5  # below, they find how far to train
+# Epochs of few rows are short: patience is at least this share of the epochs of "auto".
+_LEAST_PATIENCE = 0.1
 # The rows by which collapse is judged, and the fewest that can judge it.
 _MOST_ROWS_FOR_COLLAPSE, _FEWEST_ROWS_FOR_COLLAPSE = 1000, 100
 
@@ -130,7 +132,7 @@ class BaseEmbedding(
         self._check_batches(module, len(rows))
         starts = not goes_on and hasattr(module, "start")
         if starts and self._cross_validates(len(rows), stream):
-            self.max_epochs_ = self._cross_validated_epochs(rows, seeds, watch)
+            self.max_epochs_, self.weight_share_ = self._cross_validate(rows, seeds, watch)
         learned_from, held_out = rows, None
         if self.early_stopping_:
             n_held_out = max(1, round(self.validation_fraction * len(rows)))
@@ -140,13 +142,13 @@ class BaseEmbedding(
             module.start(learned_from)
         net = self._make_net(
             module,
-            patience=self.patience if self.early_stopping_ else None,
+            patience=self.patience_ if self.early_stopping_ else None,
             callbacks=self.callbacks,
             verbose=self.verbose,
             optimizer_state=earlier.optimizer_.state_dict() if goes_on else None,
             history=earlier.history if goes_on else (),
         )
-        self.best_epoch_, _ = _training.train(
+        self.best_epoch_ = _training.train(
             net,
             learned_from,
             held_out,
@@ -155,6 +157,7 @@ class BaseEmbedding(
             watch=watch,
             open_ended=stream,
             restart=partial(module.start, rows) if starts and held_out is not None else None,
+            share=self.weight_share_,
         )
         self.net_ = net
         self._parameters_at_fit = self._network_parameters()
@@ -175,7 +178,7 @@ class BaseEmbedding(
         return [name for name in now if repr(now[name]) != repr(at_fit[name])]
 
     def _cross_validates(self, n, stream):
-        """Whether the number of epochs is chosen by cross-validation.
+        """Whether cross-validation chooses how far to train.
 
         That is what stands in for early stopping where rows are few.
         """
@@ -187,38 +190,29 @@ class BaseEmbedding(
             and n >= 2 * _FOLDS
         )
 
-    def _cross_validated_epochs(self, rows, seeds, watch):
-        """Find the number of epochs that is best on held-out rows, with some certainty.
-
-        Loss is relative to the start, as mean over folds plus two standard errors. 0 epochs,
-        the start itself, where that does not promise a gain.
-        """
+    def _cross_validate(self, rows, seeds, watch):
+        """Find the number of epochs and the share of the way that are best on held-out rows."""
         from . import _training
 
         order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seeds[1]))
-        folds, losses = order.chunk(_FOLDS), []
-        for held_out in folds:
-            learned_from = torch.cat([fold for fold in folds if fold is not held_out])
+        tried, losses = epochs_to_try(self.max_epochs_), []
+        for learned_from, groups in split_into_folds(order.numpy(), _FOLDS):
             module = self._new_module(seeds)
-            learned_from = rows.subset(learned_from.sort().values)
+            learned_from = rows.subset(torch.from_numpy(learned_from))
             module.start(learned_from)
-            _, curve = _training.train(
-                self._make_net(module, patience=3 * self.patience),
-                learned_from,
-                rows.subset(held_out.sort().values),
-                epochs=self.max_epochs_,
-                randomness=Randomness(module, self.device_),
-                watch=watch,
-                interruptible=False,
+            losses.append(
+                _training.losses_on_the_way(
+                    self._make_net(module),
+                    learned_from,
+                    [rows.subset(torch.from_numpy(group)) for group in groups],
+                    epochs=self.max_epochs_,
+                    tried=tried,
+                    shares=SHARES,
+                    randomness=Randomness(module, self.device_),
+                    watch=watch,
+                )
             )
-            watch.finishing = False  # this training was not the last
-            # a fold that has run out of patience stays where it ended
-            curve = np.pad(curve, (0, self.max_epochs_ + 1 - len(curve)), mode="edge")
-            losses.append(curve / max(abs(curve[0]), 1e-30))
-        error = np.std(losses, axis=0, ddof=1) / np.sqrt(len(losses))
-        loss = np.mean(losses, axis=0) + 2 * error
-        best = int(np.argmin(loss))
-        return best if 1 - loss[best] >= _GAIN_ON_FEW_ROWS else 0
+        return choose_stop(np.concatenate(losses, axis=-1), tried)
 
     def _read(self, X, n_least):
         rows, self.layout_ = read_rows(
@@ -320,15 +314,21 @@ class BaseEmbedding(
         if not (stream and goes_on):
             batch_size = auto_batch_size(n) if self.batch_size == "auto" else self.batch_size
             self.batch_size_ = int(batch_size if stream else min(batch_size, n))
+        stays_careful = goes_on and not stream and not self.early_stopping_
         if stream:
             self.max_epochs_ = 1
         elif self.max_epochs == "auto":
-            planned = auto_max_epochs(n, self.batch_size_)
+            n_epochs = auto_max_epochs(n, self.batch_size_)
             # what few rows were found to bear is not exceeded by going on
-            few = goes_on and not self.early_stopping_
-            self.max_epochs_ = min(planned, self.max_epochs_) if few else planned
+            self.max_epochs_ = min(n_epochs, self.max_epochs_) if stays_careful else n_epochs
         else:
             self.max_epochs_ = int(self.max_epochs)
+        planned = self.max_epochs == "auto" and not stream
+        self.patience_ = max(
+            self.patience, round(_LEAST_PATIENCE * self.max_epochs_) if planned else 0
+        )
+        if not stays_careful:
+            self.weight_share_ = 1.0
 
     def _check_parameters(self):
         """Check parameters against each other; constraints see them one by one."""

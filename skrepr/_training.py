@@ -213,7 +213,7 @@ class KeepBest(Callback):
 
     Weights are those of the whole module, buffers included, so that student, teacher and
     queue stay together. The weights at the start count as epoch 0, and are given up only for
-    a relative gain of more than two standard errors over groups of held-out rows. Without
+    a relative gain of more than 1.5 standard errors over groups of held-out rows. Without
     held-out rows the weights of the last complete epoch are kept, for the case of an interruption.
 
     Parameters
@@ -225,8 +225,6 @@ class KeepBest(Callback):
     ----------
     epoch_ : int
         The epoch whose weights are kept.
-    start_loss_ : float
-        The held-out loss at the start.
     """
 
     def __init__(self, patience=None):
@@ -240,9 +238,9 @@ class KeepBest(Callback):
         self.held_out_ = net.run_.held_out is not None
         self.loss_ = np.inf
         if self.held_out_:
-            self.start_losses_, sizes = _losses_of_groups(net)
-            self.start_loss_ = float(np.average(self.start_losses_, weights=sizes))
-            self.loss_ = self.start_loss_ if np.isfinite(self.start_loss_) else np.inf
+            self.start_losses_, sizes = self._losses_of_groups(net)
+            loss = np.average(self.start_losses_, weights=sizes)
+            self.loss_ = loss if np.isfinite(loss) else np.inf
 
     def on_epoch_end(self, net, **kwargs):
         epoch = len(net.history)
@@ -263,30 +261,88 @@ class KeepBest(Callback):
                 torch._foreach_copy_(self.tensors_, self.start_)
                 self.epoch_ = self.start_epoch_
 
+    def go_back(self, share):
+        """Keep only a share of the way from the start to the present weights."""
+        _put_between(self.tensors_, self.start_, [t.clone() for t in self.tensors_], share)
+
     def _is_sure(self, net):
-        """Whether the kept weights beat the start by two standard errors.
+        """Whether the kept weights beat the start by 1.5 standard errors.
 
         Gains are relative, so that a group with an outlier counts as any other.
         """
-        before, now = self.start_losses_, _losses_of_groups(net)[0]
+        before, now = self.start_losses_, self._losses_of_groups(net)[0]
         gains = (before - now) / np.maximum(np.abs(before) + np.abs(now), 1e-30)
         if len(gains) == 1 or not np.isfinite(gains).all():
             return True
-        return gains.mean() > 2 * gains.std(ddof=1) / np.sqrt(len(gains))
+        return gains.mean() > 1.5 * gains.std(ddof=1) / np.sqrt(len(gains))
+
+    def _losses_of_groups(self, net, n_groups=10):
+        """Compute the loss of each of some groups of held-out rows, and the groups' sizes."""
+        rows = net.run_.held_out
+        size = max(1, min(net.batch_size, len(rows) // n_groups))
+        batches = list(rows.batches(size))
+        return np.array(_losses_of(net, batches)), [_length(batch) for batch in batches]
 
     def on_train_end(self, net, **kwargs):
         del self.tensors_, self.start_, self.kept_
 
 
-def _losses_of_groups(net, n_groups=10):
-    """Compute the loss of each of some groups of held-out rows, and the groups' sizes."""
-    rows = net.run_.held_out
-    size = max(1, min(net.batch_size, len(rows) // n_groups))
-    losses, sizes = [], []
-    for batch in rows.batches(size):
-        losses.append(net.validation_step((batch, batch))["loss"])
-        sizes.append(_length(batch))
-    return np.array(torch.stack(losses).tolist()), sizes
+class _LossesOnTheWay(Callback):
+    """Measures held-out losses after some epochs, at some shares of the way from the start.
+
+    Parameters
+    ----------
+    groups : list of Rows
+        Held-out rows; a loss is measured for each.
+    epochs : list of int
+    shares : sequence of float
+
+    Attributes
+    ----------
+    losses_ : list of list of list of float
+        By epoch, beginning with the start, by share and by group.
+    """
+
+    def __init__(self, groups, epochs, shares):
+        self.groups = groups
+        self.epochs = epochs
+        self.shares = shares
+
+    def on_train_begin(self, net, **kwargs):
+        self.tensors_ = list(net.module_.state_dict(keep_vars=True).values())
+        self.start_ = [tensor.detach().clone() for tensor in self.tensors_]
+        self.losses_ = [[self._losses(net)] * len(self.shares)]
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) not in self.epochs:
+            return
+        end = [tensor.detach().clone() for tensor in self.tensors_]
+        row = []
+        for share in self.shares:
+            _put_between(self.tensors_, self.start_, end, share)
+            row.append(self._losses(net))
+        _put_between(self.tensors_, self.start_, end, 1.0)
+        self.losses_.append(row)
+
+    def _losses(self, net):
+        batches = [rows.batches(len(rows)) for rows in self.groups]
+        return _losses_of(net, [batch for (batch,) in batches])
+
+
+def _losses_of(net, batches):
+    """Compute the loss of each batch, without training."""
+    return torch.stack([net.validation_step((batch, batch))["loss"] for batch in batches]).tolist()
+
+
+def _put_between(tensors, start, end, share):
+    """Set tensors to what lies at ``share`` of the way from ``start`` to ``end``."""
+    with torch.no_grad():
+        for tensor, first, last in zip(tensors, start, end):
+            if share == 1 or not tensor.is_floating_point():
+                tensor.copy_(last)
+            else:
+                # infinite bounds, which training does not move, have no way between them
+                tensor.copy_(torch.where(first == last, last, torch.lerp(first, last, share)))
 
 
 class _ProgressBar(Callback):
@@ -441,6 +497,7 @@ def train(
     open_ended=False,
     interruptible=True,
     restart=None,
+    share=1.0,
 ):
     """Train for some epochs and leave the best weights in the module.
 
@@ -459,13 +516,13 @@ def train(
         Whether Ctrl-C after the first epoch leaves the best weights so far.
     restart : callable or None, default=None
         Called, once the weights of the start are back, where nothing better was found.
+    share : float, default=1.0
+        Share of the way from the start to the best weights that is kept.
 
     Returns
     -------
     best_epoch : int
         The epoch whose weights were kept.
-    held_out_losses : list of float
-        At the start and after each epoch; empty where no rows are held out.
 
     Raises
     ------
@@ -477,7 +534,7 @@ def train(
     watch.finishing = False
     n_before = len(net.history)
     if epochs == 0:
-        return n_before, []  # no callback hears of a training that is none
+        return n_before  # no callback hears of a training that is none
     steps = epochs * len(rows.batches(net.batch_size))
     net.run_ = _Run(
         held_out=held_out,
@@ -505,6 +562,8 @@ def train(
             )
         if interrupted or held_out is not None:
             keep_best.restore(net)
+        if share < 1:
+            keep_best.go_back(share)
         if restart is not None and keep_best.epoch_ == 0 < len(net.history):
             restart()
         # a callback of the user's that loads other weights here has the last word
@@ -513,9 +572,35 @@ def train(
         # one entry a batch would grow without bound, in memory and in every pickle
         row["batches"] = []
     del net.run_
-    if held_out is None:
-        return keep_best.epoch_, []
-    return keep_best.epoch_, [keep_best.start_loss_, *net.history[n_before:, "valid_loss"]]
+    return keep_best.epoch_
+
+
+def losses_on_the_way(net, rows, groups, *, epochs, tried, shares, randomness, watch):
+    """Train, and measure the loss of held-out rows on the way.
+
+    Parameters
+    ----------
+    net, rows, epochs, randomness, watch
+        As for `train`.
+    groups : list of Rows
+        Held-out rows in groups.
+    tried : list of int
+        The epochs after which the losses are measured.
+    shares : sequence of float
+        Of the way from the start, where they are measured.
+
+    Returns
+    -------
+    losses : ndarray of shape (1 + n_tried, n_shares, n_groups)
+        First at the start.
+    """
+    on_the_way = _LossesOnTheWay(groups, tried, shares)
+    net.callbacks_.append(("on_the_way", on_the_way))
+    train(
+        net, rows, None, epochs=epochs, randomness=randomness, watch=watch, interruptible=False
+    )
+    watch.finishing = False  # another training follows
+    return np.array(on_the_way.losses_)
 
 
 def _run_epochs(net, rows, epochs, may_stop_early):

@@ -21,6 +21,7 @@ GROUND = {
     "_named_parts",
     "_randomness",
     "_rows",
+    "_stopping",
     "_training",
     "_vocabulary",
     "datasets",
