@@ -43,6 +43,28 @@ def test_the_number_of_labels_is_the_share_and_every_class_is_among_them():
     assert list(scores.columns) == ["n_labels", "mean", "std"]
 
 
+def test_more_classes_than_rows_held_out():
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(20), 3)
+    scores = linear_probe_score(
+        np.eye(20)[y] + 0.01 * rng.normal(size=(60, 20)), y, random_state=0
+    )
+    assert scores["n_labels"].tolist() == [20, 20, 45]
+    assert (scores["mean"] > 0.95).all()
+
+
+def test_a_class_of_one_row_is_learned_from():
+    y = np.r_[np.zeros(19, dtype=int), 1]
+    scores = linear_probe_score(np.eye(20), y, n_repeats=20, random_state=0)
+    assert (scores["n_labels"] == [2, 2, 15]).all()
+
+
+def test_fractions_keep_their_order():
+    y = np.arange(40) % 2
+    scores = linear_probe_score(np.eye(40), y, label_fractions=[1, 0.1, 0.5], random_state=0)
+    assert scores.index.tolist() == [1, 0.1, 0.5]
+
+
 def test_spread_is_over_repeats_and_seeds_repeat():
     rng = np.random.default_rng(0)
     Z, y = rng.normal(size=(200, 2)), rng.integers(2, size=200)
@@ -70,6 +92,11 @@ def test_a_unit_of_a_component_does_not_matter():
         ({"test_size": 1.0}, "test_size == 1.0, must be < 1"),
         ({"label_fractions": (0.0, 1.0)}, "label_fractions == 0.0, must be > 0"),
         ({"label_fractions": (1.5,)}, "label_fractions == 1.5, must be <= 1"),
+        ({"label_fractions": ()}, r"sequence of different numbers, at least one. Got \(\)"),
+        ({"label_fractions": 0.5}, "sequence of different numbers, at least one. Got 0.5"),
+        ({"label_fractions": (0.5, 0.5)}, "sequence of different numbers"),
+        ({"test_size": 0.1}, "With test_size=0.1, 1 of 8 are held out"),
+        ({"test_size": 0.9}, "2 must be left to learn from. With test_size=0.9, 8 of 8"),
     ],
 )
 def test_bad_parameters(parameters, message):
@@ -84,3 +111,5 @@ def test_bad_labels():
         linear_probe_score(np.eye(8), [0, 1])
     with pytest.raises(ValueError, match="y contains NaN"):
         linear_probe_score(np.eye(8), np.full(8, np.nan))
+    with pytest.raises(ValueError, match="y contains NaN"):
+        linear_probe_score(np.eye(8), np.array(["a", None] * 4, dtype=object))
