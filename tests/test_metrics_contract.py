@@ -99,23 +99,22 @@ def test_rows_without_a_partner_are_told(name):
         call(name, first, second[1:])
 
 
-@pytest.mark.parametrize("name", ARGUMENTS)
+OF_ANGLES = {"alignment", "uniformity", "mutual_information"}  # to which the origin matters
+
+
+@pytest.mark.parametrize("name", [name for name in ARGUMENTS if name not in OF_ANGLES])
 def test_an_offset_costs_float64_nothing_that_matters(name):
-    if name in ("alignment", "uniformity", "mutual_information"):
-        pytest.skip("angles depend on the origin")
     options = {"metric": "euclidean"} if name in ("recall_at_k", "median_rank") else {}
     expected = call(name, *ARGUMENTS[name], **options)
     arguments = [a + 1e6 if a.dtype.kind == "f" and a.ndim == 2 else a for a in ARGUMENTS[name]]
     assert np.allclose(call(name, *arguments, **options), expected, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", ARGUMENTS)
+@pytest.mark.parametrize("name", [name for name in ARGUMENTS if name != "active_units"])
 @pytest.mark.parametrize("unit", [1e-17, 1e17])
 def test_units_do_not_matter(name, unit):
-    if name in ("active_units", "mutual_information"):
-        pytest.skip("the prior has unit variance, the posterior logarithms")
     embedding, *others = ARGUMENTS[name]
-    if name in ("alignment", "recall_at_k", "median_rank"):
+    if name in ("alignment", "mutual_information", "recall_at_k", "median_rank"):
         others = [unit * others[0]]
     expected = call(name, *ARGUMENTS[name])
     assert np.allclose(call(name, unit * embedding, *others), expected, atol=1e-3)

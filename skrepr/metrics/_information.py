@@ -117,7 +117,7 @@ def mutual_information(
     -----
     The bounds hold for the mean over data sets; a single figure may lie above. Costs
     ``sample_size * n_samples * n_components`` operations, and a memory of 100 MB beside
-    up to eight copies of Z, whatever ``n_samples``.
+    up to eight copies of Z in float64, whatever ``n_samples``.
 
     References
     ----------

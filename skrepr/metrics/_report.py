@@ -156,9 +156,10 @@ def embedding_report(estimator, X, y=None, *, test_size=0.25, random_state=None)
             f"Found array with {n} sample(s) while a minimum of {_FEWEST_ROWS} is required by "
             "embedding_report."
         )
+    classes = False
     if y is not None:
         y = read_targets(y)
-        is_classes(y)  # an unfit y is told before the work
+        classes = is_classes(y)
     generator = local_generator(random_state)
     train, test, _, test_rows = train_test_split(
         X,
@@ -192,12 +193,12 @@ def embedding_report(estimator, X, y=None, *, test_size=0.25, random_state=None)
         {
             **_reconstruction_figures(model, test, target, pca, embeddings),
             **_neighbor_figures(complete, embeddings, seed),
-            **_label_figures(embeddings, y, seed),
+            **_label_figures(embeddings, y, classes, seed),
         },
         orient="index",
         columns=[name, "PCA", "difference", "standard_error", "better"],
     )
-    conclusions = _conclude(table, model, y)
+    conclusions = _conclude(table, model, classes)
     if len(Z) >= _FEWEST_ROWS_FOR_COLLAPSE:
         few = slice(_MOST_ROWS_FOR_COLLAPSE)
         trouble = describe_collapse(Z[few], complete[few])
@@ -289,15 +290,15 @@ def _neighbor_figures(X, embeddings, seed):
     return figures
 
 
-def _label_figures(embeddings, y, seed):
+def _label_figures(embeddings, y, classes, seed):
     if y is None:
         return {}
     figures = {}
-    if is_classes(y) and len(y) > _N_NEIGHBORS:
+    if classes and len(y) > _N_NEIGHBORS:
         pair = [agreement_of_rows(Z, y, _N_NEIGHBORS, _MOST_QUERIES, seed) for Z in embeddings]
         figures["knn agreement"] = _figure(*pair, "higher")
     few_rows = len(y) < _FEWEST_ROWS_FOR_PROBE
-    if few_rows or (is_classes(y) and not 2 <= len(np.unique(y)) <= len(y) / 2):
+    if few_rows or (classes and not 2 <= len(np.unique(y)) <= len(y) / 2):
         return figures
     pair = [probe_scores(Z, y, _LABEL_FRACTIONS, _N_REPEATS, 0.25, seed) for Z in embeddings]
     for fraction in _LABEL_FRACTIONS:
@@ -307,7 +308,7 @@ def _label_figures(embeddings, y, seed):
     return figures
 
 
-def _conclude(table, model, y):
+def _conclude(table, model, classes):
     """Say in sentences what the table shows."""
     name = table.columns[0]
     falling = _was_still_falling(model)
@@ -330,22 +331,19 @@ def _conclude(table, model, y):
             advice += f", or train longer: {_STILL_FALLING}"
             falling = False  # is told
         sentences.append(f"{name} does not beat PCA on reconstruction{advice}.")
-    for figure in [figure for figure in _SENTENCES if figure in verdicts]:
+    measures = {
+        _NEIGHBORS: _NEIGHBORS,
+        _PROBE.format(1): ("accuracy" if classes else "R²") + " with all labels",
+    }
+    for figure in [figure for figure in verdicts if figure != _RECONSTRUCTION]:
         ours, of_pca = _apart(*table.loc[figure, [name, "PCA"]])
         sentences.append(
-            f"{name} {_SENTENCES[figure][verdicts[figure]]}: {_measure(figure, y)} {ours} "
+            f"{name} {_SENTENCES[figure][verdicts[figure]]}: {measures[figure]} {ours} "
             f"against {of_pca}."
         )
     if falling:
         sentences.append(f"More training may gain more: {_STILL_FALLING}.")
     return sentences
-
-
-def _measure(figure, y):
-    """Name the measure behind a figure."""
-    if figure == _NEIGHBORS:
-        return figure
-    return ("accuracy" if is_classes(y) else "R²") + " with all labels"
 
 
 def _apart(*numbers):
