@@ -34,6 +34,20 @@ def test_numbers_are_judged_by_r2():
     )
 
 
+def test_many_whole_numbers_are_numbers():
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(300, 2))
+    y = np.rint(100 * Z[:, 0]).astype(int)
+    for whole in (y, y.astype(float)):
+        assert linear_probe_score(Z, whole, random_state=0).loc[1.0, "mean"] > 0.99
+    # ten rows each, and names, are of classes
+    y = np.repeat(np.arange(30), 10)
+    assert linear_probe_score(np.eye(30)[y], y, random_state=0).loc[0.01, "n_labels"] == 30
+    names = np.repeat(np.arange(30), 4).astype(str)
+    Z = np.eye(30)[np.repeat(np.arange(30), 4)]
+    assert linear_probe_score(Z, names, random_state=0).loc[0.01, "n_labels"] == 30
+
+
 def test_the_number_of_labels_is_the_share_and_every_class_is_among_them():
     rng = np.random.default_rng(0)
     Z, y = rng.normal(size=(200, 2)), np.r_[np.zeros(194), np.ones(3), np.full(3, 2)]

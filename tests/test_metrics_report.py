@@ -167,6 +167,7 @@ def test_pca_is_not_recommended_outright_where_something_else_is_better():
     ("y", "measure"),
     [
         (DIGITS[:, 20] + 0.5, "R² with all labels"),
+        ((100 * DIGITS[:, 20] + np.arange(len(DIGITS)) % 90).astype(int), "R² with all labels"),
         (LABELS, "accuracy with all labels"),
         (pd.Series(LABELS.astype(str), index=range(5000, 5000 + len(LABELS))), "accuracy"),
     ],

@@ -1,6 +1,7 @@
 """What a linear model makes of an embedding, with many labels and with few."""
 
 import math
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -13,6 +14,9 @@ from sklearn.utils import assert_all_finite, check_consistent_length, check_scal
 from sklearn.utils.multiclass import type_of_target
 
 from ._sampling import local_generator, read_rows, read_targets
+
+# More whole numbers than this, of fewer rows each than that, are no names of classes.
+_MOST_CLASSES_OF_FEW_ROWS, _FEW_ROWS = 20, 10
 
 
 def linear_probe_score(
@@ -30,7 +34,8 @@ def linear_probe_score(
     Z : array-like of shape (n_samples, n_components)
         The embedding.
     y : array-like of shape (n_samples,)
-        Class labels, or floating-point numbers that are not all whole.
+        Class labels, or numbers: those that are not all whole, or that have more than 20
+        values of fewer than ten rows each on average.
     label_fractions : sequence of float, default=(0.01, 0.1, 1.0)
         Shares of the training rows that bear a label, in (0, 1], all different. At least two
         rows, and one of each class, always do.
@@ -77,7 +82,8 @@ def linear_probe_score(
     >>> bool(scores.loc[0.1, "mean"] < scores.loc[1.0, "mean"] < 0.95)
     True
     """
-    scores = probe_scores(Z, y, label_fractions, n_repeats, test_size, random_state)
+    y = read_targets(y)
+    scores = probe_scores(Z, y, is_classes(y), label_fractions, n_repeats, test_size, random_state)
     of_fraction = scores.groupby(level=0, sort=False)
     return pd.DataFrame(
         {
@@ -88,7 +94,7 @@ def linear_probe_score(
     )
 
 
-def probe_scores(Z, y, label_fractions, n_repeats, test_size, random_state):
+def probe_scores(Z, y, classes, label_fractions, n_repeats, test_size, random_state):
     """Score each repeat by itself: a DataFrame of n_labels and score, by fraction and repeat."""
     check_scalar(n_repeats, "n_repeats", Integral, min_val=1)
     check_scalar(test_size, "test_size", Real, min_val=0, max_val=1, include_boundaries="neither")
@@ -101,9 +107,8 @@ def probe_scores(Z, y, label_fractions, n_repeats, test_size, random_state):
         check_scalar(
             fraction, "label_fractions", Real, min_val=0, max_val=1, include_boundaries="right"
         )
-    Z, y = read_rows(Z, "Z"), read_targets(y)
+    Z = read_rows(Z, "Z")
     check_consistent_length(Z, y)
-    classes = is_classes(y)
     n_classes = len(np.unique(y)) if classes else 2
     if n_classes < 2:
         raise ValueError("y must have at least two classes. Got 1 class.")
@@ -126,16 +131,22 @@ def probe_scores(Z, y, label_fractions, n_repeats, test_size, random_state):
                 labelled = slice(max(2, round(fraction * len(train))))
                 model = RidgeCV(np.logspace(-3, 3, 7))
             rows = train[labelled]
-            probe = make_pipeline(StandardScaler(), model).fit(Z[rows], y[rows])
-            score = float(probe.score(Z[test], y[test]))
+            probe = make_pipeline(StandardScaler(), model)
+            with warnings.catch_warnings():
+                # where labels are few, most may be of a class of their own
+                warnings.filterwarnings("ignore", "The number of unique classes is greater")
+                score = float(probe.fit(Z[rows], y[rows]).score(Z[test], y[test]))
             found[float(fraction), repeat] = {"n_labels": len(rows), "score": score}
     return pd.DataFrame.from_dict(found, orient="index").rename_axis(["label_fraction", "repeat"])
 
 
 def is_classes(y):
-    """Whether y holds class labels, by scikit-learn's rule."""
-    if y.dtype.kind == "f":
+    """Whether y holds class labels: by scikit-learn's rule, but for counts and the like."""
+    if y.dtype.kind in "iuf":
         assert_all_finite(y, input_name="y")
+        n_values = len(np.unique(y))
+        if n_values > _MOST_CLASSES_OF_FEW_ROWS and len(y) < _FEW_ROWS * n_values:
+            return False
     kind = type_of_target(y, input_name="y")
     if kind not in ("binary", "multiclass", "continuous"):
         raise ValueError(f"y must hold classes or numbers, one a row. Got {kind} targets.")

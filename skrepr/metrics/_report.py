@@ -92,8 +92,8 @@ def embedding_report(estimator, X, y=None, *, test_size=0.25, random_state=None)
     X : array-like of shape (n_samples, n_features) or (n_samples, ...)
         The data, dense, of at least 4 rows. For PCA a missing value is its column's mean.
     y : array-like of shape (n_samples,), default=None
-        Class labels or numbers that the embedding shall be good for. They are shown to no
-        embedding.
+        Class labels or numbers that the embedding shall be good for, told apart as by
+        `linear_probe_score`. They are shown to no embedding.
     test_size : float, default=0.25
         Share of the rows that are held out, in (0, 1); at least 2 and at most 10,000 rows are.
     random_state : int, RandomState instance or None, default=None
@@ -300,7 +300,9 @@ def _label_figures(embeddings, y, classes, seed):
     few_rows = len(y) < _FEWEST_ROWS_FOR_PROBE
     if few_rows or (classes and not 2 <= len(np.unique(y)) <= len(y) / 2):
         return figures
-    pair = [probe_scores(Z, y, _LABEL_FRACTIONS, _N_REPEATS, 0.25, seed) for Z in embeddings]
+    pair = [
+        probe_scores(Z, y, classes, _LABEL_FRACTIONS, _N_REPEATS, 0.25, seed) for Z in embeddings
+    ]
     for fraction in _LABEL_FRACTIONS:
         of_fraction = [scores["score"].loc[fraction] for scores in pair]
         # splits overlap, so that their mean is not known better than one of them
