@@ -49,8 +49,18 @@ def test_an_even_circle_has_the_value_of_the_integral():
     assert np.log(np.exp(-4) * np.i0(4)) == pytest.approx(-1.57, abs=0.01)
 
 
-def test_rows_without_direction_are_no_nan():
-    assert np.isfinite(uniformity([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]))
+def test_rows_without_direction_lie_at_the_origin():
+    assert uniformity(np.zeros((9, 3))) == pytest.approx(0, abs=1e-12)
+    # squared distances 1, 1 and 2
+    expected = np.log((2 * np.exp(-2) + np.exp(-4)) / 3)
+    assert uniformity([[0, 0], [1, 0], [0, 1]]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_units_do_not_matter(unit):
+    Z, other = np.random.default_rng(0).normal(size=(2, 20, 3))
+    assert alignment(unit * Z, unit * other) == pytest.approx(alignment(Z, other))
+    assert uniformity(unit * Z) == pytest.approx(uniformity(Z))
 
 
 def test_a_sample_estimates_the_whole_with_its_error():

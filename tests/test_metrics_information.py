@@ -70,6 +70,12 @@ def test_rows_all_apart_reach_the_logarithm_of_their_number():
     assert bound == pytest.approx(np.log(50))
 
 
+def test_narrow_posteriors_do_not_cancel():
+    mean = np.random.default_rng(0).normal(size=(60, 2))
+    bound = mutual_information(mean, np.full((60, 2), -80.0), method="gaussian", random_state=0)
+    assert bound == pytest.approx(np.log(60))
+
+
 def test_infonce_of_views_without_anything_in_common_is_below_zero():
     Z, other = np.random.default_rng(0).normal(size=(2, 500, 8))
     assert mutual_information(Z, other) < 0
@@ -97,6 +103,8 @@ def test_a_sample_estimates_the_whole_with_its_error(method):
 
 def test_bad_parameters():
     Z = np.eye(3)
+    with pytest.raises(ValueError, match=r"at most 300 in absolute value. Got 1000"):
+        mutual_information(Z, 1000 * Z, method="gaussian")
     with pytest.raises(ValueError, match="threshold == -1, must be >= 0"):
         active_units(Z, threshold=-1)
     with pytest.raises(ValueError, match=r"method must be 'infonce' or 'gaussian'. Got 'mine'"):

@@ -153,3 +153,6 @@ def test_bad_parameters_of_agreement():
         knn_agreement(Z, [0, 0, 1, 1], n_neighbors=4)
     with pytest.raises(ValueError, match="Unknown label type"):
         knn_agreement(Z, [0.1, 0.2, 0.3, 0.4], n_neighbors=1)
+    for missing in (None, np.nan):
+        with pytest.raises(ValueError, match="y contains NaN"):
+            knn_agreement(Z, np.array(["a", "b", "a", missing], dtype=object), n_neighbors=1)

@@ -34,6 +34,20 @@ def test_numbers_are_judged_by_r2():
     )
 
 
+def test_many_whole_numbers_are_numbers():
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(300, 2))
+    y = np.rint(100 * Z[:, 0]).astype(int)
+    for whole in (y, y.astype(float)):
+        assert linear_probe_score(Z, whole, random_state=0).loc[1.0, "mean"] > 0.99
+    # ten rows each, and names, are of classes
+    y = np.repeat(np.arange(30), 10)
+    assert linear_probe_score(np.eye(30)[y], y, random_state=0).loc[0.01, "n_labels"] == 30
+    names = np.repeat(np.arange(30), 4).astype(str)
+    Z = np.eye(30)[np.repeat(np.arange(30), 4)]
+    assert linear_probe_score(Z, names, random_state=0).loc[0.01, "n_labels"] == 30
+
+
 def test_the_number_of_labels_is_the_share_and_every_class_is_among_them():
     rng = np.random.default_rng(0)
     Z, y = rng.normal(size=(200, 2)), np.r_[np.zeros(194), np.ones(3), np.full(3, 2)]
@@ -41,6 +55,28 @@ def test_the_number_of_labels_is_the_share_and_every_class_is_among_them():
     assert scores["n_labels"].tolist() == [3, 75]
     assert list(scores.index) == [0.01, 0.5]
     assert list(scores.columns) == ["n_labels", "mean", "std"]
+
+
+def test_more_classes_than_rows_held_out():
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(20), 3)
+    scores = linear_probe_score(
+        np.eye(20)[y] + 0.01 * rng.normal(size=(60, 20)), y, random_state=0
+    )
+    assert scores["n_labels"].tolist() == [20, 20, 45]
+    assert (scores["mean"] > 0.95).all()
+
+
+def test_a_class_of_one_row_is_learned_from():
+    y = np.r_[np.zeros(19, dtype=int), 1]
+    scores = linear_probe_score(np.eye(20), y, n_repeats=20, random_state=0)
+    assert (scores["n_labels"] == [2, 2, 15]).all()
+
+
+def test_fractions_keep_their_order():
+    y = np.arange(40) % 2
+    scores = linear_probe_score(np.eye(40), y, label_fractions=[1, 0.1, 0.5], random_state=0)
+    assert scores.index.tolist() == [1, 0.1, 0.5]
 
 
 def test_spread_is_over_repeats_and_seeds_repeat():
@@ -70,6 +106,11 @@ def test_a_unit_of_a_component_does_not_matter():
         ({"test_size": 1.0}, "test_size == 1.0, must be < 1"),
         ({"label_fractions": (0.0, 1.0)}, "label_fractions == 0.0, must be > 0"),
         ({"label_fractions": (1.5,)}, "label_fractions == 1.5, must be <= 1"),
+        ({"label_fractions": ()}, r"sequence of different numbers, at least one. Got \(\)"),
+        ({"label_fractions": 0.5}, "sequence of different numbers, at least one. Got 0.5"),
+        ({"label_fractions": (0.5, 0.5)}, "sequence of different numbers"),
+        ({"test_size": 0.1}, "With test_size=0.1, 1 of 8 are held out"),
+        ({"test_size": 0.9}, "2 must be left to learn from. With test_size=0.9, 8 of 8"),
     ],
 )
 def test_bad_parameters(parameters, message):
@@ -84,3 +125,5 @@ def test_bad_labels():
         linear_probe_score(np.eye(8), [0, 1])
     with pytest.raises(ValueError, match="y contains NaN"):
         linear_probe_score(np.eye(8), np.full(8, np.nan))
+    with pytest.raises(ValueError, match="y contains NaN"):
+        linear_probe_score(np.eye(8), np.array(["a", None] * 4, dtype=object))

@@ -1,21 +1,24 @@
 """The report: its figures, its sentences, and that it compares on equal terms."""
 
 import time
+import tracemalloc
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_digits
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, KernelPCA
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skrepr import AutoencoderEmbedding
 from skrepr.architectures import MLP
 from skrepr.datasets import make_manifold
 from skrepr.metrics import effective_rank, embedding_report, trustworthiness
+from skrepr.metrics._report import _apart
 
 DIGITS, LABELS = load_digits(return_X_y=True)
 
@@ -67,10 +70,10 @@ def test_pca_beside_pca_differs_in_nothing():
         "linear probe, 100% of labels",
     ]
     assert report.conclusions == [
-        "PCA as given does not beat PCA on reconstruction: use PCA.",
-        "PCA as given keeps neighbourhoods as well as PCA: trustworthiness 0.99 against 0.99.",
-        "PCA as given makes y no easier to read off linearly than PCA: linear probe, 100% of "
-        "labels 0.88 against 0.88.",
+        "PCA as given does not beat PCA on reconstruction.",
+        "PCA as given keeps neighbourhoods as well as PCA: trustworthiness 0.9902 against 0.9902.",
+        "PCA as given makes y no easier to read off linearly than PCA: accuracy with all labels "
+        "0.8850 against 0.8850.",
     ]
 
 
@@ -124,6 +127,12 @@ def test_an_unfitted_estimator_is_cloned_and_sees_no_held_out_row():
     [
         (None, "Oracle does not beat PCA on reconstruction: use PCA."),
         ([3.0, 1.0, 2.0], "Oracle does not beat PCA on reconstruction: use PCA."),
+        ([3.0, 2.0, 2.0], "Oracle does not beat PCA on reconstruction: use PCA."),
+        # falls to the last, by nothing that matters
+        (
+            [3.0] + [2.0 - 1e-6 * i for i in range(30)],
+            "Oracle does not beat PCA on reconstruction: use PCA.",
+        ),
         (
             [3.0, 2.0, 1.0],
             "Oracle does not beat PCA on reconstruction: use PCA, or train longer: the held-out "
@@ -133,12 +142,54 @@ def test_an_unfitted_estimator_is_cloned_and_sees_no_held_out_row():
 )
 def test_advice_where_pca_is_not_beaten(history, sentence):
     for model in (Oracle(error=5, history=history), Oracle((0, 1), 5, history)):
-        assert embedding_report(model, noise(), random_state=0).conclusions[0] == sentence
+        first, *others = embedding_report(model, noise(), random_state=0).conclusions
+        assert first == sentence
+        assert "still falling" not in " ".join(others)  # not told twice
 
 
 def test_what_beats_pca_is_said_to():
-    first = embedding_report(Oracle(error=0.1), noise(), random_state=0).conclusions[0]
-    assert first.startswith("Oracle beats PCA on reconstruction: its squared error is 0.01")
+    model = Oracle(error=0.1, history=[3.0, 2.0, 1.0])
+    sentences = embedding_report(model, noise(), random_state=0).conclusions
+    assert sentences[0].startswith("Oracle beats PCA on reconstruction: its squared error is 0.01")
+    assert sentences[-1] == (
+        "More training may gain more: the held-out loss was still falling at the last epoch."
+    )
+    assert "still falling" not in " ".join(sentences[:-1])
+
+
+def test_pca_is_not_recommended_outright_where_something_else_is_better():
+    X = noise(1200)
+    y = (X[:, 0] > 0).astype(int)
+    X[:, 5] *= 30
+    first = embedding_report(Oracle((0,), error=50), X, y, random_state=0).conclusions[0]
+    assert first == ("Oracle does not beat PCA on reconstruction: use PCA if that is what counts.")
+
+
+@pytest.mark.parametrize(
+    ("y", "measure"),
+    [
+        (DIGITS[:, 20] + 0.5, "R² with all labels"),
+        ((100 * DIGITS[:, 20] + np.arange(len(DIGITS)) % 90).astype(int), "R² with all labels"),
+        (LABELS, "accuracy with all labels"),
+        (pd.Series(LABELS.astype(str), index=range(5000, 5000 + len(LABELS))), "accuracy"),
+    ],
+)
+def test_the_sentence_names_what_is_measured(y, measure):
+    report = embedding_report(PCA(4), DIGITS, y, random_state=0)
+    assert f"to read off linearly than PCA: {measure}" in report.conclusions[2]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "texts"),
+    [
+        ((0.5, 0.25), ["0.50", "0.25"]),
+        ((0.9981, 0.9973), ["0.998", "0.997"]),
+        ((0.99812, 0.99809), ["0.9981", "0.9981"]),
+        ((-1.5, 0.123), ["-1.50", "0.12"]),
+    ],
+)
+def test_figures_in_sentences_are_told_apart(numbers, texts):
+    assert _apart(*numbers) == texts
 
 
 def test_rounding_beats_nobody():
@@ -205,6 +256,41 @@ def test_numbers_for_labels_images_frames_pipelines_and_missing_values():
     assert np.isfinite(report.table["difference"]).all()
 
 
+def test_of_a_pipeline_the_last_step_is_judged():
+    X = noise() * [1, 1, 1, 1, 1, 1000]  # PCA of X would see the last column only
+    for model in (make_pipeline(StandardScaler(), PCA(2)), make_pipeline(PCA(2))):
+        table = embedding_report(model, X, random_state=0).table
+        assert table.columns[0] == "PCA as given"
+        assert np.allclose(table["difference"], 0, atol=1e-9)
+        fitted = embedding_report(model.fit(noise(seed=1)), X, random_state=0)
+        assert "fitted before" in fitted.conclusions[-1]
+    frame = pd.DataFrame({"a": X[:, 0]}).assign(kind=np.where(X[:, 0] > 0, "a", "b"))
+    encoder = make_column_transformer((OneHotEncoder(sparse_output=False), ["kind"]))
+    table = embedding_report(make_pipeline(encoder, PCA(1)), frame, random_state=0).table
+    assert table.loc["mean squared error", "PCA"] == pytest.approx(0)
+
+
+def test_bytes_are_judged_as_numbers():
+    X = np.random.default_rng(0).integers(256, size=(200, 8), dtype=np.uint8)
+    of_bytes, of_floats = (embedding_report(PCA(2), A, random_state=0) for A in (X, 1.0 * X))
+    assert np.allclose(of_bytes.table["PCA"], of_floats.table["PCA"], rtol=1e-3)
+
+
+def test_methods_that_do_not_apply_are_left_alone():
+    # has an inverse_transform, but not without fit_inverse_transform
+    report = embedding_report(KernelPCA(2), noise(100), random_state=0)
+    assert "mean squared error" not in report.table.index
+
+    class Endless(PCA):
+        __module__ = "umap.umap_"
+
+        def inverse_transform(self, Z):
+            raise AssertionError
+
+    report = embedding_report(Endless(2), noise(100), random_state=0)
+    assert "mean squared error" not in report.table.index
+
+
 def test_without_a_way_back_there_is_no_reconstruction():
     class OneWay(TransformerMixin, BaseEstimator):
         def fit(self, X, y=None):
@@ -224,8 +310,17 @@ def test_the_same_seed_gives_the_same_report():
 
 
 def test_few_rows_get_the_figures_that_apply():
-    table = embedding_report(Oracle(), noise(20), test_size=0.5).table
-    assert list(table.index) == ["mean squared error", "effective rank"]
+    y = np.arange(20) % 2
+    report = embedding_report(Oracle(), noise(20), y, test_size=0.5)
+    assert list(report.table.index) == ["mean squared error", "effective rank", "knn agreement"]
+    assert report.conclusions[-1] == "Only 10 rows were held out: all this may be chance."
+    report = embedding_report(PCA(2), noise(4))
+    assert list(report.table.index) == ["mean squared error", "effective rank"]
+    # most held-out rows are of a class of their own
+    y = [f"{i % 40}" for i in range(100)]
+    with pytest.warns(UserWarning, match="unique classes is greater than 50%"):
+        table = embedding_report(PCA(2), noise(100), y, random_state=0).table
+    assert "knn agreement" in table.index and "linear probe, 100% of labels" not in table.index
 
 
 def test_bad_input():
@@ -237,13 +332,31 @@ def test_bad_input():
         embedding_report(PCA(2), noise(), test_size=0)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         embedding_report(PCA(2), noise(), [1, 2])
+    with pytest.raises(ValueError, match=r"3 sample\(s\) while a minimum of 4 is required"):
+        embedding_report(PCA(2), noise(3))
+    with pytest.raises(ValueError, match="y contains NaN"):
+        embedding_report(PCA(2), noise(4), ["a", "b", None, "a"])
+    with pytest.raises(TypeError, match="Sparse data was passed for X"):
+        embedding_report(make_pipeline(OneHotEncoder(handle_unknown="ignore"), PCA(1)), noise(40))
+    with pytest.raises(ValueError, match="Input Z contains NaN"):
+        embedding_report(Oracle().fit(noise()), np.where(noise() > 2, np.nan, noise()))
+
+    class NeverFitted(Oracle):
+        def fit(self, X, y=None):
+            raise AssertionError
+
+    with pytest.raises(ValueError, match="could not convert string to float"):
+        embedding_report(NeverFitted(), np.full((40, 2), "a"))
 
 
 @pytest.mark.slow
-def test_a_large_table_takes_less_than_a_minute():
+def test_a_large_table_takes_less_than_a_minute_and_one_copy():
     X, factors = make_manifold(60_000, 784, n_factors=8, noise=0.05, random_state=0)
     X, y = X.astype(np.float32), np.digitize(factors[:, 0], np.linspace(-0.8, 0.8, 9))
-    model = PCA(16, random_state=0).fit(X[:5000])
+    tracemalloc.start()
     start = time.perf_counter()
-    embedding_report(model, X, y, random_state=0)
+    embedding_report(PCA(16, random_state=0), X, y, random_state=0)
     assert time.perf_counter() - start < 60
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.25 * X.nbytes  # the split, and no copy more

@@ -31,13 +31,16 @@ def test_cka_ignores_rotation_scale_and_offset_and_sees_stretching():
     turn = np.linalg.qr(rng.normal(size=(4, 4)))[0]
     assert linear_cka(A, 7 * A @ turn - 100) == pytest.approx(1)
     assert linear_cka(A, A * [10, 1, 1, 1]) < 0.7
+    for unit in (1e-200, 1e120):
+        assert linear_cka(A, unit * A) == pytest.approx(1)
 
 
 def test_cka_of_independent_and_of_constant_embeddings():
     rng = np.random.default_rng(0)
     A, B = rng.normal(size=(2, 2000, 2))
     assert linear_cka(A, B) < 0.01
-    assert linear_cka(A, np.ones((2000, 3))) == 0
+    for constant in (1, 0.1, 1e6 / 3):
+        assert linear_cka(A, np.full((2000, 3), constant)) == 0
 
 
 class NoiseBySeed(TransformerMixin, BaseEstimator):

@@ -8,10 +8,13 @@ from scipy.stats import entropy
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.metrics import mutual_info_score
 from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array, check_consistent_length, check_scalar
-from sklearn.utils.multiclass import type_of_target
 
 from ._sampling import local_generator, read_rows
+
+# A factor of at most as many whole numbers is predicted as a class.
+_MOST_CLASSES = 20
 
 
 def mig(Z, factors, *, n_bins=20):
@@ -72,11 +75,7 @@ def mig(Z, factors, *, n_bins=20):
         values = np.unique(factor, return_inverse=True)[1]
         values = _binned(factor, n_bins) if values.max() >= n_bins else values
         known = np.sort([mutual_info_score(values, code) for code in codes])
-        uncertainty = entropy(np.bincount(values))
-        if uncertainty > 0:
-            gaps.append((known[-1] - known[-2]) / uncertainty)
-    if not gaps:
-        raise ValueError("All factors are constant: there is nothing to know of them.")
+        gaps.append((known[-1] - known[-2]) / entropy(np.bincount(values)))
     return float(np.mean(gaps))
 
 
@@ -102,7 +101,8 @@ def dci(Z, factors, *, test_size=0.25, random_state=None):
     Z : array-like of shape (n_samples, n_components)
         The embedding, of at least two components.
     factors : array-like of shape (n_samples, n_factors)
-        The known factors, at least two. One of whole numbers is predicted as a class.
+        The known factors, at least two. One of at most 20 whole numbers is predicted as a
+        class, any other as a number.
     test_size : float, default=0.25
         Share of the rows by which informativeness is judged, in (0, 1).
     random_state : int, RandomState instance or None, default=None
@@ -114,7 +114,8 @@ def dci(Z, factors, *, test_size=0.25, random_state=None):
         `disentanglement`, from 0, every component serves all factors alike, to 1, each serves
         one; `completeness`, from 0, every factor needs all components alike, to 1, each needs
         one; `informativeness`, the mean score of the forests on rows held out: accuracy or
-        R², at most 1. Without information the first two mean nothing.
+        R², at most 1. Without information the first two mean nothing. A factor that is
+        constant is left out.
 
     See Also
     --------
@@ -141,14 +142,17 @@ def dci(Z, factors, *, test_size=0.25, random_state=None):
     True
     """
     Z, factors = _read(Z, factors, least_factors=2)
+    Z = StandardScaler().fit_transform(Z)  # trees see float32, and no difference below 1e-7
     generator = local_generator(random_state)
     train, test = train_test_split(
         np.arange(len(Z)), test_size=test_size, random_state=int(generator.randint(2**31 - 1))
     )
     importances, scores = [], []
     for factor in factors.T:
-        numbers = type_of_target(factor) == "continuous"
-        forest = (RandomForestRegressor if numbers else RandomForestClassifier)(
+        classes = len(np.unique(factor)) <= _MOST_CLASSES and (factor == np.rint(factor)).all()
+        if not classes:
+            factor = StandardScaler().fit_transform(factor[:, None])[:, 0]
+        forest = (RandomForestClassifier if classes else RandomForestRegressor)(
             n_estimators=50,
             min_samples_leaf=2,
             max_features=1.0,  # else trees must split by components that know nothing
@@ -159,7 +163,7 @@ def dci(Z, factors, *, test_size=0.25, random_state=None):
     R = np.array(importances).T  # (n_components, n_factors)
     by_component = 1 - entropy(R + 1e-12, axis=1, base=R.shape[1])
     by_factor = 1 - entropy(R + 1e-12, axis=0, base=R.shape[0])
-    weights = R.sum(axis=1) + 1e-12  # nothing matters where all factors are constant
+    weights = R.sum(axis=1) + 1e-12  # nothing matters where no forest can split
     return DCI(
         float(np.average(by_component, weights=weights)),
         float(np.mean(by_factor)),
@@ -169,13 +173,17 @@ def dci(Z, factors, *, test_size=0.25, random_state=None):
 
 def _read(Z, factors, least_factors):
     Z = read_rows(Z, "Z")
-    factors = check_array(
-        factors, dtype=np.float64, input_name="factors", ensure_min_features=least_factors
-    )
+    factors = check_array(factors, dtype=np.float64, input_name="factors")
     check_consistent_length(Z, factors)
     if Z.shape[1] < 2:
         raise ValueError("Found array with 1 feature(s) while a minimum of 2 is required by Z.")
-    return Z, factors
+    varying = np.ptp(factors, axis=0) > 0
+    if varying.sum() < least_factors:
+        raise ValueError(
+            f"At least {least_factors} of the factors must vary. Got {varying.sum()} of "
+            f"{len(varying)}."
+        )
+    return Z, factors[:, varying]
 
 
 def _binned(column, n_bins):

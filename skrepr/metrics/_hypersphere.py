@@ -3,10 +3,17 @@
 from numbers import Real
 
 import numpy as np
-from sklearn.preprocessing import normalize
 from sklearn.utils import check_scalar
 
-from ._sampling import draw_rows, mean_and_error, query_blocks, read_pair, read_rows, row_blocks
+from ._sampling import (
+    draw_rows,
+    mean_and_error,
+    on_sphere,
+    query_blocks,
+    read_pair,
+    read_rows,
+    row_blocks,
+)
 
 
 def alignment(Z, other, *, alpha=2):
@@ -48,7 +55,7 @@ def alignment(Z, other, *, alpha=2):
     """
     check_scalar(alpha, "alpha", Real, min_val=0, include_boundaries="neither")
     Z, other = read_pair(Z, other)
-    distances = np.linalg.norm(_on_sphere(Z) - _on_sphere(other), axis=1)
+    distances = np.linalg.norm(on_sphere(Z) - on_sphere(other), axis=1)
     return float(np.mean(distances**alpha))
 
 
@@ -90,7 +97,7 @@ def uniformity(Z, *, t=2, sample_size="auto", random_state=None, return_error=Fa
     Notes
     -----
     Costs ``sample_size * n_samples * n_components`` operations, and a memory of 100 MB beside
-    two copies of Z, whatever ``n_samples``.
+    two copies of Z in float64, whatever ``n_samples``.
 
     References
     ----------
@@ -108,21 +115,17 @@ def uniformity(Z, *, t=2, sample_size="auto", random_state=None, return_error=Fa
     -0.0
     """
     check_scalar(t, "t", Real, min_val=0, include_boundaries="neither")
-    Z = _on_sphere(read_rows(Z, "Z"))
+    Z = on_sphere(read_rows(Z, "Z").astype(np.float64))
+    squares = np.einsum("ij,ij->i", Z, Z)  # 0 for a row of zeros, which has no direction
     n, width = Z.shape
     rows = draw_rows(n, sample_size, random_state)
     potentials = np.zeros(len(rows))
     for queries in query_blocks(len(rows), width):
         Q = Z[rows[queries]]
         for part in row_blocks(n, width):
-            cosines = Q @ Z[part].T
-            potentials[queries] += np.exp(2 * t * (cosines - 1)).sum(axis=1)
-        squares = np.square(Q).sum(axis=1)  # 0 for a row of zeros, which has no direction
-        potentials[queries] -= np.exp(2 * t * (squares - 1))
+            distances = squares[rows[queries], None] + squares[part] - 2 * Q @ Z[part].T
+            potentials[queries] += np.exp(-t * distances).sum(axis=1)
+    potentials -= 1  # each row's own
     mean, error = mean_and_error(potentials / (n - 1), n)
     value = float(np.log(mean))
     return (value, error / mean) if return_error else value
-
-
-def _on_sphere(Z):
-    return normalize(Z.astype(np.float64))

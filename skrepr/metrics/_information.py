@@ -4,18 +4,21 @@ from numbers import Real
 
 import numpy as np
 from scipy.special import logsumexp
-from sklearn.preprocessing import normalize
 from sklearn.utils import check_scalar
 
 from ._sampling import (
     draw_rows,
+    estimate,
     local_generator,
-    mean_and_error,
+    on_sphere,
     query_blocks,
     read_pair,
     read_rows,
     row_blocks,
 )
+
+# Beyond, variances and their inverses leave the range of float64.
+_LARGEST_LOG_VARIANCE = 300
 
 
 def active_units(Z, *, threshold=0.01):
@@ -114,7 +117,7 @@ def mutual_information(
     -----
     The bounds hold for the mean over data sets; a single figure may lie above. Costs
     ``sample_size * n_samples * n_components`` operations, and a memory of 100 MB beside
-    up to eight copies of Z, whatever ``n_samples``.
+    up to eight copies of Z in float64, whatever ``n_samples``.
 
     References
     ----------
@@ -143,37 +146,45 @@ def mutual_information(
     generator = local_generator(random_state)
     rows = draw_rows(len(Z), sample_size, generator)
     if method == "infonce":
-        features, weights = normalize(Z)[rows] / temperature, normalize(other)
-        offsets = np.zeros(len(weights))
+        features, weights = on_sphere(Z)[rows] / temperature, on_sphere(other)
+        offsets, own = np.zeros(len(weights)), (features * weights[rows]).sum(axis=1)
     else:
-        features, weights, offsets = _gaussian_densities(Z, other, rows, generator)
-    value, error = mean_and_error(_log_shares(features, weights, offsets, rows), len(Z))
-    return (value, error) if return_error else value
+        features, weights, offsets, own = _gaussian_densities(Z, other, rows, generator)
+    return estimate(_log_shares(features, weights, offsets, rows, own), len(Z), return_error)
 
 
 def _gaussian_densities(mean, log_variance, rows, generator):
     """Write the log densities of draws under all posteriors as a matrix product.
 
     With features ``(z**2, z)``, log q(z | x_j) is ``features @ weights[j] + offsets[j]``, but
-    for a constant that is the same for all j.
+    for a constant that is the same for all j. Under a draw's own posterior it is told apart,
+    free of the cancellation in that product.
     """
+    largest = np.abs(log_variance).max()
+    if largest > _LARGEST_LOG_VARIANCE:
+        raise ValueError(
+            'With method="gaussian", other must hold logarithms of variances, at most '
+            f"{_LARGEST_LOG_VARIANCE} in absolute value. Got {largest:.4g}."
+        )
     noise = generator.normal(size=(len(rows), mean.shape[1]))
     mean = mean - mean.mean(axis=0)
     z = mean[rows] + np.exp(log_variance[rows] / 2) * noise
     precision = np.exp(-log_variance)
     weights = np.hstack([-precision / 2, mean * precision])
     offsets = -(np.square(mean) * precision + log_variance).sum(axis=1) / 2
-    return np.hstack([np.square(z), z]), weights, offsets
+    own = -(np.square(noise) + log_variance[rows]).sum(axis=1) / 2
+    return np.hstack([np.square(z), z]), weights, offsets, own
 
 
-def _log_shares(features, weights, offsets, rows):
+def _log_shares(features, weights, offsets, rows, own):
     """Compute, for each row, log n plus the log of its own share of the sum over all."""
     n, width = weights.shape
     totals = np.full(len(rows), -np.inf)
     for queries in query_blocks(len(rows), width):
         for part in row_blocks(n, width):
             logits = features[queries] @ weights[part].T + offsets[part]
+            here = np.flatnonzero((rows[queries] >= part.start) & (rows[queries] < part.stop))
+            logits[here, rows[queries][here] - part.start] = own[queries][here]
             totals[queries] = np.logaddexp(totals[queries], logsumexp(logits, axis=1))
-    own = (features * weights[rows]).sum(axis=1) + offsets[rows]
     # a share is at most 1, which rounding does not know
     return np.log(n) + np.minimum(0, own - totals)

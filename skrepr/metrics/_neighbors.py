@@ -4,10 +4,10 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
-from sklearn.utils import check_consistent_length, check_scalar, column_or_1d
+from sklearn.utils import check_consistent_length, check_scalar
 from sklearn.utils.multiclass import check_classification_targets
 
-from ._sampling import draw_rows, mean_and_error, query_blocks, read_rows, row_blocks
+from ._sampling import draw_rows, estimate, query_blocks, read_rows, read_targets, row_blocks
 
 
 def trustworthiness(
@@ -73,10 +73,8 @@ def trustworthiness(
     >>> round(trustworthiness(X, PCA(2).fit_transform(X)), 2)
     0.83
     """
-    value, error = mean_and_error(
-        trust_of_rows(X, Z, n_neighbors, sample_size, random_state), len(Z)
-    )
-    return (value, error) if return_error else value
+    values = trust_of_rows(X, Z, n_neighbors, sample_size, random_state)
+    return estimate(values, len(Z), return_error)
 
 
 def trust_of_rows(X, Z, n_neighbors, sample_size, random_state):
@@ -147,10 +145,8 @@ def neighborhood_preservation(
     >>> round(neighborhood_preservation(X, PCA(16).fit_transform(X)), 1)
     0.7
     """
-    value, error = mean_and_error(
-        preservation_of_rows(X, Z, n_neighbors, sample_size, random_state), len(Z)
-    )
-    return (value, error) if return_error else value
+    values = preservation_of_rows(X, Z, n_neighbors, sample_size, random_state)
+    return estimate(values, len(Z), return_error)
 
 
 def preservation_of_rows(X, Z, n_neighbors, sample_size, random_state):
@@ -218,15 +214,13 @@ def knn_agreement(
     >>> round(knn_agreement(PCA(2).fit_transform(X), y), 1)
     0.6
     """
-    value, error = mean_and_error(
-        agreement_of_rows(Z, y, n_neighbors, sample_size, random_state), len(Z)
-    )
-    return (value, error) if return_error else value
+    values = agreement_of_rows(Z, y, n_neighbors, sample_size, random_state)
+    return estimate(values, len(Z), return_error)
 
 
 def agreement_of_rows(Z, y, n_neighbors, sample_size, random_state):
     """Compute the share of neighbours of the same label, of each row drawn."""
-    Z, y = read_rows(Z, "Z"), column_or_1d(y)
+    Z, y = read_rows(Z, "Z"), read_targets(y)
     check_consistent_length(Z, y)
     check_classification_targets(y)
     check_scalar(n_neighbors, "n_neighbors", Integral, min_val=1, max_val=len(Z) - 1)

@@ -1,5 +1,7 @@
 """What a linear model makes of an embedding, with many labels and with few."""
 
+import math
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -8,15 +10,13 @@ from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import (
-    assert_all_finite,
-    check_consistent_length,
-    check_scalar,
-    column_or_1d,
-)
+from sklearn.utils import assert_all_finite, check_consistent_length, check_scalar
 from sklearn.utils.multiclass import type_of_target
 
-from ._sampling import local_generator, read_rows
+from ._sampling import local_generator, read_rows, read_targets
+
+# More whole numbers than this, of fewer rows each than that, are no names of classes.
+_MOST_CLASSES_OF_FEW_ROWS, _FEW_ROWS = 20, 10
 
 
 def linear_probe_score(
@@ -34,14 +34,16 @@ def linear_probe_score(
     Z : array-like of shape (n_samples, n_components)
         The embedding.
     y : array-like of shape (n_samples,)
-        Class labels, or floating-point numbers that are not all whole.
+        Class labels, or numbers: those that are not all whole, or that have more than 20
+        values of fewer than ten rows each on average.
     label_fractions : sequence of float, default=(0.01, 0.1, 1.0)
-        Shares of the training rows that bear a label, in (0, 1]. At least two rows, and one
-        of each class, always do.
+        Shares of the training rows that bear a label, in (0, 1], all different. At least two
+        rows, and one of each class, always do.
     n_repeats : int, default=5
         Number of splits.
     test_size : float, default=0.25
-        Share of the rows that are held out, in (0, 1).
+        Share of the rows that are held out, in (0, 1); at least two rows are, and at least
+        two are not.
     random_state : int, RandomState instance or None, default=None
         Seed of the splits.
 
@@ -80,70 +82,95 @@ def linear_probe_score(
     >>> bool(scores.loc[0.1, "mean"] < scores.loc[1.0, "mean"] < 0.95)
     True
     """
-    scores = probe_scores(Z, y, label_fractions, n_repeats, test_size, random_state)
+    y = read_targets(y)
+    scores = probe_scores(Z, y, is_classes(y), label_fractions, n_repeats, test_size, random_state)
+    of_fraction = scores.groupby(level=0, sort=False)
     return pd.DataFrame(
         {
-            "n_labels": scores.groupby(level=0)["n_labels"].first(),
-            "mean": scores.groupby(level=0)["score"].mean(),
-            "std": scores.groupby(level=0)["score"].std(ddof=0),
+            "n_labels": of_fraction["n_labels"].first(),
+            "mean": of_fraction["score"].mean(),
+            "std": of_fraction["score"].std(ddof=0),
         }
     )
 
 
-def probe_scores(Z, y, label_fractions, n_repeats, test_size, random_state):
+def probe_scores(Z, y, classes, label_fractions, n_repeats, test_size, random_state):
     """Score each repeat by itself: a DataFrame of n_labels and score, by fraction and repeat."""
     check_scalar(n_repeats, "n_repeats", Integral, min_val=1)
     check_scalar(test_size, "test_size", Real, min_val=0, max_val=1, include_boundaries="neither")
+    if np.ndim(label_fractions) != 1 or not 0 < len(set(label_fractions)) == len(label_fractions):
+        raise ValueError(
+            "label_fractions must be a sequence of different numbers, at least one. Got "
+            f"{label_fractions!r}."
+        )
     for fraction in label_fractions:
         check_scalar(
             fraction, "label_fractions", Real, min_val=0, max_val=1, include_boundaries="right"
         )
-    Z, y = read_rows(Z, "Z"), column_or_1d(y)
+    Z = read_rows(Z, "Z")
     check_consistent_length(Z, y)
-    classes = is_classes(y)
-    if classes and len(np.unique(y)) < 2:
+    n_classes = len(np.unique(y)) if classes else 2
+    if n_classes < 2:
         raise ValueError("y must have at least two classes. Got 1 class.")
+    n_test = math.ceil(test_size * len(y))
+    if n_test < 2 or len(y) - n_test < n_classes:
+        raise ValueError(
+            f"At least two rows must be held out, and {n_classes} must be left to learn from. "
+            f"With test_size={test_size}, {n_test} of {len(y)} are held out."
+        )
     splits = local_generator(random_state).randint(2**31 - 1, size=n_repeats)
     found = {}
     for repeat, seed in enumerate(splits):
-        train, test = _split(y, classes, test_size, int(seed))
+        train, test = _split(y, classes, n_test, int(seed))
         for fraction in label_fractions:
             if classes:
-                labelled = _first_labels(y[train], fraction)
+                n_labels = max(2, n_classes, round(fraction * len(train)))
+                labelled = _one_of_each_first(y[train])[:n_labels]
                 model = LogisticRegression(max_iter=2000)
             else:
                 labelled = slice(max(2, round(fraction * len(train))))
                 model = RidgeCV(np.logspace(-3, 3, 7))
             rows = train[labelled]
-            probe = make_pipeline(StandardScaler(), model).fit(Z[rows], y[rows])
-            score = float(probe.score(Z[test], y[test]))
+            probe = make_pipeline(StandardScaler(), model)
+            with warnings.catch_warnings():
+                # where labels are few, most may be of a class of their own
+                warnings.filterwarnings("ignore", "The number of unique classes is greater")
+                score = float(probe.fit(Z[rows], y[rows]).score(Z[test], y[test]))
             found[float(fraction), repeat] = {"n_labels": len(rows), "score": score}
     return pd.DataFrame.from_dict(found, orient="index").rename_axis(["label_fraction", "repeat"])
 
 
 def is_classes(y):
-    """Whether y holds class labels, by scikit-learn's rule."""
-    if y.dtype.kind == "f":
+    """Whether y holds class labels: by scikit-learn's rule, but for counts and the like."""
+    if y.dtype.kind in "iuf":
         assert_all_finite(y, input_name="y")
+        n_values = len(np.unique(y))
+        if n_values > _MOST_CLASSES_OF_FEW_ROWS and len(y) < _FEW_ROWS * n_values:
+            return False
     kind = type_of_target(y, input_name="y")
     if kind not in ("binary", "multiclass", "continuous"):
         raise ValueError(f"y must hold classes or numbers, one a row. Got {kind} targets.")
     return kind != "continuous"
 
 
-def _split(y, classes, test_size, seed):
-    """Shuffle the rows and split them, each class in proportion where that can be."""
-    rare = not classes or np.unique(y, return_counts=True)[1].min() < 2
-    return train_test_split(
-        np.arange(len(y)),
-        test_size=test_size,
-        random_state=seed,
-        stratify=None if rare else y,
-    )
+def _split(y, classes, n_test, seed):
+    """Shuffle the rows and split them, each class in proportion where that can be.
+
+    Where it cannot, one row of each class is left to learn from.
+    """
+    if classes:
+        counts = np.unique(y, return_counts=True)[1]
+        if counts.min() >= 2 and len(counts) <= min(n_test, len(y) - n_test):
+            return train_test_split(
+                np.arange(len(y)), test_size=n_test, random_state=seed, stratify=y
+            )
+    order = np.random.RandomState(seed).permutation(len(y))
+    if classes:
+        order = order[_one_of_each_first(y[order])]
+    return order[:-n_test], order[-n_test:]
 
 
-def _first_labels(y, fraction):
-    """Choose the first rows, after one of each class."""
+def _one_of_each_first(y):
+    """Order the rows: the first of each class, then the others as they are."""
     _, first = np.unique(y, return_index=True)
-    order = np.concatenate([first, np.setdiff1d(np.arange(len(y)), first)])
-    return order[: max(2, len(first), round(fraction * len(y)))]
+    return np.concatenate([first, np.setdiff1d(np.arange(len(y)), first)])

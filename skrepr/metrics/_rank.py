@@ -4,6 +4,8 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.utils import check_array
 
+from ._sampling import centred
+
 
 def effective_rank(Z, *, center=True):
     r"""Count the directions that an embedding really uses.
@@ -50,9 +52,9 @@ def effective_rank(Z, *, center=True):
     """
     Z = check_array(Z, dtype=np.float64, input_name="Z")
     if center:
-        Z = Z - Z.mean(axis=0)
+        Z = centred(Z)
     shares = np.linalg.svd(Z, compute_uv=False)
-    if shares[0] <= np.finfo(np.float64).eps * max(1.0, np.abs(Z).max()):
+    if shares[0] == 0:
         return 0.0
     shares = shares[shares > 0] / shares.sum()
     return float(np.exp(-np.sum(shares * np.log(shares))))

@@ -3,10 +3,9 @@
 from numbers import Integral
 
 import numpy as np
-from sklearn.preprocessing import normalize
 from sklearn.utils import check_scalar
 
-from ._sampling import draw_rows, mean_and_error, query_blocks, read_pair, row_blocks
+from ._sampling import draw_rows, estimate, on_sphere, query_blocks, read_pair, row_blocks
 
 
 def recall_at_k(
@@ -79,8 +78,7 @@ def recall_at_k(
     """
     check_scalar(k, "k", Integral, min_val=1)
     ranks, n = _partner_ranks(Z, other, metric, sample_size, random_state)
-    value, error = mean_and_error(ranks <= k, n)
-    return (value, error) if return_error else value
+    return estimate(ranks <= k, n, return_error)
 
 
 def median_rank(Z, other, *, metric="cosine", sample_size="auto", random_state=None):
@@ -141,7 +139,7 @@ def _partner_ranks(Z, other, metric, sample_size, random_state):
         raise ValueError(f"metric must be 'cosine' or 'euclidean'. Got {metric!r} instead.")
     Z, other = read_pair(Z, other)
     if metric == "cosine":
-        Z, other = normalize(Z), normalize(other)
+        Z, other = on_sphere(Z), on_sphere(other)
         squares = np.zeros(len(Z))
     else:
         centre = other.mean(axis=0)  # lest large offsets cancel

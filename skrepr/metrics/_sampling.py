@@ -7,11 +7,13 @@ estimated without bias by some of the rows, drawn at random, each still compared
 from numbers import Integral
 
 import numpy as np
+import pandas as pd
 from sklearn.utils import (
     check_array,
     check_consistent_length,
     check_random_state,
     check_scalar,
+    column_or_1d,
     gen_batches,
 )
 
@@ -49,6 +51,31 @@ def read_pair(Z, other):
     return Z.astype(np.float64), other.astype(np.float64)
 
 
+def read_targets(y):
+    """Validate what is to be read off an embedding: (n_samples,), nothing missing."""
+    y = column_or_1d(y)
+    if pd.isna(y).any():  # None and NA too, which hide among strings
+        raise ValueError("Input y contains NaN.")
+    return y
+
+
+def centred(Z):
+    """Subtract the mean of each column, in float64, and leave nothing of constant ones."""
+    constant = np.ptp(Z, axis=0) <= 4 * np.finfo(np.float64).eps * np.abs(Z).max(axis=0)
+    Z = Z - Z.mean(axis=0, dtype=np.float64)
+    Z[:, constant] = 0  # else rounding of the mean passes for variation
+    return Z
+
+
+def on_sphere(Z):
+    """Scale rows to unit length; a row of zeros, which has no direction, stays."""
+    largest = np.maximum(Z.max(axis=1), -Z.min(axis=1))
+    # by the largest value first, whose square may be beyond floating point
+    Z = Z / np.where(largest > 0, largest, 1)[:, None]
+    Z /= np.maximum(1, np.sqrt(np.einsum("ij,ij->i", Z, Z)))[:, None]
+    return Z
+
+
 def draw_rows(n, sample_size, random_state):
     """Choose the rows that are compared with all: their positions, sorted.
 
@@ -78,6 +105,12 @@ def mean_and_error(values, n):
     m = len(values)
     error = np.std(values, ddof=1) * np.sqrt((1 - m / n) / m) if m < n else 0.0
     return float(np.mean(values)), float(error)
+
+
+def estimate(values, n, return_error):
+    """Return the mean of a sample out of ``n``, with its standard error where asked for."""
+    value, error = mean_and_error(values, n)
+    return (value, error) if return_error else value
 
 
 def query_blocks(n_queries, width):

@@ -9,7 +9,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_consistent_length, check_scalar
 
-from ._sampling import local_generator, read_rows
+from ._sampling import centred, local_generator, read_rows
 
 
 def linear_cka(Z, other):
@@ -60,9 +60,13 @@ def linear_cka(Z, other):
     """
     A, B = read_rows(Z, "Z"), read_rows(other, "other")
     check_consistent_length(A, B)
-    A, B = (C - C.mean(axis=0, dtype=np.float64) for C in (A, B))
+    A, B = centred(A), centred(B)
+    largest = np.abs(A).max(), np.abs(B).max()
+    if min(largest) == 0:
+        return 0.0
+    A, B = A / largest[0], B / largest[1]  # the fourth power of a value is in reach
     size = np.linalg.norm(A.T @ A) * np.linalg.norm(B.T @ B)
-    return float(np.linalg.norm(B.T @ A) ** 2 / size) if size > 0 else 0.0
+    return float(np.linalg.norm(B.T @ A) ** 2 / size)
 
 
 def consistency_score(
