@@ -6,6 +6,9 @@ import numpy as np
 from sklearn.model_selection import GroupShuffleSplit, train_test_split
 from sklearn.preprocessing import StandardScaler
 
+# A test row further out, in standard deviations of the training part, is left out: the one
+# such spectrum there is makes up 99.99 % of the mean squared error of any method.
+FURTHEST = 1000
 FOLDERS = ("tabular", "anomaly", "timeseries")
 SINGLE = (
     "images/usps.npz",
@@ -40,7 +43,8 @@ def load_table(folder, name, *, most_rows=None, seed=0):
     Returns
     -------
     X_train, X_test : ndarray of shape (n, n_features), float32
-        Standardised by the training part; NaN is 0.
+        Standardised by the training part; NaN is 0. Test rows with a value beyond 1,000
+        standard deviations are left out.
     y_train, y_test : ndarray of shape (n,)
     """
     file = np.load(Path(folder) / f"{name}.npz")
@@ -67,4 +71,6 @@ def load_table(folder, name, *, most_rows=None, seed=0):
     X_test = X_test[order_test].reshape(len(order_test), -1).astype(np.float32)
     scaler = StandardScaler().fit(X_train)
     X_train, X_test = (np.nan_to_num(scaler.transform(X)) for X in (X_train, X_test))
-    return X_train, X_test, y_train[order_train], y_test[order_test]
+    y_train, y_test = y_train[order_train], y_test[order_test]
+    kept = np.abs(X_test).max(axis=1) <= FURTHEST
+    return X_train, X_test[kept], y_train, y_test[kept]

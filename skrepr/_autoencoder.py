@@ -197,8 +197,8 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
     With linear maps the solution is PCA [1]_. The default network is PCA's solution plus
     non-linear branches that begin at zero. With `early_stopping` the weights kept are those
     that rebuild held-out rows best, the start included: what training finds is added to PCA,
-    and where it finds nothing, PCA remains. Below 500 rows cross-validation decides. Without
-    early stopping, and in `partial_fit`, nothing holds training back.
+    and where it finds nothing, PCA remains. Below 500 rows cross-validation decides how far to
+    go. Without early stopping, and in `partial_fit`, nothing holds training back.
 
     After `fit` the embedding is centred and turned to its principal axes: components are
     uncorrelated, sorted by variance, signed as PCA signs them, and in the units of X, so
@@ -241,21 +241,24 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
         Whether components are scaled to unit variance.
     max_epochs : int or "auto", default="auto"
         Number of passes over the training rows, at most. "auto": 40 epochs, but 4000 to 6000
-        steps of the optimizer; below 500 rows at most 200 steps, and of these the number
-        that is best in 5-fold cross-validation, where `early_stopping` is "auto" too, rows
-        may be held out and there are at least 10. 0 means that training promised no gain over
-        the start; a warm start then adds none. Told in `max_epochs_`.
+        steps of the optimizer; below 500 rows at most 200 steps. How many of these are run,
+        and which share of the way from the start is kept, is then found by 5-fold
+        cross-validation, where `early_stopping` is "auto" too, rows may be held out and there
+        are at least 10. 0 means that training promised no gain over the start; a warm start
+        then adds none. Told in `max_epochs_` and `weight_share_`.
     batch_size : int or "auto", default="auto"
         Number of rows in one step of the optimizer. "auto": 64 below 500 rows, 128 below
         50,000, then 256. Told in `batch_size_`.
     early_stopping : bool or "auto", default="auto"
         Whether to hold rows out, to keep the weights with the lowest loss on them, and to
-        stop when `patience` epochs brought no better ones. The start is given up only for a
-        gain that is larger than two standard errors. "auto": from 500 rows on.
+        stop when `patience_` epochs brought no better ones. The start is given up only for a
+        gain that is larger than 1.5 standard errors. "auto": from 500 rows on.
     validation_fraction : float or None, default=0.1
         Share of the rows that early stopping holds out. None: no rows are held out.
     patience : int, default=10
-        Number of epochs without a lower held-out loss after which training stops.
+        Number of epochs without a lower held-out loss after which training stops. Epochs of
+        few rows are short: where `max_epochs` is "auto", at least a tenth of `max_epochs_`.
+        Told in `patience_`.
     learning_rate : float, default=1e-3
         Step size of the optimizer.
     weight_decay : float, default=0.0
@@ -311,8 +314,11 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
         mean), the Huber loss of their root mean square deviation.
     n_epochs_, best_epoch_ : int
         Epochs that were run, and the one whose weights are kept (0: the start).
-    max_epochs_, batch_size_, early_stopping_ : int, int, bool
+    max_epochs_, batch_size_, patience_, early_stopping_ : int, int, int, bool
         What "auto" has become.
+    weight_share_ : float
+        Share of the way from the start to the trained weights that is kept: 1, or what
+        cross-validation has chosen [5]_.
     device_ : torch.device
         Where it was computed.
     input_shape_ : tuple of int
@@ -353,6 +359,7 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
        Stacked denoising autoencoders. Journal of Machine Learning Research 11, 3371-3408.
     .. [4] Rifai, S., Vincent, P., Muller, X., Glorot, X. & Bengio, Y. (2011). Contractive
        auto-encoders: explicit invariance during feature extraction. ICML.
+    .. [5] Wortsman, M. et al. (2022). Robust fine-tuning of zero-shot models. CVPR.
 
     Examples
     --------

@@ -18,7 +18,7 @@ _WIDEST_COVARIANCE = 1024
 # Values, not bytes, of the rows that the iterative solver is given.
 _LARGEST_SAMPLE = 2**27
 # Enough for a spectrum or a mean; the cost does not grow with the data.
-_BLOCK_VALUES = 2**22
+_BLOCK_VALUES = 2**20
 
 
 def blocks(rows):

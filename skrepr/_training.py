@@ -138,24 +138,24 @@ class Net(NeuralNet):
         # setting gradients to None here costs a tenth of what the optimizer takes for it
         groups = self.optimizer_.param_groups
         parameters = [parameter for group in groups for parameter in group["params"]]
-        outputs, sizes = [], []
-        for batch, _ in iterator:
+        sizes = []
+        for step, (batch, _) in enumerate(iterator):
             if training:
-                outputs.append(self._slim_train_step(batch, parameters))
+                output = self._slim_train_step(batch, parameters)
             else:
                 with torch.no_grad():
-                    outputs.append(self.infer(batch))
+                    output = self.infer(batch)
+            terms = output if isinstance(output, dict) else {}
+            told = torch.stack([self.get_loss(output), *terms.values()])
+            if step == 0:
+                # one tensor for all steps: many small ones, kept between large blocks that
+                # come and go, would leave holes in memory that nothing fits into
+                values = told.new_empty(len(iterator), len(told))
+            values[step] = told
             sizes.append(_length(batch))
-        if isinstance(outputs[0], dict):
-            losses = [self.get_loss(terms) for terms in outputs]
-            columns = {"loss": losses} | {
-                name: [terms[name] for terms in outputs] for name in outputs[0]
-            }
-        else:
-            columns = {"loss": outputs}
+        names = [f"{prefix}_{name}" for name in ("loss", *terms)]
         # one read of the device, of all that the epoch has to tell
-        values = torch.stack([torch.stack(column) for column in columns.values()]).tolist()
-        names = [f"{prefix}_{name}" for name in columns]
+        values = values.T.tolist()
         self.history[-1]["batches"].extend(
             dict(zip(names, row)) | {f"{prefix}_batch_size": size}
             for *row, size in zip(*values, sizes)
@@ -596,9 +596,7 @@ def losses_on_the_way(net, rows, groups, *, epochs, tried, shares, randomness, w
     """
     on_the_way = _LossesOnTheWay(groups, tried, shares)
     net.callbacks_.append(("on_the_way", on_the_way))
-    train(
-        net, rows, None, epochs=epochs, randomness=randomness, watch=watch, interruptible=False
-    )
+    train(net, rows, None, epochs=epochs, randomness=randomness, watch=watch, interruptible=False)
     watch.finishing = False  # another training follows
     return np.array(on_the_way.losses_)
 

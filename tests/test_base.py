@@ -374,7 +374,7 @@ def test_history_has_every_term_of_the_loss():
 
 def test_history_of_no_epoch(monkeypatch):
     # what cross-validation finds where training only harms
-    monkeypatch.setattr(AutoencoderEmbedding, "_cross_validated_epochs", lambda *_: 0)
+    monkeypatch.setattr(AutoencoderEmbedding, "_cross_validate", lambda *_: (0, 1.0))
     estimator = make(max_epochs="auto").fit(X)
     assert estimator.n_epochs_ == estimator.best_epoch_ == estimator.max_epochs_ == 0
     assert list(estimator.history_) == ["epoch", "train_loss", "seconds"]
@@ -520,6 +520,32 @@ def test_going_on_with_few_rows_exceeds_no_cross_validated_number_of_epochs():
     found = estimator.max_epochs_
     assert found < 200
     assert estimator.fit(few).max_epochs_ <= found
+
+
+def test_the_share_that_was_found_is_kept_going_on_and_left_to_what_holds_rows_out(monkeypatch):
+    monkeypatch.setattr(AutoencoderEmbedding, "_cross_validate", lambda *_: (2, 0.25))
+    estimator = make(max_epochs="auto", warm_start=True).fit(X)
+    assert estimator.weight_share_ == 0.25
+    assert estimator.fit(X).weight_share_ == 0.25
+    assert estimator.partial_fit(X).weight_share_ == 1
+    assert make().fit(X).weight_share_ == 1
+    monkeypatch.setattr(AutoencoderEmbedding, "_cross_validate", lambda *_: (2, 1.0))
+    whole = make(max_epochs="auto").fit(X).module_.state_dict()
+    part = make(max_epochs="auto", warm_start=True)
+    monkeypatch.setattr(AutoencoderEmbedding, "_cross_validate", lambda *_: (2, 0.25))
+    part = part.fit(X).module_.state_dict()
+    name = "decoder.branch.2.weight"  # begins at zero
+    assert whole[name].abs().max() > 0
+    torch.testing.assert_close(part[name], whole[name] / 4)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"max_epochs": 50}])
+def test_patience_is_at_least_a_tenth_of_the_epochs_of_auto(parameters):
+    # one row a second: the loss of noise does not fall, and patience ends it
+    estimator = make(**{"max_epochs": "auto", "patience": 2, **parameters})
+    estimator.fit(np.random.default_rng(0).normal(size=(500, 6)))
+    least = 0 if parameters else round(estimator.max_epochs_ / 10)
+    assert estimator.patience_ == max(2, least)
 
 
 def test_zero_epochs_are_no_training_for_callbacks():

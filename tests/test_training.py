@@ -182,7 +182,15 @@ def make(cls):
 
 
 def train_ours(
-    module, callbacks, *, held_out=True, epochs=4, open_ended=False, restart=None, **changes
+    module,
+    callbacks,
+    *,
+    held_out=True,
+    epochs=4,
+    open_ended=False,
+    restart=None,
+    share=1.0,
+    **changes,
 ):
     settings = {
         "optimizer": None,
@@ -203,7 +211,7 @@ def train_ours(
     judged = Rows(torch.from_numpy(table(N_HELD_OUT, 1)), (N_FEATURES,), device)
     randomness = Randomness(module, device)
     randomness.foreign = False  # these modules draw nothing, so the order is all that is drawn
-    best_epoch, _ = _training.train(
+    best_epoch = _training.train(
         net,
         rows,
         judged if held_out else None,
@@ -212,6 +220,7 @@ def train_ours(
         watch=Interruption(),
         open_ended=open_ended,
         restart=restart,
+        share=share,
     )
     return net, best_epoch
 
@@ -474,7 +483,9 @@ def test_start_is_epoch_0_and_patience_ends_training():
 def test_start_is_left_for_a_sure_gain_only(monkeypatch, gains, left):
     start = np.full(10, 1e6)
     losses = iter([start, start - gains])
-    monkeypatch.setattr(_training, "_losses_of_groups", lambda net: (next(losses), [3] * 10))
+    monkeypatch.setattr(
+        _training.KeepBest, "_losses_of_groups", lambda *_: (next(losses), [3] * 10)
+    )
     module = make(Loss)
     before = {name: value.clone() for name, value in module.state_dict().items()}
     restarted = []
@@ -483,6 +494,55 @@ def test_start_is_left_for_a_sure_gain_only(monkeypatch, gains, left):
     assert restarted == ([] if left else [True])
     same = all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
     assert same != left
+
+
+def test_a_share_of_the_way_is_kept_of_floats_alone():
+    whole, part = make(Loss), make(Loss)
+    for module in (whole, part):
+        module.register_buffer("bound", torch.tensor(torch.inf))
+        module.register_buffer("number", torch.tensor(0))
+        module.after_step = lambda module=module: module.number.add_(1)
+    start = copy.deepcopy(part.state_dict())
+    train_ours(whole, [], held_out=False)
+    train_ours(part, [], held_out=False, share=0.25)
+    assert part.bound == torch.inf
+    assert part.number == whole.number > 0
+    for name, end in whole.state_dict().items():
+        if name != "bound" and end.is_floating_point():
+            between = start[name] + 0.25 * (end - start[name])
+            torch.testing.assert_close(part.state_dict()[name], between)
+
+
+def test_losses_on_the_way_are_those_of_the_weights_in_between():
+    def rows(seed, n):
+        return Rows(torch.from_numpy(table(n, seed)), (N_FEATURES,), torch.device("cpu"))
+
+    def losses_after(epochs, share):
+        module = make(Loss)
+        if epochs:
+            train_ours(module, [], held_out=False, epochs=epochs, share=share)
+        with torch.inference_mode():
+            module.eval()
+            return [module(torch.from_numpy(table(5, seed))).item() for seed in (1, 2)]
+
+    module = make(Loss)
+    net, _ = train_ours(module, [], held_out=False, epochs=0)
+    randomness = Randomness(module, torch.device("cpu"))
+    randomness.foreign = False
+    watch = Interruption()
+    losses = _training.losses_on_the_way(
+        net,
+        Rows(torch.from_numpy(table()), (N_FEATURES,), torch.device("cpu")),
+        [rows(1, 5), rows(2, 5)],
+        epochs=3,
+        tried=[1, 3],
+        shares=(0.25, 1.0),
+        randomness=randomness,
+        watch=watch,
+    )
+    expected = [[losses_after(epochs, share) for share in (0.25, 1.0)] for epochs in (0, 1, 3)]
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    assert not watch.finishing
 
 
 def test_patience_counts_from_the_best_epoch():
