@@ -75,7 +75,8 @@ class DecoderMixin:
 
     def _describe(self, rows, stream):
         x = rows.sample(4096)
-        error, n_seen = self._squared_errors(x).sum(0).tolist()
+        parts = x.split(chunk_rows(self.input_shape_))
+        error, n_seen = sum(self._squared_errors(part).sum(0) for part in parts).tolist()
         self.reconstruction_error_ = error / max(1.0, n_seen)
         vars(self).pop("explained_variance_ratio_", None)
         if not stream:
