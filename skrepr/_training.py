@@ -162,6 +162,12 @@ class Net(NeuralNet):
         )
         self.history.record(f"{prefix}_batch_count", len(sizes))
 
+    def losses_of(self, batches):
+        """Compute the loss of each batch, without training."""
+        self._set_training(False)
+        with torch.no_grad():
+            return torch.stack([self.get_loss(self.infer(batch)) for batch in batches]).tolist()
+
     def _slim_train_step(self, batch, parameters):
         self._before_step()
         for parameter in parameters:
@@ -281,7 +287,7 @@ class KeepBest(Callback):
         rows = net.run_.held_out
         size = max(1, min(net.batch_size, len(rows) // n_groups))
         batches = list(rows.batches(size))
-        return np.array(_losses_of(net, batches)), [_length(batch) for batch in batches]
+        return np.array(net.losses_of(batches)), [_length(batch) for batch in batches]
 
     def on_train_end(self, net, **kwargs):
         del self.tensors_, self.start_, self.kept_
@@ -325,13 +331,7 @@ class _LossesOnTheWay(Callback):
         self.losses_.append(row)
 
     def _losses(self, net):
-        batches = [rows.batches(len(rows)) for rows in self.groups]
-        return _losses_of(net, [batch for (batch,) in batches])
-
-
-def _losses_of(net, batches):
-    """Compute the loss of each batch, without training."""
-    return torch.stack([net.validation_step((batch, batch))["loss"] for batch in batches]).tolist()
+        return net.losses_of(batch for rows in self.groups for batch in rows.batches(len(rows)))
 
 
 def _put_between(tensors, start, end, share):
