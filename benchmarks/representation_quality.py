@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from real_tables import find_tables, load_table
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
@@ -42,6 +43,8 @@ PARTS = ("tabular", "anomaly", "timeseries", "images", "spectra", "singlecell")
 MOST_PROBE_ROWS = 10_000
 # UMAP is fitted to this many of the training rows at most.
 MOST_UMAP_ROWS = 10_000
+# UMAP leaves torch with as many threads as there are cores, whatever was asked for.
+THREADS = torch.get_num_threads()
 
 
 class Pythae:
@@ -55,7 +58,6 @@ class Pythae:
         import logging
         import tempfile
 
-        import torch
         from pythae.data.datasets import BaseDataset
         from pythae.models import AE, AEConfig
         from pythae.models.base.base_utils import ModelOutput
@@ -121,8 +123,6 @@ class Pythae:
         return self
 
     def _run(self, X):
-        import torch
-
         with torch.inference_mode():
             z = self.model_.encoder(torch.from_numpy(X)).embedding
             return z.numpy(), self.model_.decoder(z).reconstruction.numpy()
@@ -162,6 +162,7 @@ def methods(n_components, seed):
 
 def judge(method, X_train, X_test, y_train, y_test, labelled):
     """Fit one method and measure it."""
+    torch.set_num_threads(THREADS)
     start = time.perf_counter()
     method.fit(X_train[: MOST_UMAP_ROWS if type(method).__name__ == "UMAP" else None])
     row = {"seconds": time.perf_counter() - start}
