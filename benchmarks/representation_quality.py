@@ -119,7 +119,8 @@ class Pythae:
                 ),
             )
             trainer.train()
-        self.model_.eval()
+        # of the epoch that rebuilds held-out rows best, where rows are held out
+        self.model_ = getattr(trainer, "_best_model", self.model_).eval()
         return self
 
     def _run(self, X):
@@ -283,8 +284,8 @@ def compare_accuracies(accuracy, what, other):
     gain = 100 * (accuracy["skrepr"] - accuracy[other]).dropna()
     return (
         f"{what} accuracy against {other}: {gain.mean():+.2f} points (standard error "
-        f"{gain.std() / len(gain) ** 0.5:.2f}), not below on {(gain >= -0.5).mean():.0%} of "
-        f"{len(gain)} pairs"
+        f"{gain.std() / len(gain) ** 0.5:.2f}), at most half a point below on "
+        f"{(gain >= -0.5).mean():.0%} of {len(gain)} pairs"
     )
 
 

@@ -149,6 +149,7 @@ class _Autoencoder(nn.Module):
         """
         inputs = inputs.detach().requires_grad_()
         h = self._code(inputs)  # (B, K)
+        code = self._code_of_single_rows(inputs, h)
         if self.exact_contraction:
             directions = torch.eye(self.width, device=h.device)
         else:
@@ -156,9 +157,29 @@ class _Autoencoder(nn.Module):
             directions = torch.empty_like(h).bernoulli_(0.5, generator=generator)[None] * 2 - 1
         total = 0.0
         for direction in directions:
-            (slopes,) = torch.autograd.grad((h * direction).sum(), inputs, create_graph=True)
+            (slopes,) = torch.autograd.grad((code * direction).sum(), inputs, create_graph=True)
             total = total + slopes.square().sum()
         return h, total / len(h)
+
+    def _code_of_single_rows(self, inputs, h):
+        """Compute the code with each row by itself, as in `transform`.
+
+        While it trains, batch normalisation makes the code of a row depend on the others, and
+        what is summed over rows has slopes that are those of no single one.
+        """
+        norms = [
+            part
+            for part in self.encoder.modules()
+            if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.training
+        ]
+        if not norms:
+            return h
+        for norm in norms:
+            norm.eval()
+        code = self._code(inputs)
+        for norm in norms:
+            norm.train()
+        return code
 
     @torch.no_grad()
     def start(self, rows):
@@ -241,11 +262,12 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
         Whether components are scaled to unit variance.
     max_epochs : int or "auto", default="auto"
         Number of passes over the training rows, at most. "auto": 40 epochs, but 4000 to 6000
-        steps of the optimizer; below 500 rows at most 200 steps. How many of these are run,
-        and which share of the way from the start is kept, is then found by 5-fold
-        cross-validation, where `early_stopping` is "auto" too, rows may be held out and there
-        are at least 10. 0 means that training promised no gain over the start; a warm start
-        then adds none. Told in `max_epochs_` and `weight_share_`.
+        steps of the optimizer; below 500 rows about 200 steps. How many of these are run, and
+        which share of the way from the start is kept, is then found by 5-fold
+        cross-validation, where `early_stopping` is "auto" too and rows may be held out: it
+        makes the fit six times as long. 0 means that training promised no gain over the
+        start; a warm start is cross-validated too. Told in `max_epochs_` and
+        `weight_share_`.
     batch_size : int or "auto", default="auto"
         Number of rows in one step of the optimizer. "auto": 64 below 500 rows, 128 below
         50,000, then 256. Told in `batch_size_`.

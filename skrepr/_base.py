@@ -48,7 +48,8 @@ from .metrics import describe_collapse
 
 # From here on early_stopping="auto" holds rows out: with fewer, a tenth judges too noisily.
 _ROWS_FOR_EARLY_STOPPING = 500
-_FOLDS = 5  # below, they find how far to train
+# Below, folds find how far to train; with fewer rows than this nothing can.
+_FOLDS, _FEWEST_ROWS_FOR_FOLDS = 5, 3
 # Epochs of few rows are short: patience is at least this share of the epochs of "auto".
 _LEAST_PATIENCE = 0.1
 # The rows by which collapse is judged, and the fewest that can judge it.
@@ -126,13 +127,17 @@ class BaseEmbedding(
         if goes_on:
             module = self._same_module(earlier.module_)
         else:
-            seeds = self._draw_seeds()
-            module = self._new_module(seeds)
+            module = self._new_module(self._draw_seeds())
         self._resolve_schedule(len(rows), goes_on, stream)
         self._check_batches(module, len(rows))
-        starts = not goes_on and hasattr(module, "start")
-        if starts and self._cross_validates(len(rows), stream):
-            self.max_epochs_, self.weight_share_ = self._cross_validate(rows, seeds, watch)
+        can_start = hasattr(module, "start")
+        starts = can_start and not goes_on
+        optimizer_state = earlier.optimizer_.state_dict() if goes_on else None
+        self.weight_share_ = 1.0
+        if can_start and self._cross_validates(len(rows), stream):
+            self.max_epochs_, self.weight_share_ = self._cross_validate(
+                rows, module, starts, optimizer_state, watch
+            )
         learned_from, held_out = rows, None
         if self.early_stopping_:
             n_held_out = max(1, round(self.validation_fraction * len(rows)))
@@ -145,7 +150,7 @@ class BaseEmbedding(
             patience=self.patience_ if self.early_stopping_ else None,
             callbacks=self.callbacks,
             verbose=self.verbose,
-            optimizer_state=earlier.optimizer_.state_dict() if goes_on else None,
+            optimizer_state=optimizer_state,
             history=earlier.history if goes_on else (),
         )
         self.best_epoch_ = _training.train(
@@ -187,28 +192,33 @@ class BaseEmbedding(
             and not self.early_stopping_
             and self.early_stopping == self.max_epochs == "auto"
             and self.validation_fraction is not None
-            and n >= 2 * _FOLDS
+            and n >= _FEWEST_ROWS_FOR_FOLDS
         )
 
-    def _cross_validate(self, rows, seeds, watch):
-        """Find the number of epochs and the share of the way that are best on held-out rows."""
+    def _cross_validate(self, rows, module, starts, optimizer_state, watch):
+        """Find the number of epochs and the share of the way that are best on held-out rows.
+
+        Training begins where that of ``module`` will: at the start, in each fold that of its
+        own rows, or where an earlier training has ended.
+        """
         from . import _training
 
-        order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seeds[1]))
+        order = torch.randperm(len(rows), generator=copy.deepcopy(module.generator)).numpy()
         tried, losses = epochs_to_try(self.max_epochs_), []
-        for learned_from, groups in split_into_folds(order.numpy(), _FOLDS):
-            module = self._new_module(seeds)
+        for learned_from, groups in split_into_folds(order, min(_FOLDS, len(rows))):
+            in_fold = self._same_module(module)
             learned_from = rows.subset(torch.from_numpy(learned_from))
-            module.start(learned_from)
+            if starts:
+                in_fold.start(learned_from)
             losses.append(
                 _training.losses_on_the_way(
-                    self._make_net(module),
+                    self._make_net(in_fold, verbose=self.verbose, optimizer_state=optimizer_state),
                     learned_from,
                     [rows.subset(torch.from_numpy(group)) for group in groups],
                     epochs=self.max_epochs_,
                     tried=tried,
                     shares=SHARES,
-                    randomness=Randomness(module, self.device_),
+                    randomness=Randomness(in_fold, self.device_),
                     watch=watch,
                 )
             )
@@ -314,21 +324,15 @@ class BaseEmbedding(
         if not (stream and goes_on):
             batch_size = auto_batch_size(n) if self.batch_size == "auto" else self.batch_size
             self.batch_size_ = int(batch_size if stream else min(batch_size, n))
-        stays_careful = goes_on and not stream and not self.early_stopping_
         if stream:
             self.max_epochs_ = 1
         elif self.max_epochs == "auto":
-            n_epochs = auto_max_epochs(n, self.batch_size_)
-            # what few rows were found to bear is not exceeded by going on
-            self.max_epochs_ = min(n_epochs, self.max_epochs_) if stays_careful else n_epochs
+            self.max_epochs_ = auto_max_epochs(n, self.batch_size_)
         else:
             self.max_epochs_ = int(self.max_epochs)
-        planned = self.max_epochs == "auto" and not stream
-        self.patience_ = max(
-            self.patience, round(_LEAST_PATIENCE * self.max_epochs_) if planned else 0
-        )
-        if not stays_careful:
-            self.weight_share_ = 1.0
+        planned = self.early_stopping_ and self.max_epochs == "auto"
+        least = round(_LEAST_PATIENCE * self.max_epochs_) if planned else 0
+        self.patience_ = max(self.patience, least)
 
     def _check_parameters(self):
         """Check parameters against each other; constraints see them one by one."""

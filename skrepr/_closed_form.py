@@ -207,19 +207,24 @@ def linear_start(rows, units, n_components):
     _, axes, deviation = principal_axes(rows, n_components)
     scale = units.scale.cpu()
     to_code = axes * (scale / deviation)[:, None]
-    extremes = []
+    width = to_code.shape[1]
+    bounds = [
+        torch.full((n,), sign * torch.inf) for n in (width, len(to_code)) for sign in (1, -1)
+    ]
+    low, high, low_code, high_code = bounds
     for batch in blocks(rows):
         inputs = units(batch.reshape(-1, *rows.sample_shape)).flatten(1).nan_to_num()
         codes = inputs @ to_code.T.to(inputs.device)
-        extremes.append([end for part in (inputs, codes) for end in part.aminmax(dim=0)])
-    lows, highs, low_codes, high_codes = map(torch.stack, zip(*extremes, strict=True))
+        for part, least, most in ((inputs, low, high), (codes, low_code, high_code)):
+            torch.minimum(least, part.amin(0).cpu(), out=least)
+            torch.maximum(most, part.amax(0).cpu(), out=most)
     return LinearStart(
         to_code,
         axes.T * (deviation / scale),
-        lows.amin(0),
-        highs.amax(0),
-        low_codes.amin(0),
-        high_codes.amax(0),
+        low,
+        high,
+        low_code,
+        high_code,
     )
 
 

@@ -62,11 +62,13 @@ def choose_stop(losses, epochs):
     share : float
     """
     scale = max(np.abs(losses[0].mean()), 1e-30)
-    change = (losses[1:] - losses[0]) / scale  # (n_tried, n_shares, n_groups)
-    mean = change.mean(axis=-1)
-    error = change.std(axis=-1, ddof=1) / np.sqrt(change.shape[-1])
+    with np.errstate(invalid="ignore"):
+        change = (losses[1:] - losses[0]) / scale  # (n_tried, n_shares, n_groups)
+        mean = change.mean(axis=-1)
+        error = change.std(axis=-1, ddof=1) / np.sqrt(change.shape[-1])
+    mean[~np.isfinite(mean + error)] = np.inf  # what overflows for some rows is no choice
     for n_errors, n_shares in ((_SURE, len(SHARES)), (_LIKELY, 1)):
-        cautious = (mean + n_errors * error)[:, :n_shares]
+        cautious = (mean + n_errors * np.nan_to_num(error))[:, :n_shares]
         tried, share = np.unravel_index(np.argmin(cautious), cautious.shape)
         if cautious[tried, share] < 0:
             return epochs[tried], SHARES[share]

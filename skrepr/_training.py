@@ -3,7 +3,7 @@
 The loop knows no method. It asks of the module
 
 ``forward(batch)``
-    the loss of a batch, or a dict of terms whose sum is the loss;
+    the loss of a batch, or a dict of terms whose sum is the loss, the same in all batches;
 ``set_progress(fraction)``, optional
     called before each step with the share of the planned steps that is done (None in
     `partial_fit`, which has no planned end), for schedules;
@@ -285,9 +285,11 @@ class KeepBest(Callback):
     def _losses_of_groups(self, net, n_groups=10):
         """Compute the loss of each of some groups of held-out rows, and the groups' sizes."""
         rows = net.run_.held_out
-        size = max(1, min(net.batch_size, len(rows) // n_groups))
-        batches = list(rows.batches(size))
-        return np.array(net.losses_of(batches)), [_length(batch) for batch in batches]
+        losses, sizes = [], []
+        for batch in rows.batches(max(1, min(net.batch_size, len(rows) // n_groups))):
+            losses += net.losses_of([batch])
+            sizes.append(_length(batch))
+        return np.array(losses), sizes
 
     def on_train_end(self, net, **kwargs):
         del self.tensors_, self.start_, self.kept_
@@ -552,7 +554,8 @@ def train(
         interrupted = not _run_epochs(
             net, rows, epochs, may_stop_early=interruptible and not open_ended
         )
-        watch.finishing = True
+        # there is nothing to finish where an interruption leaves no result
+        watch.finishing = interruptible
         if interrupted:
             warnings.warn(
                 f"Interrupted in epoch {len(net.history) + 1}: the fit ends with the best "
@@ -597,7 +600,6 @@ def losses_on_the_way(net, rows, groups, *, epochs, tried, shares, randomness, w
     on_the_way = _LossesOnTheWay(groups, tried, shares)
     net.callbacks_.append(("on_the_way", on_the_way))
     train(net, rows, None, epochs=epochs, randomness=randomness, watch=watch, interruptible=False)
-    watch.finishing = False  # another training follows
     return np.array(on_the_way.losses_)
 
 

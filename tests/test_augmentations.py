@@ -54,7 +54,7 @@ def test_without_effect_nothing_is_drawn(cls, x):
 
 
 @pytest.mark.parametrize("cls", EVERY)
-@pytest.mark.parametrize("value", [-0.1, "a", True])
+@pytest.mark.parametrize("value", [-0.1, "a", True, float("nan"), float("inf")])
 def test_bad_parameters_are_named(cls, value, x):
     with pytest.raises(ValueError, match=cls.__name__):
         made(cls, value)(x, seeded())

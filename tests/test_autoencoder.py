@@ -1,5 +1,7 @@
 """Laws of the autoencoder."""
 
+import math
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -330,18 +332,34 @@ def test_layers_of_convolutions_learn_more_than_pca():
 # ------------------------------------------------- denoising, sparse, contractive
 
 
-def test_contraction_is_the_jacobian_by_finite_differences():
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(
+    ("make_encoder", "shape"),
+    [
+        (lambda: nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 3)), (5,)),
+        (lambda: MLP((7,), activation="tanh", normalization="batch").make_encoder((5,), 3), (5,)),
+        (lambda: ConvNet((4,), activation="tanh").make_encoder((1, 9), 3), (1, 9)),
+    ],
+    ids=["plain", "batch normalisation", "convolutions"],
+)
+def test_contraction_is_the_jacobian_by_finite_differences(make_encoder, shape, training):
     torch.manual_seed(0)
-    encoder = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 3))
-    module = _Autoencoder(encoder, nn.Linear(3, 5), 3, (5,), contraction=1.0).double()
-    x = torch.randn(9, 5, dtype=torch.float64)
+    encoder = make_encoder()
+    for parameter in encoder.parameters():
+        nn.init.normal_(parameter, std=0.5)  # branches begin at zero
+    decoder = nn.Sequential(nn.Linear(3, math.prod(shape)), nn.Unflatten(1, shape))
+    module = _Autoencoder(encoder, decoder, 3, shape, contraction=1.0).double().train()
+    x = torch.randn(9, *shape, dtype=torch.float64)
+    module(x)  # running statistics that are not those of the start
+    found = module.train(training)(x)["contraction"]
+    module.eval()
     step = 1e-5
     columns = [
         (encoder(x + step * e) - encoder(x - step * e)) / (2 * step)
-        for e in torch.eye(5, dtype=torch.float64)
+        for e in torch.eye(math.prod(shape), dtype=torch.float64).unflatten(1, shape)
     ]
     expected = torch.stack(columns).square().sum() / len(x)
-    torch.testing.assert_close(module(x)["contraction"], expected, rtol=1e-6, atol=0)
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
 
 
 def test_estimated_contraction_is_right_on_average():
@@ -376,6 +394,32 @@ def test_contraction_flattens_the_encoder(curve):
     assert slope(1.0) < slope(0.1) < slope(0.0)
 
 
+def test_sparsity_is_the_mean_over_rows_of_the_sum_of_sizes():
+    module = _Autoencoder(nn.Linear(5, 3), nn.Linear(3, 5), 3, (5,), sparsity=0.2)
+    x = torch.randn(9, 5)
+    sizes = [sum(abs(unit) for unit in row) for row in module.encode(x).tolist()]
+    assert module(x)["sparsity"].item() == pytest.approx(0.2 * sum(sizes) / 9)
+
+
+def test_without_options_the_loss_is_the_error_and_nothing_else():
+    module = _Autoencoder(nn.Linear(5, 3), nn.Linear(3, 5), 3, (5,))
+    x = torch.randn(9, 5)
+    assert torch.equal(module(x), nn.functional.mse_loss(module.decoder(module.encoder(x)), x))
+
+
+def test_held_out_rows_are_corrupted_alike_in_every_epoch():
+    module = _Autoencoder(
+        nn.Linear(5, 3), nn.Linear(3, 5), 3, (5,), corruption=[GaussianNoise(0.5)]
+    )
+    module.generator = torch.Generator().manual_seed(0)
+    x = torch.randn(9, 5)
+    assert module(x) != module(x)
+    before = module.generator.get_state()
+    module.eval()
+    assert torch.equal(module(x), module(x))
+    assert torch.equal(module.generator.get_state(), before)
+
+
 def test_code_shrinks_as_sparsity_grows(digits):
     sizes = []
     for sparsity in (0.0, 0.01, 0.1):
@@ -405,19 +449,29 @@ def test_options_at_zero_give_the_plain_autoencoder(curve, parameters):
     np.testing.assert_array_equal(plain.transform(curve), other.transform(curve))
 
 
-def test_denoising_removes_unseen_noise_better_than_pca(curve):
-    """Trained on noisy rows alone, judged against the clean signal."""
+@pytest.mark.parametrize("width", [2, 8])
+def test_denoising_removes_unseen_noise_better_than_pca(curve, width):
+    """Trained on noisy rows alone, judged against the clean signal.
+
+    At full width nothing but the corruption keeps the network from handing on its input.
+    """
     rng = np.random.default_rng(0)
     scale = curve.std(axis=0).mean()
     noisy = (curve + 0.4 * scale * rng.normal(size=curve.shape)).astype(np.float32)
     train, test = slice(0, 400), slice(400, None)
-    embedding = small(
-        2, corruption=GaussianNoise(0.3), architecture=MLP((32,)), max_epochs=100
-    ).fit(noisy[train])
-    pca = PCA(2).fit(noisy[train])
+
+    def error(corruption):
+        embedding = small(
+            width, corruption=corruption, architecture=MLP((32,)), max_epochs=100
+        ).fit(noisy[train])
+        return np.mean((embedding.reconstruct(noisy[test]) - curve[test]) ** 2)
+
+    pca = PCA(width).fit(noisy[train])
     by_pca = pca.inverse_transform(pca.transform(noisy[test]))
-    error = np.mean((embedding.reconstruct(noisy[test]) - curve[test]) ** 2)
-    assert error < 0.9 * np.mean((by_pca - curve[test]) ** 2)
+    denoising = error(GaussianNoise(0.3))
+    assert denoising < 0.9 * np.mean((by_pca - curve[test]) ** 2)
+    if width == 8:
+        assert denoising < 0.9 * error(None)
 
 
 def test_corruptions_of_a_list_compose(curve):

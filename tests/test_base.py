@@ -10,11 +10,13 @@ import torch
 from sklearn.base import BaseEstimator, clone
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import nn
 
-from skrepr import AutoencoderEmbedding, RepresentationCollapseWarning, _base
+from skrepr import AutoencoderEmbedding, RepresentationCollapseWarning, _base, _training
+from skrepr._autoencoder import _Autoencoder
 from skrepr.architectures import MLP, ConvNet
 from skrepr.augmentations import FeatureDropout, GaussianNoise
 from skrepr.metrics import describe_collapse
@@ -514,19 +516,57 @@ def test_a_list_and_a_part_of_it_are_set_in_one_call():
     assert estimator.corruption[0][1].rate == 0.5
 
 
-def test_going_on_with_few_rows_exceeds_no_cross_validated_number_of_epochs():
-    few = np.random.default_rng(0).normal(size=(60, 6))
-    estimator = make(max_epochs="auto", warm_start=True, n_components=2).fit(few)
-    found = estimator.max_epochs_
-    assert found < 200
-    assert estimator.fit(few).max_epochs_ <= found
+def test_going_on_with_few_rows_is_cross_validated_from_where_it_stands(monkeypatch):
+    digits = load_digits().data.astype(np.float32)
+    estimator = make(n_components=4, max_epochs=60, warm_start=True).fit(digits[:800])
+    fitted = {name: value.clone() for name, value in estimator.module_.state_dict().items()}
+    begins = []
+    measure = _training.losses_on_the_way
+
+    def watched(net, rows, *arguments, **settings):
+        begins.append({name: v.clone() for name, v in net.module_.state_dict().items()})
+        return measure(net, rows, *arguments, **settings)
+
+    monkeypatch.setattr(_training, "losses_on_the_way", watched)
+    before = -estimator.score(digits[1000:])
+    estimator.set_params(max_epochs="auto").fit(digits[800:860])
+    assert len(begins) == 5
+    for state in begins:
+        assert all(torch.equal(state[name], value) for name, value in fitted.items())
+    assert -estimator.score(digits[1000:]) < 1.05 * before
 
 
-def test_the_share_that_was_found_is_kept_going_on_and_left_to_what_holds_rows_out(monkeypatch):
+def test_each_fold_starts_at_the_solution_of_its_own_rows(monkeypatch):
+    sizes = []
+    start = _Autoencoder.start
+    monkeypatch.setattr(
+        _Autoencoder, "start", lambda self, rows: (sizes.append(len(rows)), start(self, rows))
+    )
+    make(max_epochs="auto").fit(X)
+    assert sizes == [120] * 5 + [150]
+
+
+def test_a_stream_leaves_no_trace_in_what_auto_plans():
+    estimator = make(max_epochs="auto", warm_start=True, validation_fraction=None)
+    planned = clone(estimator).fit(X).max_epochs_
+    assert estimator.partial_fit(X).max_epochs_ == 1 < planned
+    assert estimator.fit(X).max_epochs_ == planned
+
+
+@pytest.mark.parametrize("n", [3, 5, 9])
+def test_a_handful_of_rows_is_not_trained_to_pieces(n):
+    wine = StandardScaler().fit_transform(load_wine().data)
+    few = np.random.default_rng(0).permutation(wine)
+    estimator = AutoencoderEmbedding(2, random_state=0).fit(few[:n])
+    pca = PCA(2).fit(few[:n])
+    error = np.mean((few - pca.inverse_transform(pca.transform(few))) ** 2)
+    assert -estimator.score(few) < 1.02 * error
+
+
+def test_the_share_that_was_found_is_kept(monkeypatch):
     monkeypatch.setattr(AutoencoderEmbedding, "_cross_validate", lambda *_: (2, 0.25))
     estimator = make(max_epochs="auto", warm_start=True).fit(X)
     assert estimator.weight_share_ == 0.25
-    assert estimator.fit(X).weight_share_ == 0.25
     assert estimator.partial_fit(X).weight_share_ == 1
     assert make().fit(X).weight_share_ == 1
     monkeypatch.setattr(AutoencoderEmbedding, "_cross_validate", lambda *_: (2, 1.0))
@@ -541,7 +581,6 @@ def test_the_share_that_was_found_is_kept_going_on_and_left_to_what_holds_rows_o
 
 @pytest.mark.parametrize("parameters", [{}, {"max_epochs": 50}])
 def test_patience_is_at_least_a_tenth_of_the_epochs_of_auto(parameters):
-    # one row a second: the loss of noise does not fall, and patience ends it
     estimator = make(**{"max_epochs": "auto", "patience": 2, **parameters})
     estimator.fit(np.random.default_rng(0).normal(size=(500, 6)))
     least = 0 if parameters else round(estimator.max_epochs_ / 10)

@@ -18,9 +18,9 @@ def curves(gain, n_errors):
     return np.concatenate([start, 2 * (1 - gain - noise * np.abs(gain) * 5 / n_errors)])
 
 
-@pytest.mark.parametrize("n", [10, 23, 100, 499])
+@pytest.mark.parametrize("n", [3, 10, 23, 100, 499])
 def test_folds_hold_out_every_row_once(n):
-    folds = split_into_folds(RNG.permutation(n), 5)
+    folds = split_into_folds(RNG.permutation(n), min(n, 5))
     held_out = np.concatenate([row for _, groups in folds for row in groups])
     np.testing.assert_array_equal(np.sort(held_out), np.arange(n))
     for learned_from, groups in folds:
@@ -63,6 +63,18 @@ def test_the_unit_of_the_loss_does_not_matter():
     losses = curves(np.linspace(0.01, 0.1, 9).reshape(3, 3), 4)
     for unit in (1e-20, 1e20):
         assert choose_stop(unit * losses, EPOCHS) == choose_stop(losses, EPOCHS)
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_what_is_not_finite_for_some_rows_is_no_choice(value):
+    losses = curves(np.linspace(0.01, 0.1, 9).reshape(3, 3), 10)
+    expected = choose_stop(losses, EPOCHS)
+    losses[1, 1, 7] = value
+    assert choose_stop(losses, EPOCHS) == expected == (4, 1.0)
+    losses[3, 2, 7] = value
+    assert choose_stop(losses, EPOCHS) == (4, 0.5)
+    losses[1:, :, 3] = value
+    assert choose_stop(losses, EPOCHS) == (0, 1.0)
 
 
 def test_negative_losses_fall_as_others_do():

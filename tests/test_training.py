@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import threading
+import weakref
 from contextlib import nullcontext
 
 import numpy as np
@@ -529,20 +530,34 @@ def test_losses_on_the_way_are_those_of_the_weights_in_between():
     net, _ = train_ours(module, [], held_out=False, epochs=0)
     randomness = Randomness(module, torch.device("cpu"))
     randomness.foreign = False
-    watch = Interruption()
     losses = _training.losses_on_the_way(
         net,
         Rows(torch.from_numpy(table()), (N_FEATURES,), torch.device("cpu")),
         [rows(1, 5), rows(2, 5)],
         epochs=3,
         tried=[1, 3],
-        shares=(0.25, 1.0),
+        shares=(1.0, 0.25),
         randomness=randomness,
-        watch=watch,
+        watch=Interruption(),
     )
-    expected = [[losses_after(epochs, share) for share in (0.25, 1.0)] for epochs in (0, 1, 3)]
+    expected = [[losses_after(epochs, share) for share in (1.0, 0.25)] for epochs in (0, 1, 3)]
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
-    assert not watch.finishing
+
+
+def test_held_out_rows_are_read_batch_by_batch(monkeypatch):
+    held, most = set(), [0]
+    draw = Rows.draw
+
+    def watched(self, batch_size, generator):
+        for batch in draw(self, batch_size, generator):
+            held.add(number := object())
+            weakref.finalize(batch, held.discard, number)
+            most[0] = max(most[0], len(held))
+            yield batch
+
+    monkeypatch.setattr(Rows, "draw", watched)
+    train_ours(make(Loss), [], epochs=2, patience=3)
+    assert most[0] <= 3  # the one before may live until the next is there
 
 
 def test_patience_counts_from_the_best_epoch():
@@ -697,6 +712,22 @@ def test_patient_ctrl_c_is_not_counted_as_a_second_one(monkeypatch):
     monkeypatch.setattr(_interruption.time, "monotonic", lambda: next(clock))
     assert not Interruption.pressed_twice()
     assert not Interruption.pressed_twice()
+
+
+def test_ctrl_c_between_folds_ends_the_fit(monkeypatch):
+    end, pressed = _training.KeepBest.on_train_end, []
+
+    def press(self, net, **kwargs):
+        end(self, net, **kwargs)
+        if not pressed:
+            pressed.append(True)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(_training.KeepBest, "on_train_end", press)
+    estimator = AutoencoderEmbedding(2, architecture=SMALL, random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        estimator.fit(table(60))
+    assert not hasattr(estimator, "net_")
 
 
 class PressesWhileFinishing(AutoencoderEmbedding):

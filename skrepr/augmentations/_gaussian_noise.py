@@ -1,5 +1,6 @@
 """Gaussian noise."""
 
+import math
 import numbers
 
 import torch
@@ -47,9 +48,10 @@ class GaussianNoise(BaseEstimator):
         x : torch.Tensor of shape (n, *sample_shape)
         """
         scale = self.scale
-        if not isinstance(scale, numbers.Real) or isinstance(scale, bool) or scale < 0:
+        is_number = isinstance(scale, numbers.Real) and not isinstance(scale, bool)
+        if not (is_number and 0 <= scale < math.inf):
             raise ValueError(
-                "The 'scale' parameter of GaussianNoise must be a float >= 0. "
+                "The 'scale' parameter of GaussianNoise must be a float in the range [0, inf). "
                 f"Got {scale!r} instead."
             )
         if scale == 0:
