@@ -245,21 +245,24 @@ def summarise(rows):
     table = pd.DataFrame(rows)
     embeddings = table[table["width"] > 0]
     columns = [name for name in ("error", "knn", "probe", "seconds") if name in embeddings]
-    keys = ["set", "rows", "features", "width"]
-    mean = embeddings.groupby([*keys, "method"])[columns].mean().unstack("method")
+    pair = ["set", "features", "width"]
+    by_seed = embeddings.set_index([*pair, "seed", "method"])[columns].unstack("method")
+    mean = by_seed.groupby(pair).mean()
+    mean.insert(0, "rows", embeddings.groupby(pair)["rows"].max())
     print(mean.dropna(axis=1, how="all").round(3).to_string())
-    n_seeds = table["seed"].nunique()
-    print(f"\nover all sets and widths ({len(mean)} pairs, {n_seeds} seeds each)")
+    n_seeds = embeddings.groupby("method")["seed"].nunique()
+    seeds = ", ".join(f"{name} {number}" for name, number in n_seeds.items())
+    print(f"\nover all sets and widths ({len(mean)} pairs; seeds: {seeds})")
     for other in ("PCA", "pythae"):
-        if ("error", other) in mean:
-            print(compare_errors(mean["error"], other))
+        if ("error", other) in by_seed:
+            print(compare_errors(by_seed["error"], other, pair))
     for other in ("PCA", "pythae", "UMAP"):
         for what in ("knn", "probe"):
-            if (what, other) in mean:
-                print(compare_accuracies(mean[what], what, other))
-    seconds = mean["seconds"]
+            if (what, other) in by_seed:
+                print(compare_accuracies(by_seed[what], what, other, pair))
+    seconds = by_seed["seconds"].dropna()
     figures = [f"{name} {s.mean():.1f} / {s.max():.1f}" for name, s in seconds.items()]
-    print("seconds to fit, mean / largest: " + ", ".join(figures))
+    print(f"seconds to fit, mean / largest, of {len(seconds)} fits: " + ", ".join(figures))
     if "auroc" in table:
         detectors = table.dropna(subset="auroc").groupby("method")["auroc"]
         print(
@@ -268,20 +271,22 @@ def summarise(rows):
         )
 
 
-def compare_errors(error, other):
-    ratio = (error["skrepr"] / error[other]).dropna()
-    by_set = np.log(ratio).groupby("set").mean()
+def compare_errors(error, other, pair):
+    """Compare on the same rows: the seeds that both have."""
+    ratio = np.log(error["skrepr"] / error[other]).dropna().groupby(pair).mean()
+    by_set = ratio.groupby("set").mean()
     worst = ratio.idxmax()
     return (
-        f"reconstruction error against {other}: better on {(ratio < 0.9999).mean():.0%} of the "
+        f"reconstruction error against {other}: better on {(ratio < -1e-4).mean():.0%} of the "
         f"pairs and {(by_set < -1e-4).mean():.0%} of the sets, geometric mean of the ratio "
-        f"{np.exp(np.log(ratio).mean()):.3f}, worst {ratio.max():.3f} ({worst[0]}, width "
-        f"{worst[3]})"
+        f"{np.exp(ratio.mean()):.3f}, worst {np.exp(ratio.max()):.3f} ({worst[0]}, width "
+        f"{worst[2]})"
     )
 
 
-def compare_accuracies(accuracy, what, other):
-    gain = 100 * (accuracy["skrepr"] - accuracy[other]).dropna()
+def compare_accuracies(accuracy, what, other, pair):
+    """Compare on the same rows: the seeds that both have."""
+    gain = 100 * (accuracy["skrepr"] - accuracy[other]).dropna().groupby(pair).mean()
     return (
         f"{what} accuracy against {other}: {gain.mean():+.2f} points (standard error "
         f"{gain.std() / len(gain) ** 0.5:.2f}), at most half a point below on "
