@@ -368,6 +368,10 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
     read as float32, with seven digits: subtract large offsets, such as those of Julian
     dates, beforehand.
 
+    Layer-wise training, where each layer learns from the codes of the one before, is a
+    :class:`~sklearn.pipeline.Pipeline` of these, and its `inverse_transform` the way back; with
+    `corruption` in each, the stacked denoising autoencoder [3]_.
+
     How the defaults were chosen, and what each choice bought on real tables, is written in
     ``docs/autoencoder_defaults.md``.
 

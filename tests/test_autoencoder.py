@@ -9,6 +9,7 @@ import torch
 from scipy.linalg import subspace_angles
 from sklearn.datasets import load_digits, make_low_rank_matrix
 from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
@@ -535,3 +536,19 @@ def test_wide_sparse_counts_with_missing_values():
     expected = np.where(np.isnan(dense), np.nanmean(dense, axis=0), dense)
     filled = _rows.SparseRows(X, (1500,), torch.device("cpu")).solver_input(0).toarray()
     np.testing.assert_allclose(filled, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [{"architecture": MLP((64,))}, {"architecture": ConvNet((8, 16)), "input_shape": (1, 8, 8)}],
+    ids=["dense", "convolutional"],
+)
+def test_layers_are_trained_one_after_the_other_in_a_pipeline(first):
+    X = load_digits().data.astype(np.float32)
+    noise = GaussianNoise(0.3)
+    stack = make_pipeline(
+        small(16, max_epochs=40, corruption=noise, **first),
+        small(4, max_epochs=40, corruption=noise, architecture=MLP((32,))),
+    ).fit(X[:1000])
+    rebuilt = stack.inverse_transform(stack.transform(X[1000:]))
+    assert np.mean((rebuilt - X[1000:]) ** 2) < 0.95 * pca_error(X[:1000], X[1000:], 4)
