@@ -169,8 +169,9 @@ def judge(method, X_train, X_test, y_train, y_test, labelled):
     row = {"seconds": time.perf_counter() - start}
     Z_train, Z_test = method.transform(X_train), method.transform(X_test)
     if hasattr(method, "reconstruct"):
-        row["error"] = float(np.mean((X_test - method.reconstruct(X_test)) ** 2))
-        row["error_of_rows"] = np.mean((X_test - method.reconstruct(X_test)) ** 2, axis=1)
+        squares = (X_test - method.reconstruct(X_test)) ** 2
+        row["error"] = float(np.mean(squares))
+        row["error_of_rows"] = np.mean(squares, axis=1)
     if labelled:
         some = slice(MOST_PROBE_ROWS)
         row["knn"] = KNeighborsClassifier(5).fit(Z_train, y_train).score(Z_test, y_test)

@@ -44,7 +44,11 @@ from ._named_parts import NamedPartsMixin
 from ._randomness import Randomness, borrowed_generator, carry_generator, draws_globally
 from ._rows import chunk_rows, read_chunks, read_rows
 from ._stopping import SHARES, choose_stop, epochs_to_try, split_into_folds
-from .metrics import describe_collapse
+from .metrics._rank import (
+    FEWEST_ROWS_FOR_COLLAPSE,
+    MOST_ROWS_FOR_COLLAPSE,
+    describe_collapse,
+)
 
 # From here on early_stopping="auto" holds rows out: with fewer, a tenth judges too noisily.
 _ROWS_FOR_EARLY_STOPPING = 500
@@ -52,8 +56,6 @@ _ROWS_FOR_EARLY_STOPPING = 500
 _FOLDS, _FEWEST_ROWS_FOR_FOLDS = 5, 3
 # Epochs of few rows are short: patience is at least this share of the epochs of "auto".
 _LEAST_PATIENCE = 0.1
-# The rows by which collapse is judged, and the fewest that can judge it.
-_MOST_ROWS_FOR_COLLAPSE, _FEWEST_ROWS_FOR_COLLAPSE = 1000, 100
 
 
 class RepresentationCollapseWarning(UserWarning):
@@ -381,8 +383,8 @@ class BaseEmbedding(
             self.readout_.moments = moments
 
     def _warn_of_collapse(self, rows):
-        sample = rows.sample(_MOST_ROWS_FOR_COLLAPSE)
-        if len(sample) < _FEWEST_ROWS_FOR_COLLAPSE:
+        sample = rows.sample(MOST_ROWS_FOR_COLLAPSE)
+        if len(sample) < FEWEST_ROWS_FOR_COLLAPSE:
             return
         Z = self.readout_(self.module_.encode(sample)).cpu().numpy()
         trouble = describe_collapse(Z, sample.flatten(1).cpu().numpy())

@@ -6,6 +6,9 @@ from sklearn.utils import check_array
 
 from ._sampling import centred
 
+# The rows by which collapse is judged, and the fewest that can judge it.
+MOST_ROWS_FOR_COLLAPSE, FEWEST_ROWS_FOR_COLLAPSE = 1_000, 100
+
 
 def effective_rank(Z, *, center=True):
     r"""Count the directions that an embedding really uses.

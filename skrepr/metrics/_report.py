@@ -18,12 +18,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._neighbors import agreement_of_rows, preservation_of_rows, trust_of_rows
 from ._probe import is_classes, probe_scores
-from ._rank import describe_collapse, effective_rank
+from ._rank import (
+    FEWEST_ROWS_FOR_COLLAPSE,
+    MOST_ROWS_FOR_COLLAPSE,
+    describe_collapse,
+    effective_rank,
+)
 from ._sampling import local_generator, read_targets, row_blocks
 
 # Enough for two digits of every figure; the cost does not grow with the data.
 _MOST_ROWS, _MOST_QUERIES = 10_000, 1_000
-_MOST_ROWS_FOR_COLLAPSE, _FEWEST_ROWS_FOR_COLLAPSE = 1_000, 100
 _FEWEST_ROWS, _FEWEST_ROWS_FOR_PROBE, _FEWEST_ROWS_FOR_TRUST = 4, 20, 50
 _LABEL_FRACTIONS, _N_REPEATS, _N_NEIGHBORS = (0.01, 0.1, 1.0), 3, 5
 # Relative; a smaller difference counts as none.
@@ -199,8 +203,8 @@ def embedding_report(estimator, X, y=None, *, test_size=0.25, random_state=None)
         columns=[name, "PCA", "difference", "standard_error", "better"],
     )
     conclusions = _conclude(table, model, classes)
-    if len(Z) >= _FEWEST_ROWS_FOR_COLLAPSE:
-        few = slice(_MOST_ROWS_FOR_COLLAPSE)
+    if len(Z) >= FEWEST_ROWS_FOR_COLLAPSE:
+        few = slice(MOST_ROWS_FOR_COLLAPSE)
         trouble = describe_collapse(Z[few], complete[few])
         conclusions += [f"The representation has collapsed: {trouble}"] if trouble else []
     if len(Z) < _FEWEST_ROWS_FOR_TRUST:
