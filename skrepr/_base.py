@@ -63,15 +63,23 @@ class RepresentationCollapseWarning(UserWarning):
     """The embedding uses far fewer directions than the data have."""
 
 
+class Number(Interval):
+    """An interval of numbers; True and False are none."""
+
+    def is_satisfied_by(self, val):
+        """Whether the value is a number in the interval."""
+        return not isinstance(val, (bool, np.bool_)) and super().is_satisfied_by(val)
+
+
 SHARED_CONSTRAINTS = {
-    "n_components": [Interval(Integral, 1, None, closed="left")],
-    "max_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-    "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+    "n_components": [Number(Integral, 1, None, closed="left")],
+    "max_epochs": [Number(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+    "batch_size": [Number(Integral, 1, None, closed="left"), StrOptions({"auto"})],
     "early_stopping": ["boolean", StrOptions({"auto"})],
-    "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
-    "patience": [Interval(Integral, 1, None, closed="left")],
-    "learning_rate": [Interval(Real, 0, None, closed="neither")],
-    "weight_decay": [Interval(Real, 0, None, closed="left")],
+    "validation_fraction": [Number(Real, 0, 1, closed="neither"), None],
+    "patience": [Number(Integral, 1, None, closed="left")],
+    "learning_rate": [Number(Real, 0, None, closed="neither")],
+    "weight_decay": [Number(Real, 0, None, closed="left")],
     "optimizer": [callable, None],
     "optimizer_params": [dict, None],
     "callbacks": [list, tuple, None],
@@ -81,7 +89,7 @@ SHARED_CONSTRAINTS = {
     "missing": [StrOptions({"error", "mask"})],
     "warm_start": ["boolean"],
     "random_state": ["random_state"],
-    "verbose": [Interval(Integral, 0, None, closed="left"), "boolean"],
+    "verbose": [Number(Integral, 0, None, closed="left"), "boolean"],
 }
 _OF_TRAINING = SHARED_CONSTRAINTS.keys() - {"n_components", "input_shape", "missing"}
 ENCODER_RECIPE = HasMethods(["make_encoder"])
@@ -151,7 +159,8 @@ class BaseEmbedding(
         # what training may come back to, and be judged against
         may_return = goes_on or getattr(module, "start_is_solution", False)
         self.weight_share_ = 1.0
-        if starts and may_return and not stream and net.mean_loss(learned_from) < _NO_LOSS:
+        planned = self.max_epochs == "auto" and not stream
+        if planned and starts and may_return and net.mean_loss(learned_from) < _NO_LOSS:
             self.max_epochs_ = 0
         elif may_return and self._cross_validates(len(rows), stream):
             self.max_epochs_, self.weight_share_ = self._cross_validate(

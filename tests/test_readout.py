@@ -7,8 +7,6 @@ import scipy.sparse
 import torch
 from numpy.testing import assert_allclose
 from sklearn.decomposition import PCA
-
-from skrepr import _closed_form
 from skrepr._closed_form import (
     Moments,
     Readout,
@@ -17,6 +15,8 @@ from skrepr._closed_form import (
     largest_sign,
     principal_axes,
 )
+
+from skrepr import _closed_form
 from skrepr._rows import Rows, SparseRows
 
 CPU = torch.device("cpu")
