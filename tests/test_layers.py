@@ -22,6 +22,7 @@ GROUND = {
     "_randomness",
     "_rows",
     "_stopping",
+    "_surroundings",
     "_training",
     "_vocabulary",
     "datasets",
