@@ -8,7 +8,7 @@ for the slowest, and a neighbor that keeps its core makes it slower than all the
 
 import threading
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 
 import torch
 from threadpoolctl import ThreadpoolController
@@ -121,7 +121,9 @@ def _set_threads_here(n):
 class _OneBlasThread:
     """Keeps the BLAS of numpy and scipy on one thread, which is a setting of the process.
 
-    The first of several that run at once sets it, and the last one restores it.
+    The first of several Python threads that are inside sets it, the last one restores it.
+    Both is done by a thread that ends at once: threadpoolctl lets no other one change what a
+    living thread has set.
     """
 
     def __init__(self):
@@ -131,19 +133,29 @@ class _OneBlasThread:
     def enter(self):
         with self._lock:
             if self._n_inside == 0:
-                self._limit = _controller().limit(limits=1, user_api="blas")
+                self._limit = _in_new_thread(
+                    partial(_controller().limit, limits=1, user_api="blas")
+                )
             self._n_inside += 1
 
     def exit(self):
         with self._lock:
             self._n_inside -= 1
             if self._n_inside == 0:
-                self._limit.restore_original_limits()
+                _in_new_thread(self._limit.restore_original_limits)
 
 
 @cache
 def _controller():
     return ThreadpoolController()
+
+
+def _in_new_thread(function):
+    results = []
+    thread = threading.Thread(target=lambda: results.append(function()))
+    thread.start()
+    thread.join()
+    return results[0]
 
 
 _BLAS = _OneBlasThread()

@@ -40,11 +40,12 @@ def in_new_thread(function):
 
 @pytest.fixture
 def three_threads():
-    """A user who has set three threads, for torch and for the BLAS."""
+    """A user who has set three threads for torch and two for the BLAS."""
     before = torch.get_num_threads()
     torch.set_num_threads(3)
-    with threadpool_limits(2, user_api="blas"):
-        yield
+    limit = in_new_thread(lambda: threadpool_limits(2, user_api="blas"))
+    yield
+    in_new_thread(limit.restore_original_limits)
     torch.set_num_threads(before)
 
 
@@ -90,9 +91,7 @@ def test_threads_are_given_back_after_an_error(three_threads):
     assert set(blas_threads()) == {2}
 
 
-@pytest.mark.parametrize(
-    ("work", "allowed"), [(0, 1), (1.9e9, 1), (2e9, 2), (3e9, 3), (1e15, 3)]
-)
+@pytest.mark.parametrize(("work", "allowed"), [(0, 1), (1.9e9, 1), (2e9, 2), (3e9, 3), (1e15, 3)])
 def test_threads_follow_from_the_work_and_never_exceed_the_users(work, allowed, three_threads):
     with own_surroundings():
         assert torch.get_num_threads() == 1
@@ -178,7 +177,7 @@ def test_multiplications_are_known_of_every_network(recipe):
     if isinstance(recipe, MLP):
         assert module.multiplications == n_weights
     else:
-        assert module.multiplications > 2 * n_weights  # kernels are used in many places
+        assert module.multiplications > n_weights  # kernels are used in many places
 
 
 def policy_after(code, **variables):
