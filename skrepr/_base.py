@@ -43,6 +43,13 @@ from ._randomness import Randomness, borrowed_generator, carry_generator, draws_
 from ._readout import Moments, Readout
 from ._rows import chunk_rows, read_chunks, read_rows
 from ._stopping import choose_stop, split_into_folds
+from ._surroundings import (
+    FORWARD,
+    FORWARD_AND_BACKWARD,
+    allow_threads,
+    count_multiplications,
+    own_surroundings,
+)
 from .metrics._rank import (
     FEWEST_ROWS_FOR_COLLAPSE,
     MOST_ROWS_FOR_COLLAPSE,
@@ -110,7 +117,7 @@ class BaseEmbedding(
         """
         goes_on = hasattr(self, "net_") and (stream or self.warm_start)
         draft = self._draft(goes_on)
-        with Interruption() as watch:
+        with own_surroundings(), Interruption() as watch:
             draft._train(X, goes_on, stream, watch)
             self.__dict__ = draft.__dict__
         watch.warn_if_late()
@@ -141,6 +148,7 @@ class BaseEmbedding(
             module = self._new_module(self._draw_seeds())
         self._resolve_schedule(len(rows), goes_on, stream)
         self._check_batches(module, len(rows))
+        allow_threads(FORWARD_AND_BACKWARD * self.batch_size_ * module.multiplications)
         learned_from, held_out = self._hold_out(rows, module.generator)
         starts = hasattr(module, "start") and not goes_on
         if starts:
@@ -182,7 +190,7 @@ class BaseEmbedding(
                 module.start(rows)  # nothing was learned: then from all rows
         self.net_ = net
         self._parameters_at_fit = self._network_parameters()
-        with self._evaluation():
+        with self._evaluation(len(rows)):
             self._fit_readout(learned_from, goes_on, stream)
             self._describe(learned_from if held_out is None else held_out, stream)
             if not stream:
@@ -284,6 +292,8 @@ class BaseEmbedding(
     def _new_module(self, seeds):
         with borrowed_generator(seeds[0]):
             module = self._make_module(self.input_shape_)
+            example = torch.zeros(2, *self.input_shape_)
+            module.multiplications = count_multiplications(module.eval(), example)
         carry_generator(module, torch.Generator().manual_seed(seeds[1]))
         return module.to(self.device_)
 
@@ -493,7 +503,7 @@ class BaseEmbedding(
         n, chunks = read_chunks(self, X, self.input_shape_, missing)
         result = np.empty((n, *shape), dtype=dtype)
         start = 0
-        with self._evaluation():
+        with self._evaluation(n):
             for chunk in chunks:
                 stop = start + len(chunk)
                 value = function(chunk.to(self.device_))
@@ -502,11 +512,12 @@ class BaseEmbedding(
         return result
 
     @contextmanager
-    def _evaluation(self):
-        """Run the module without gradients and without drawing anything that is not fixed."""
+    def _evaluation(self, n):
+        """Run the module on chunks of ``n`` rows, without gradients, drawing nothing new."""
         module = self.module_.eval()
+        work = FORWARD * min(n, chunk_rows(self.input_shape_)) * module.multiplications
         fixed = borrowed_generator(0, self.device_) if draws_globally(module) else nullcontext()
-        with torch.inference_mode(), fixed:
+        with own_surroundings(work), torch.inference_mode(), fixed:
             yield
 
     def __getstate__(self):

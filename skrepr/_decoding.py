@@ -42,7 +42,7 @@ class DecoderMixin:
             )
         X = np.empty((len(Z), *self.layout_), dtype=np.float32)
         size = chunk_rows(self.input_shape_)
-        with self._evaluation():
+        with self._evaluation(len(Z)):
             for start in range(0, len(Z), size):
                 z = torch.tensor(Z[start : start + size], device=self.device_)
                 x = self.module_.decode(self.readout_.undo(z))

@@ -23,6 +23,7 @@ GROUND = {
     "_rows",
     "_start",
     "_stopping",
+    "_surroundings",
     "_training",
     "_vocabulary",
     "datasets",
