@@ -18,7 +18,7 @@ N_FOLDS = 5
 # Multiplications that cross-validation and the training after it may take, forward, in all: up
 # to 10 s on one thread. Handing a value from layer to layer costs as much as 100 of them. Where
 # fewer steps than this can be had, nothing would be learned.
-_MOST_WORK, _COST_OF_A_VALUE, _FEWEST_STEPS = 2e11, 100, 10
+_MOST_WORK, _COST_OF_A_VALUE, _FEWEST_STEPS = 1.5e11, 100, 10
 
 
 def split_into_folds(order, n_folds):
