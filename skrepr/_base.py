@@ -152,9 +152,11 @@ class BaseEmbedding(
         learned_from, held_out = self._hold_out(rows, module.generator)
         starts = hasattr(module, "start") and not goes_on
         if starts:
-            if stream:
-                self._check_first_chunk(len(rows))
             module.start(learned_from)
+        # what training may come back to, and be judged against
+        may_return = goes_on or getattr(module, "start_is_solution", False)
+        if stream and starts and may_return:
+            self._check_first_chunk(len(rows))
         optimizer_state = earlier.optimizer_.state_dict() if goes_on else None
         net = self._make_net(
             module,
@@ -164,8 +166,6 @@ class BaseEmbedding(
             optimizer_state=optimizer_state,
             history=earlier.history if goes_on else (),
         )
-        # what training may come back to, and be judged against
-        may_return = goes_on or getattr(module, "start_is_solution", False)
         self.weight_share_ = 1.0
         planned = self.max_epochs == "auto" and not stream
         if planned and starts and may_return and net.mean_loss(learned_from) < _NO_LOSS:
