@@ -44,11 +44,7 @@ from ._named_parts import NamedPartsMixin
 from ._randomness import Randomness, borrowed_generator, carry_generator, draws_globally
 from ._rows import chunk_rows, read_chunks, read_rows
 from ._stopping import SHARES, choose_stop, epochs_to_try, split_into_folds
-from .metrics._rank import (
-    FEWEST_ROWS_FOR_COLLAPSE,
-    MOST_ROWS_FOR_COLLAPSE,
-    describe_collapse,
-)
+from .metrics import describe_collapse, rows_for_collapse
 
 # From here on early_stopping="auto" holds rows out: with fewer, a tenth judges too noisily.
 _ROWS_FOR_EARLY_STOPPING = 500
@@ -383,9 +379,7 @@ class BaseEmbedding(
             self.readout_.moments = moments
 
     def _warn_of_collapse(self, rows):
-        sample = rows.sample(MOST_ROWS_FOR_COLLAPSE)
-        if len(sample) < FEWEST_ROWS_FOR_COLLAPSE:
-            return
+        sample = rows.sample(rows_for_collapse(len(rows)))
         Z = self.readout_(self.module_.encode(sample)).cpu().numpy()
         trouble = describe_collapse(Z, sample.flatten(1).cpu().numpy())
         if trouble:

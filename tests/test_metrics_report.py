@@ -18,7 +18,7 @@ from skrepr import AutoencoderEmbedding
 from skrepr.architectures import MLP
 from skrepr.datasets import make_manifold
 from skrepr.metrics import effective_rank, embedding_report, trustworthiness
-from skrepr.metrics._report import _apart
+from skrepr.metrics._conclusions import _apart
 
 DIGITS, LABELS = load_digits(return_X_y=True)
 
