@@ -113,14 +113,14 @@ def _reconstruction_in_words(table, verdict_on_mean):
     name = table.columns[0]
     ours, of_pca = table.loc[RECONSTRUCTION, [name, "PCA"]]
     if of_pca > 0:
-        mean = f"{ours / of_pca:.3g} of PCA's"
+        mean = f"{ours / of_pca:.3g} times PCA's"
     else:
         mean = "above 0, which is PCA's" if ours > 0 else "0, as PCA's"
     unsure = "" if verdict_on_mean else " (no measurable difference)"
     better, worse = 100 * table.loc[ROWS_BETTER, [name, "PCA"]]
     return (
         f"mean squared error {mean}{unsure}; {better:.3g}% of rows rebuilt better, {worse:.3g}% "
-        f"worse, the median row with {table.loc[ROW_RATIO, name]:.3g} of PCA's error"
+        f"worse, the median row with {table.loc[ROW_RATIO, name]:.3g} times PCA's error"
     )
 
 
