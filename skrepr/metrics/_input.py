@@ -35,6 +35,8 @@ def read_test_size(test_size):
 
 
 def _checked(value, name, kind, min_val, max_val, include_boundaries):
+    if isinstance(value, np.generic):
+        value = value.item()  # else the limits are cast to its type, where they may overflow
     if isinstance(value, bool):  # which Python takes for 0 or 1
         wanted = "int" if kind is Integral else "float"
         raise TypeError(f"{name} must be an instance of {wanted}, not bool.")

@@ -96,11 +96,13 @@ def describe_collapse(Z, X=None):
     components_of_pca = None if X is None else _components_of_pca(X[few], Z.shape[1])
     if components_of_pca is not None and components_of_pca.shape[1] == 0:
         return None  # the data themselves are constant
-    deviations = np.sort(Z.std(axis=0, dtype=np.float64))[::-1]
-    if deviations[0] <= 4 * np.finfo(Z.dtype).eps * np.abs(Z).max():
+    deviations = np.sort(centered(Z).std(axis=0))[::-1]
+    share = deviations[0] / max(np.abs(Z).max(), np.finfo(Z.dtype).tiny)
+    if share <= 4 * np.finfo(Z.dtype).eps:
         return (
-            f"all {Z.shape[1]} components are constant. The encoder gives the same output for "
-            "every row: try a smaller learning_rate, or another architecture."
+            f"all {Z.shape[1]} components are constant (no standard deviation is above "
+            f"{share:.1e} of the largest value). The encoder gives the same output for every "
+            "row: try a smaller learning_rate, or another architecture."
         )
     shares = deviations / deviations[0]
     if components_of_pca is None:
@@ -134,7 +136,10 @@ def _components_of_pca(X, n_components):
     missing = np.isnan(X)
     if missing.any():
         n_seen = np.maximum(1, (~missing).sum(axis=0))
-        X = np.where(missing, np.nansum(X, axis=0) / n_seen, X)
+        mean = np.nansum(X, axis=0) / n_seen
+        # rounding does not know that it lies between them, above all where they are equal
+        mean = np.clip(mean, np.fmin.reduce(X), np.fmax.reduce(X))
+        X = np.where(missing, np.nan_to_num(mean), X)
     X = centered(X)
     if not X.any():
         return np.empty((len(X), 0))

@@ -1,6 +1,5 @@
 """All figures that apply to an embedding, beside PCA's."""
 
-import math
 from html import escape
 
 import numpy as np
@@ -283,11 +282,10 @@ def _reconstruction_figures(rebuilt, target, unit, pca, Z_of_pca):
 
 
 def _median_figure(values, of_pca, better):
-    """Make a row of the table from a median, its standard error from the ranks about it."""
-    median, n = np.median(values), len(values)
-    # the number of values below the true median is binomial, of deviation sqrt(n) / 2
-    low, high = (n - 1 - np.sqrt(n)) / 2, (n - 1 + np.sqrt(n)) / 2
-    low, high = np.sort(values)[[max(0, math.floor(low)), min(n - 1, math.ceil(high))]]
+    """Make a row of the table from a median, its standard error from the quantiles about it."""
+    # the share of values below the true median has this standard error
+    of_share = 0.5 / np.sqrt(len(values))
+    low, median, high = np.quantile(values, [0.5 - of_share, 0.5, 0.5 + of_share])
     return [median, of_pca, median - of_pca, (high - low) / 2, better]
 
 
