@@ -4,11 +4,15 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from skrepr.metrics import embedding_report, trustworthiness
+from skrepr.metrics import consistency_score, embedding_report, trustworthiness
 from skrepr.metrics._input import as_array, read_integer, read_real, read_targets
 
 
@@ -77,6 +81,23 @@ def test_tensors_are_told_without_torch():
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
     assert printed == "False\n"
+
+
+def test_infinities_are_told_before_an_estimator_sees_them():
+    X = np.eye(40)[:, :3].copy()
+    X[:2, 0] = np.inf, -np.inf
+    model = make_pipeline(StandardScaler(), PCA(2))
+    for rows in (X, pd.DataFrame(X), torch.from_numpy(X)):
+        for metric in (embedding_report, consistency_score):
+            with pytest.raises(ValueError, match="Input X contains infinity"):
+                metric(model, rows)
+
+
+def test_texts_are_data_too():
+    texts = ["a b", "b", "a", "b a", "c a", "c"] * 10
+    model = make_pipeline(CountVectorizer(token_pattern=r"\w"), TruncatedSVD(2))
+    for rows in (texts, np.array(texts), pd.Series(texts)):
+        assert consistency_score(model, rows, random_state=0) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("values", [[np.inf, -np.inf], [np.inf, 0], [np.nan, 1]])

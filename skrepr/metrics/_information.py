@@ -188,9 +188,10 @@ def _density_advantages(mean, log_variance, rows, generator):
 
     def advantages(queries, part):
         squares = own[queries, None] - volume[part]
+        distances = np.empty_like(squares)
         with np.errstate(over="ignore"):  # infinitely far is a density of 0
             for m, s, p in zip(mean.T, step.T, precision.T):
-                distances = np.subtract.outer(m[rows[queries]], m[part])
+                np.subtract.outer(m[rows[queries]], m[part], out=distances)
                 distances += s[queries, None]
                 distances *= p[part]
                 squares -= np.square(distances, out=distances)

@@ -21,7 +21,7 @@ def read_integer(value, name, min_val, max_val=None):
 
     The narrow types of numpy would overflow in what is computed from them.
     """
-    return int(_checked(value, name, Integral, min_val, max_val, "both"))
+    return _checked(value, name, Integral, min_val, max_val, "both")
 
 
 def read_real(value, name, min_val, max_val=LARGEST_REAL, include_boundaries="right"):
@@ -63,13 +63,20 @@ def as_array(X):
         return X.float().numpy(force=True)
 
 
+def read_data(X):
+    """Validate what an estimator of any kind will read: of arrays, that nothing is infinite."""
+    X = as_array(X)
+    if hasattr(X, "shape"):  # a list may be of texts
+        _refuse_infinity(X, "X", allow_nan=True)
+    return X
+
+
 def read_table(X, name, *, missing=False, **rules):
     """Validate an array of rows of numbers, and flatten each of them: (n_samples, n_values).
 
     ``missing``: NaN may stand for a missing value. ``rules`` are those of ``check_array``.
     """
-    # infinities of both signs are an error with a message, not a warning of their sum
-    with np.errstate(over="ignore", invalid="ignore"):
+    with _silent_sums():
         X = check_array(
             as_array(X),
             allow_nd=True,
@@ -102,7 +109,15 @@ def read_targets(y):
     y = column_or_1d(as_array(y))
     if pd.isna(y).any():  # None and NA too, which hide among strings
         raise ValueError("Input y contains NaN.")
-    if y.dtype.kind == "f":
-        with np.errstate(over="ignore", invalid="ignore"):
-            assert_all_finite(y, input_name="y")
+    _refuse_infinity(y, "y")
     return y
+
+
+def _refuse_infinity(X, name, **rules):
+    with _silent_sums():
+        assert_all_finite(X, input_name=name, **rules)
+
+
+def _silent_sums():
+    # infinities of both signs are an error with a message, not a warning of their sum
+    return np.errstate(over="ignore", invalid="ignore")

@@ -23,7 +23,7 @@ from ._conclusions import (
     ROWS_BETTER,
     conclude,
 )
-from ._input import as_array, read_rows, read_table, read_targets, read_test_size
+from ._input import as_array, read_data, read_rows, read_table, read_targets, read_test_size
 from ._neighbors import agreement_of_rows, preservation_of_rows, trust_of_rows
 from ._probe import is_classes, probe_scores
 from ._rank import describe_collapse, effective_rank
@@ -103,7 +103,8 @@ def embedding_report(estimator, X, y=None, *, test_size=0.25, random_state=None)
     TypeError
         If the estimator has no ``transform``, or X is sparse.
     ValueError
-        If X holds anything but numbers.
+        If X holds anything but numbers, or infinite ones, or if the reconstruction is missing
+        where X is not.
 
     See Also
     --------
@@ -137,8 +138,8 @@ def embedding_report(estimator, X, y=None, *, test_size=0.25, random_state=None)
             "The 'estimator' parameter of embedding_report must be an object implementing "
             f"'transform'. Got {estimator!r} instead."
         )
-    X, y = as_array(X), as_array(y)
     _check_dense(X)
+    X, y = read_data(X), as_array(y)
     test_size = read_test_size(test_size)
     check_consistent_length(X, y)
     n = X.shape[0] if hasattr(X, "shape") else len(X)

@@ -8,7 +8,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_consistent_length
 
-from ._input import as_array, read_integer, read_rows, read_test_size
+from ._input import read_data, read_integer, read_rows, read_test_size
 from ._sampling import local_generator
 from ._scale import centered, exponent, in_unit, scaled
 
@@ -133,7 +133,7 @@ def consistency_score(
     test_size = read_test_size(test_size)
     generator = local_generator(random_state)
     train, test = train_test_split(
-        as_array(X), test_size=test_size, random_state=int(generator.randint(2**31 - 1))
+        read_data(X), test_size=test_size, random_state=int(generator.randint(2**31 - 1))
     )
     embeddings = []
     for seed in generator.randint(2**31 - 1, size=n_repeats):
