@@ -118,8 +118,9 @@ def describe_collapse(Z, X=None):
             f"{shares[dead].min():.1e} of the largest one's standard deviation){beside}. Try "
             "fewer components, or a smaller learning_rate."
         )
-    if Z.shape[1] == 1 or components_of_pca is None:
+    if components_of_pca is None:
         return None
+    # one component that is not constant has rank 1: it is never told of
     rank, rank_of_pca = effective_rank(Z), effective_rank(components_of_pca)
     if rank < _LEAST_SHARE_OF_RANK * min(Z.shape[1], rank_of_pca):
         return (

@@ -19,14 +19,14 @@ def exponent(*arrays, axis=None):
     Returns
     -------
     exponent : ndarray of int, 0-dimensional or of shape (n_columns,)
-        0 where all is well: up to the eighth power of the values is in the range of their
-        type. Then `in_unit` makes no copy.
+        0 where all is well: up to the eighth power of the largest value, and its inverse, is in
+        the range of the type. Then `in_unit` makes no copy.
     """
     largest = np.fmax.reduce(
         [np.fmax(np.fmax.reduce(A, axis=axis), -np.fmin.reduce(A, axis=axis)) for A in arrays]
     )
     found = np.frexp(np.nan_to_num(largest))[1]
-    limit = min(np.finfo(A.dtype).maxexp for A in arrays) // 8
+    limit = min(np.finfo(A.dtype).maxexp for A in arrays) // 9
     return np.where(np.abs(found) > limit, found, 0)
 
 
