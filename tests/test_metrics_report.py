@@ -175,9 +175,9 @@ class OfTwoKinds(Oracle):
         return np.where(large[:, None], (1 - self.lost) * X, X + self.error)
 
 
-def with_large_rows(share, n=4000):
+def with_large_rows(share, size=1000.0, n=4000):
     X = noise(n)
-    X[:: round(1 / share)] *= 1000
+    X[:: round(1 / share)] *= size
     return X
 
 
@@ -242,6 +242,13 @@ def test_what_float32_cannot_tell_from_nothing_is_nothing():
     assert table.loc["mean squared error"].tolist()[:4] == [0, 0, 0, 0]
     assert table.loc["rows rebuilt better"].tolist()[:4] == [0, 0, 0, 0]
     assert table.loc["median ratio of row errors"].tolist()[:4] == [1, 1, 0, 0]
+
+
+def test_what_is_nothing_is_judged_by_the_typical_row():
+    # beside the large rows float32 could not tell the others from nothing
+    X = with_large_rows(0.001, size=1e5)
+    table = embedding_report(OfTwoKinds(error=0.1, lost=0.6), X, random_state=0).table
+    assert table.loc["rows rebuilt better", "OfTwoKinds"] > 0.99
 
 
 def test_a_reconstruction_that_is_missing_is_no_good_one():
@@ -408,6 +415,8 @@ def test_bad_input():
         embedding_report(PCA(2), noise(3))
     with pytest.raises(TypeError, match=r"an object implementing 'transform'. Got Pipeline"):
         embedding_report(make_pipeline(PCA(2), make_pipeline(LinearRegression())), noise())
+    with pytest.raises(TypeError, match=r"an object implementing 'transform'. Got Pipeline"):
+        embedding_report(make_pipeline(make_pipeline(PCA(2), "passthrough")), noise())
     with pytest.raises(ValueError, match="test_size == nan, must be a number"):
         embedding_report(PCA(2), noise(), test_size=np.nan)
     infinite = noise(4)
