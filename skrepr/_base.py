@@ -50,11 +50,7 @@ from ._surroundings import (
     count_work,
     own_surroundings,
 )
-from .metrics._rank import (
-    FEWEST_ROWS_FOR_COLLAPSE,
-    MOST_ROWS_FOR_COLLAPSE,
-    describe_collapse,
-)
+from .metrics import describe_collapse, rows_for_collapse
 
 # From here on early_stopping="auto" holds rows out: with fewer, a tenth judges too noisily.
 _ROWS_FOR_EARLY_STOPPING = 500
@@ -424,9 +420,7 @@ class BaseEmbedding(
         return self.module_.encode(batch)
 
     def _warn_of_collapse(self, rows):
-        sample = rows.sample(MOST_ROWS_FOR_COLLAPSE)
-        if len(sample) < FEWEST_ROWS_FOR_COLLAPSE:
-            return
+        sample = rows.sample(rows_for_collapse(len(rows)))
         Z = self.readout_(self.module_.encode(sample)).cpu().numpy()
         trouble = describe_collapse(Z, sample.flatten(1).cpu().numpy())
         if trouble:
