@@ -1,19 +1,34 @@
 """Rows of X as samples to be looked at: which of them, and in which shape."""
 
 import numpy as np
+from pandas import isna
 from pandas.api.types import is_object_dtype
 from scipy.sparse import issparse
+
+from ._arguments import as_array, without_masked
+
+
+def fitted_steps(estimator):
+    """List the steps that an estimator consists of: through Pipelines and finished searches."""
+    estimator = getattr(estimator, "best_estimator_", estimator)
+    if not hasattr(estimator, "steps"):
+        return [estimator]
+    steps = (step for _, step in estimator.steps if step not in (None, "passthrough"))
+    return [inner for step in steps for inner in fitted_steps(step)]
 
 
 def last_step(estimator):
     """Return the estimator itself, or the last step of a Pipeline."""
-    while hasattr(estimator, "steps"):
-        estimator = estimator.steps[-1][1]
-    return estimator
+    return (fitted_steps(estimator) or [estimator])[-1]
+
+
+def count_rows(X):
+    """Count the rows of an array, a data frame, a sparse matrix or a list."""
+    return X.shape[0] if hasattr(X, "shape") else len(X)
 
 
 def take_rows(X, rows):
-    """Take rows of an array, a data frame, a sparse matrix, a tensor or a list, as such."""
+    """Take rows of an array, a data frame, a sparse matrix or a list, as such."""
     if hasattr(X, "iloc"):
         return X.iloc[rows]
     if issparse(X):
@@ -48,12 +63,13 @@ def as_samples(X, sample_shape=None):
     Returns
     -------
     samples : ndarray of shape (n_samples, *sample_shape)
-        Series of different lengths end in NaN.
+        Of bool, int or float; what is missing is NaN, as is the end of shorter series.
     """
+    X = without_masked(as_array(X))
     if issparse(X):
         X = X.toarray()
-    is_list = not hasattr(X, "shape") or (is_object_dtype(X) and X.ndim == 1)
-    X = _one_array(X) if is_list else np.asarray(X)
+    is_list = not hasattr(X, "shape") or (X.ndim == 1 and is_object_dtype(X))
+    X = _as_numbers(_one_array(X) if is_list else X)
     if sample_shape is not None:
         try:
             X = X.reshape(len(X), *sample_shape)
@@ -74,10 +90,32 @@ def as_samples(X, sample_shape=None):
     return X
 
 
+def _as_numbers(X, what="them"):
+    """Bring to an array of numbers what may be a data frame, or hold them as objects."""
+    columns = getattr(X, "columns", None)
+    given, X = X, np.asarray(X)
+    if X.dtype.kind in "buif":
+        return X
+    if columns is not None:
+        # one by one: each may write what is missing in its own way, and one may hold text
+        return np.column_stack(
+            [
+                _as_numbers(column, f"column {name!r}")
+                for name, column in zip(columns, (given[name].to_numpy() for name in columns))
+            ]
+        )
+    try:
+        if X.dtype.kind in "cmM":
+            raise TypeError(f"values are of dtype {X.dtype}")
+        return np.where(isna(X), np.nan, X).astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Samples must be numbers to be drawn. Of {what}, {error}.") from error
+
+
 def _one_array(samples):
     """Bring a list of samples to one array; series of different lengths end in NaN."""
     are_arrays = any(isinstance(one, np.ndarray) for one in samples)
-    samples = [np.asarray(one) for one in samples]
+    samples = [_as_numbers(without_masked(one)) for one in samples]
     same_shape = len({one.shape for one in samples}) == 1
     if are_arrays or not same_shape:
         samples = [one[None] if one.ndim == 1 else one for one in samples]  # one channel
