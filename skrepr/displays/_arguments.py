@@ -127,7 +127,9 @@ def without_masked(X):
         return X.data
     if X.dtype.kind in "iuf":
         return X.astype(np.result_type(X.dtype, np.float32)).filled(np.nan)
-    return X.astype(object).filled(None)
+    values = X.data.astype(object)
+    values[np.ma.getmaskarray(X)] = None
+    return values
 
 
 def _is_tensor(X):

@@ -96,11 +96,14 @@ def read_targets(y, color_by):
     y : ndarray of float64 or pandas.Series
         Values, NaN where not known; or else labels.
     """
+    if isinstance(y, str | bytes | set | dict):
+        raise TypeError(f"Expected sequence or array-like, got {type(y)}")
     y = without_masked(as_array(y))
-    if getattr(y, "ndim", 1) == 2 and y.shape[1] == 1:
+    shape = getattr(y, "shape", (len(y),))
+    if len(shape) == 2 and shape[1] == 1:
         y = y.iloc[:, 0] if hasattr(y, "iloc") else np.asarray(y)[:, 0]  # a column
-    if getattr(y, "ndim", 1) != 1:
-        raise ValueError(f"y should be a 1d array, got an array of shape {y.shape} instead.")
+    elif len(shape) != 1:
+        raise ValueError(f"y should be a 1d array, got an array of shape {shape} instead.")
     y = y if isinstance(y, pd.Series) else pd.Series(y)
     if color_by == "value" or (color_by == "auto" and _are_values(y)):
         return _as_values(y)

@@ -42,7 +42,11 @@ _CONSTRAINTS = {
     "color_by": a_string("auto", "label", "value"),
     "sample_shape": SHAPE,
     "axis_names": Constraint(
-        lambda names: len(names) == 2 and all(isinstance(name, str) for name in names),
+        lambda names: (
+            isinstance(names, tuple | list)
+            and len(names) == 2
+            and all(isinstance(name, str) for name in names)
+        ),
         "a tuple of two str",
     ),
     "n_thumbnails": an_int(0),
@@ -277,8 +281,7 @@ class EmbeddingDisplay:
         display : EmbeddingDisplay
         """
         check_arguments(cls, _CONSTRAINTS, locals())
-        Z, y, samples = without_masked(as_array(Z)), as_array(y), as_array(samples)
-        Z = check_array(Z, dtype=[np.float64, np.float32], input_name="Z")
+        Z, y, samples = _read_rows(Z, "Z"), as_array(y), as_array(samples)
         _check_rows(cls, Z, y, color_by, samples, sample_shape, n_thumbnails)
         rng = local_generator(random_state)
         rows = None
@@ -330,11 +333,7 @@ class EmbeddingDisplay:
         """
         display = type(self)
         check_arguments(display, _CONSTRAINTS, vars(self) | locals())
-        points = check_array(
-            without_masked(as_array(self.points)),
-            dtype=[np.float64, np.float32],
-            input_name="points",
-        )
+        points = _read_rows(self.points, "points")
         if points.shape[1] != 2:
             raise ValueError(
                 f"points must be an array of shape (n_samples, 2). Got shape {points.shape}: "
@@ -432,6 +431,13 @@ class EmbeddingDisplay:
                 handletextpad=0.1,
                 columnspacing=1,
             )
+
+
+def _read_rows(Z, name):
+    with np.errstate(invalid="ignore"):  # infinities of both signs are told in words
+        return check_array(
+            without_masked(as_array(Z)), dtype=[np.float64, np.float32], input_name=name
+        )
 
 
 def _check_rows(display, rows, y, color_by, samples, sample_shape, n_thumbnails):

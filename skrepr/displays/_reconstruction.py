@@ -21,6 +21,7 @@ from ._samples import (
     count_rows,
     finite_range,
     fitted_steps,
+    mean_of_channels,
     seen_shape,
     take_rows,
 )
@@ -59,10 +60,10 @@ class ReconstructionDisplay:
         What was rebuilt.
     rows : ndarray of shape (n_samples,) or None, default=None
         Their numbers in X.
-    scale : ndarray of shape (n_features,) or None, default=None
-        Standard deviation of each column of a table, and `center` their means: what
-        the bars are measured in. None: bars are drawn in the units of X.
-    center : ndarray of shape (n_features,) or None, default=None
+    scale : ndarray of shape sample_shape or None, default=None
+        Standard deviations, above 0, such as of each column of a table, and `center` the
+        means: what is drawn is measured in them. None: the units of X.
+    center : ndarray of shape sample_shape or None, default=None
         See `scale`.
     feature_names : sequence of str or None, default=None
         Names of the columns of a table.
@@ -81,8 +82,7 @@ class ReconstructionDisplay:
     artists_ : ndarray of object of shape (3, n_samples)
         What was drawn in each: an image, a list of lines, or bars.
     errors_ : ndarray of shape (n_samples,)
-        Root mean square of the residual of each sample, in the units of X (of a table: in
-        those drawn).
+        Root mean square of the residual of each sample, in the units drawn.
     colorbar_ : matplotlib Colorbar or None
         The scale of the residuals of images.
 
@@ -178,8 +178,6 @@ class ReconstructionDisplay:
         if sample_shape is None:
             sample_shape = seen_shape(estimator, X)
         chosen = drawn if rows is None else _read_rows(rows, n)
-        if not len(chosen):
-            raise ValueError("There is no sample to draw.")
         samples = as_samples(take_rows(X, drawn), sample_shape)
         center = scale = None
         if _is_table(samples, x) and size >= _FEWEST_ROWS_FOR_A_UNIT:
@@ -191,10 +189,11 @@ class ReconstructionDisplay:
         check_consistent_length(samples, rebuilt)
         shown = np.arange(len(chosen))
         if rows is None:
-            errors = _root_mean_squares(samples, rebuilt, scale)
+            unit = 1.0 if scale is None else scale
+            errors = _root_mean_squares(_residuals(samples / unit, rebuilt / unit))
             ranks = np.linspace(0, len(chosen) - 1, min(n_samples, len(chosen)))
             shown = np.argsort(errors, kind="stable")[ranks.round().astype(int)]
-        names = getattr(X, "columns", None)
+        names = getattr(X, "columns", None) if samples.ndim == 2 else None
         return cls(
             samples[shown],
             rebuilt[shown],
@@ -229,24 +228,24 @@ class ReconstructionDisplay:
                 f"{samples.shape} and {rebuilt.shape}."
             )
         n = len(samples)
-        if not n:
-            raise ValueError("There is no sample to draw.")
         _check_positions(samples, self.x)
+        center, scale = self._read_units(samples.shape[1:])
         is_image, is_table = samples.ndim == 4, _is_table(samples, self.x)
-        center, scale = self._read_units(samples) if is_table else (None, None)
         size = (1.35 * n + 1.6, 4.4) if is_image else (2.0 * n + 1.0, 5.2)
         if is_table and self.feature_names is not None:
             size = size[0], size[1] + 0.07 * max(map(len, self._short_names()))
         with axes_or_new(plt, ax, figsize=size, layout="constrained") as to_draw_on:
             self._lay_out(to_draw_on, n, 0.08 if is_image or is_table else 0.36)
-            self.errors_ = _root_mean_squares(samples, rebuilt, scale)
+            samples, rebuilt = (samples - center) / scale, (rebuilt - center) / scale
+            residuals = _residuals(samples, rebuilt)
+            self.errors_ = _root_mean_squares(residuals)
             if is_image:
-                self._draw_images(samples, rebuilt)
+                self._draw_images(samples, rebuilt, residuals)
             elif is_table:
-                self._draw_bars(samples, rebuilt, center, scale)
+                self._draw_bars(samples, rebuilt, residuals)
             else:
-                self._draw_curves(samples, rebuilt)
-            self._write(is_image, " (sd)" if scale is not None else "")
+                self._draw_curves(samples, rebuilt, residuals)
+            self._write(is_image, " (sd)" if self.scale is not None else "")
         return self
 
     def _lay_out(self, ax, n, beside):
@@ -272,32 +271,34 @@ class ReconstructionDisplay:
         for panel, error in zip(self.axes_[0], self.errors_):
             panel.set_title(f"error\n{error:.2g}", fontsize="small")
 
-    def _read_units(self, samples):
-        """Check what is given for each column of a table; return the units of its bars."""
-        k = samples.shape[1]
-        units = [
-            None
-            if values is None
-            else check_array(as_array(values), ensure_2d=False, dtype=np.float64, input_name=name)
-            for name, values in (("center", self.center), ("scale", self.scale))
-        ]
-        for name, values in (
-            ("center", units[0]),
-            ("scale", units[1]),
-            ("feature_names", self.feature_names),
+    def _read_units(self, shape):
+        """Check what is given for each value of a sample; return `center` and `scale`."""
+        units = []
+        for name, values, default in (
+            ("center", self.center, 0.0),
+            ("scale", self.scale, 1.0),
+            ("feature_names", self.feature_names, None),
         ):
-            if values is not None and np.shape(values) != (k,):
+            if values is not None and np.shape(values) != shape:
                 raise ValueError(
-                    f"{name} must be of shape ({k},), as samples have {k} columns. Got shape "
-                    f"{np.shape(values)}."
+                    f"{name} must be of shape {shape}, that of a sample. Got shape "
+                    f"{tuple(np.shape(values))}."
                 )
-        return units
+            if values is None:
+                units.append(default)
+            elif name != "feature_names":
+                options = {"ensure_2d": False, "allow_nd": True, "dtype": np.float64}
+                units.append(check_array(as_array(values), **options, input_name=name))
+        center, scale = units[:2]
+        if np.min(scale) <= 0:
+            raise ValueError("scale must be above 0, for each value of a sample.")
+        return center, scale
 
-    def _draw_images(self, samples, rebuilt):
+    def _draw_images(self, samples, rebuilt, residuals):
         # on the scale of X: a rebuilt value beyond it takes no shades from the others
         pictures = as_pictures(samples, samples), as_pictures(rebuilt, samples)
         low, high = finite_range(pictures[0])
-        residuals = (samples - rebuilt).mean(axis=1)
+        residuals = mean_of_channels(residuals)
         most = np.abs(finite_range(residuals)).max() or 1.0
         for row, images in enumerate((*pictures, residuals)):
             scale = {"cmap": "gray", "vmin": low, "vmax": high}
@@ -310,14 +311,15 @@ class ReconstructionDisplay:
         place = self.axes_[2, -1].inset_axes([1.08, 0, 0.08, 1])
         self.colorbar_ = self.figure_.colorbar(self.artists_[2, -1], cax=place)
 
-    def _draw_curves(self, samples, rebuilt):
-        samples, rebuilt = (
-            values.reshape(len(values), -1, values.shape[-1]) for values in (samples, rebuilt)
+    def _draw_curves(self, samples, rebuilt, residuals):
+        samples, rebuilt, residuals = (
+            values.reshape(len(values), -1, values.shape[-1])
+            for values in (samples, rebuilt, residuals)
         )  # (n, n_channels, length)
         x = np.arange(samples.shape[-1]) if self.x is None else as_array(self.x)
         colors, grey = scheme(self.ax_)
         marker = "." if len(x) == 1 else None
-        for row, values in enumerate((samples, rebuilt, samples - rebuilt)):
+        for row, values in enumerate((samples, rebuilt, residuals)):
             for column, channels in enumerate(values):
                 panel = self.axes_[row, column]
                 if row == 1:
@@ -333,25 +335,24 @@ class ReconstructionDisplay:
             for panel in panels[:2]:
                 panel.set_ylim(low - margin, high + margin)
             # the same span, so that what is left can be judged against what was there
-            most = np.abs(finite_range(samples[column] - rebuilt[column])).max()
+            most = np.abs(finite_range(residuals[column])).max()
             half = max(most, (high - low) / 2) + margin
             panels[2].set_ylim(-half, half)
             for panel in panels:
                 panel.locator_params(nbins=3)
 
-    def _draw_bars(self, samples, rebuilt, center, scale):
+    def _draw_bars(self, samples, rebuilt, residuals):
         k = samples.shape[1]
-        center, scale = 0.0 if center is None else center, 1.0 if scale is None else scale
-        samples, rebuilt = (samples - center) / scale, (rebuilt - center) / scale
         colors = scheme(self.ax_).colors
-        for row, values in enumerate((samples, rebuilt, samples - rebuilt)):
+        for row, values in enumerate((samples, rebuilt, residuals)):
             for column, heights in enumerate(values):
                 panel = self.axes_[row, column]
                 color = colors[1 if row == 2 else 0]
+                heights = np.where(np.isfinite(heights), heights, np.nan)
                 self.artists_[row, column] = panel.bar(np.arange(k), heights, color=color)
                 panel.axhline(0, color=colors[-1], lw=0.6)
         shown = np.concatenate([samples, rebuilt])
-        for panels, values in ((self.axes_[:2].flat, shown), (self.axes_[2], samples - rebuilt)):
+        for panels, values in ((self.axes_[:2].flat, shown), (self.axes_[2], residuals)):
             low, high, margin = _limits(values)
             for panel in panels:
                 panel.set_ylim(low - margin, high + margin)
@@ -391,12 +392,14 @@ def _check_positions(samples, x):
         return
     if samples.ndim == 4:
         raise ValueError("x is for series and spectra. Got images: leave it at None.")
-    shape = np.shape(as_array(x))
-    if shape != samples.shape[-1:]:
+    x = np.asarray(as_array(x))
+    if x.shape != samples.shape[-1:]:
         raise ValueError(
             f"x must be of shape {samples.shape[-1:]}, a position for each value of a series. "
-            f"Got shape {shape}."
+            f"Got shape {x.shape}."
         )
+    if x.dtype.kind not in "iufM" or not np.isfinite(x).all():
+        raise ValueError(f"x must be finite numbers or dates. Got {x}.")
 
 
 def _means_and_deviations(samples):
@@ -451,11 +454,12 @@ def _rebuild(estimator, X):
         ) from error
 
 
-def _root_mean_squares(samples, rebuilt, scale):
-    with np.errstate(invalid="ignore"):  # an infinite value is left over whole
-        residuals = samples.astype(float) - rebuilt
-    if scale is not None:
-        residuals = residuals / scale
+def _residuals(samples, rebuilt):
+    with np.errstate(invalid="ignore"):  # of two infinite values the difference is not known
+        return samples - rebuilt
+
+
+def _root_mean_squares(residuals):
     residuals = residuals.reshape(len(residuals), -1)
     n_seen = np.maximum(1, (~np.isnan(residuals)).sum(axis=1))
     largest = np.nan_to_num(np.nanmax(np.abs(residuals), axis=1, initial=0.0))

@@ -4,6 +4,7 @@ import numpy as np
 from pandas import isna
 from pandas.api.types import is_object_dtype
 from scipy.sparse import issparse
+from sklearn.utils import check_consistent_length
 
 from ._arguments import as_array, without_masked
 
@@ -66,10 +67,15 @@ def as_samples(X, sample_shape=None):
         Of bool, int or float; what is missing is NaN, as is the end of shorter series.
     """
     X = without_masked(as_array(X))
+    check_consistent_length(X)  # what has no rows at all
+    if not count_rows(X):
+        raise ValueError("There is no sample to draw.")
     if issparse(X):
         X = X.toarray()
-    is_list = not hasattr(X, "shape") or (X.ndim == 1 and is_object_dtype(X))
+    is_list = not hasattr(X, "shape") or (len(X.shape) == 1 and is_object_dtype(X))
     X = _as_numbers(_one_array(X) if is_list else X)
+    if 0 in X.shape:
+        raise ValueError(f"There is nothing to draw in samples of shape {X.shape[1:]}.")
     if sample_shape is not None:
         try:
             X = X.reshape(len(X), *sample_shape)
@@ -98,16 +104,17 @@ def _as_numbers(X, what="them"):
         return X
     if columns is not None:
         # one by one: each may write what is missing in its own way, and one may hold text
+        part = getattr(given, "iloc", given)
         return np.column_stack(
             [
-                _as_numbers(column, f"column {name!r}")
-                for name, column in zip(columns, (given[name].to_numpy() for name in columns))
+                _as_numbers(part[:, i].to_numpy(), f"column {name!r}")
+                for i, name in enumerate(columns)
             ]
         )
     try:
         if X.dtype.kind in "cmM":
             raise TypeError(f"values are of dtype {X.dtype}")
-        return np.where(isna(X), np.nan, X).astype(np.float64)
+        return np.where(isna(X), np.nan, X.astype(object)).astype(np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"Samples must be numbers to be drawn. Of {what}, {error}.") from error
 
@@ -147,10 +154,16 @@ def as_pictures(images, shown=None):
     """
     images = images.astype(float)
     if images.shape[1] != 3:
-        return images.mean(axis=1)  # (n, H, W)
+        return mean_of_channels(images)  # (n, H, W)
     low, high = finite_range(images if shown is None else shown)
     colors = np.clip((images - low) / (high - low or 1.0), 0, 1)
     return np.moveaxis(colors, 1, -1)  # (n, H, W, 3)
+
+
+def mean_of_channels(images):
+    """Average over channels; of two infinite values with unlike signs it is not known."""
+    with np.errstate(invalid="ignore"):
+        return images.mean(axis=1)
 
 
 def finite_range(values):
