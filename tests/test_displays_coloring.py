@@ -143,3 +143,80 @@ def test_where_no_value_is_known_all_is_grey(density_from):
     )
     assert [text.get_text() for text in display.legend_.get_texts()] == ["not known"]
     assert display.colorbar_ is None
+
+
+@pytest.mark.parametrize(
+    ("y", "keys", "texts"),
+    [
+        (["", " ", "a", "\t"], ["", "\t", " ", "a"], ["''", "'\\t'", "' '", "a"]),
+        (["", "''", "a", "a"], ["", "''", "a"], ["''", "\"''\"", "a"]),
+        (["not known", None, "a", "a"], ["a", "not known", "(not known)"], None),
+        (
+            ["not known", None, "(not known)", "b"],
+            ["(not known)", "b", "not known", "((not known))"],
+            None,
+        ),
+        (["$a$", "$\\foo$", "_a", "100%"], ["$\\foo$", "$a$", "100%", "_a"], None),
+        ([1, "1", 2.0, None], ["1", "2.0", "not known"], None),
+        (pd.Categorical([1, "1", "b", "b"], [1, "b", "1"]), ["1", "b"], None),
+        (["nan", None, "None", "nan"], ["None", "nan", "not known"], None),
+    ],
+)
+@pytest.mark.parametrize("density_from", [0, 100])
+def test_labels_of_any_text_keep_apart_and_are_seen(y, keys, texts, density_from):
+    Z = np.array([[0.0, 0.0], [1, 0], [0, 1], [1, 1]])
+    display = EmbeddingDisplay.from_embedding(Z, y, density_from=density_from)
+    display.figure_.canvas.draw()
+    assert [text.get_text() for text in display.legend_.get_texts()] == (texts or keys)
+    if density_from == 0:
+        assert display.counts_.sum() == 4
+        return
+    assert list(display.scatters_) == keys
+    assert sum(len(marks.get_offsets()) for marks in display.scatters_.values()) == 4
+    EmbeddingDisplay.from_embedding(Z, y, marker="label").figure_.canvas.draw()
+
+
+@pytest.mark.parametrize(("density_from", "n_kept"), [(0, 10), (1000, 30)])
+def test_a_label_named_like_the_rest_or_the_missing_is_neither(density_from, n_kept):
+    frequent = ["3 other labels", "not known", *(f"{i:02d}" for i in range(n_kept - 2))]
+    y = np.array(3 * frequent + ["x", "y", "z", None, None], dtype=object)
+    Z = np.random.default_rng(0).normal(size=(len(y), 2))
+    display = EmbeddingDisplay.from_embedding(Z, y, density_from=density_from)
+    names = [*sorted(frequent), "(3 other labels)", "(not known)"]
+    assert [text.get_text() for text in display.legend_.get_texts()] == names
+    if density_from:
+        n_points = [len(marks.get_offsets()) for marks in display.scatters_.values()]
+        assert dict(zip(display.scatters_, n_points, strict=True)) == dict.fromkeys(names, 3) | {
+            "(not known)": 2
+        }
+
+
+@pytest.mark.parametrize("name", ["$\\foo", "$x$", 3, ("a", "b")])
+def test_a_name_of_y_is_written_as_it_is(name):
+    Z = np.random.default_rng(0).normal(size=(40, 2))
+    labels = EmbeddingDisplay.from_embedding(Z, pd.Series(np.arange(40) % 3, name=name))
+    values = EmbeddingDisplay.from_embedding(Z, pd.Series(Z[:, 0], name=name))
+    for display in (labels, values):
+        display.figure_.canvas.draw()
+    assert labels.legend_.get_title().get_text() == str(name)
+    assert values.colorbar_.ax.get_ylabel() == str(name)
+    assert not labels.legend_.get_title().get_parse_math()
+    assert not values.colorbar_.ax.yaxis.label.get_parse_math()
+
+
+@pytest.mark.parametrize("y", [[[1], [2]] * 2, [{}] * 4])
+def test_what_is_no_label_is_told(y):
+    with pytest.raises(ValueError, match="Labels must be hashable"):
+        EmbeddingDisplay.from_embedding(np.eye(4, 2), y)
+
+
+def test_columns_of_every_library_are_read():
+    polars = pytest.importorskip("polars")
+    Z = np.arange(8.0).reshape(4, 2)
+    for y in (
+        polars.DataFrame({"kind": ["a", "b", None, "a"]}),
+        polars.Series("kind", ["a", "b", None, "a"]),
+        pd.DataFrame({"kind": ["a", "b", None, "a"]}),
+    ):
+        display = EmbeddingDisplay.from_embedding(Z, y)
+        assert list(display.scatters_) == ["a", "b", "not known"]

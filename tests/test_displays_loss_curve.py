@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from pictures import extents, overlaps
 from sklearn.decomposition import PCA
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -98,3 +99,37 @@ def test_training_without_an_epoch_says_so():
 def test_what_has_no_history_is_told(X):
     with pytest.raises(TypeError, match="PCA has no history_"):
         LossCurveDisplay.from_estimator(PCA(2).fit(X))
+
+
+def test_a_curve_of_the_best_estimator_of_a_search(X):
+    model = AutoencoderEmbedding(2, architecture=MLP((8,)), max_epochs=1, random_state=0)
+    search = GridSearchCV(make_pipeline(StandardScaler(), model), {}, cv=2).fit(X)
+    display = LossCurveDisplay.from_estimator(search)
+    assert display.best_epoch == search.best_estimator_[-1].best_epoch_
+
+
+@pytest.mark.parametrize("log", [True, False, "auto"])
+@pytest.mark.parametrize(
+    ("losses", "n_drawn"),
+    [
+        ([np.nan, np.nan, np.nan], 0),
+        ([np.inf, np.inf, np.inf], 0),
+        (["", "x", None], 0),
+        ([3.0, np.inf, np.nan], 1),
+        (["3", 2, None], 2),
+        ([1e155, 1e154, 1e10], 3),
+        ([1e300, 1e299, 1e290], 3),
+        ([3e-170, 2e-170, 1e-170], 3),
+        ([1.0, 1.0, 1.0], 3),
+        (pd.array([3, 2, None], dtype="Int64"), 2),
+    ],
+)
+def test_losses_of_every_kind_are_drawn(losses, n_drawn, log):
+    history = pd.DataFrame({"epoch": [1, 2, 3], "train_loss": losses, 7: 1.0})
+    display = LossCurveDisplay(history).plot(log=log)
+    display.figure_.draw_without_rendering()
+    drawn = [line.get_ydata() for line in display.lines_.values()]
+    assert np.isfinite(np.array(drawn, dtype=float)).sum() == n_drawn
+    assert bool(display.ax_.texts) == (n_drawn == 0)
+    if not n_drawn:
+        assert display.ax_.texts[0].get_text() == "no loss is finite"

@@ -136,3 +136,38 @@ def test_nothing_global_is_changed(embedding, X):
     ReconstructionDisplay.from_estimator(embedding, X)
     assert dict(plt.rcParams) == settings
     np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
+
+
+class Trouble(Exception):
+    """What goes wrong while a picture is drawn."""
+
+
+@pytest.mark.parametrize("error", [Trouble, KeyboardInterrupt])
+@pytest.mark.parametrize("is_own", [True, False])
+@pytest.mark.parametrize("kind", ["embedding", "loss", "reconstruction"])
+def test_after_an_error_no_figure_of_ours_is_open(kind, is_own, error, embedding, X, monkeypatch):
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr("matplotlib.axes.Axes.scatter", fail)
+    monkeypatch.setattr("matplotlib.axes.Axes.plot", fail)
+    monkeypatch.setattr("matplotlib.axes.Axes.bar", fail)
+    ax = None if is_own else plt.subplots()[1]
+    before = plt.get_fignums()
+    with pytest.raises(error):
+        {
+            "embedding": lambda: EmbeddingDisplay.from_estimator(embedding, X, ax=ax),
+            "loss": lambda: LossCurveDisplay.from_estimator(embedding, ax=ax),
+            "reconstruction": lambda: ReconstructionDisplay.from_estimator(embedding, X, ax=ax),
+        }[kind]()
+    assert plt.get_fignums() == before
+    assert len(before) == (not is_own)
+
+
+def test_axes_of_the_user_stay_empty_where_samples_turn_out_to_be_none():
+    _, ax = plt.subplots()
+    samples = [np.ones(5), *(np.ones((2, 5)) for _ in range(9))]
+    Z = np.random.default_rng(0).normal(size=(10, 2))
+    with pytest.raises(ValueError, match="with one number of channels"):
+        EmbeddingDisplay.from_embedding(Z, samples=samples, n_thumbnails=10, ax=ax)
+    assert not ax.has_data() and not ax.patches

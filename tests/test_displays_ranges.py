@@ -39,3 +39,12 @@ def test_one_point_of_few_far_out_leaves_room():
     Z[7] = 1e4, 0
     display = EmbeddingDisplay.from_embedding(Z)
     assert display.n_outside_ == 1 and display.ax_.get_xlim()[1] < 10
+
+
+def test_any_share_of_the_points_leaves_some():
+    Z = np.random.default_rng(0).normal(size=(10, 2))
+    for coverage in (1e-12, 0.1, 0.5, 1):
+        display = EmbeddingDisplay.from_embedding(Z, coverage=coverage)
+        low, high = display.ax_.get_xlim()
+        assert low < high
+    assert display.n_outside_ == 0

@@ -1,11 +1,16 @@
 """Samples above their reconstructions and what these leave out."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from pictures import extents, overlaps
 from scipy.sparse import csr_array
-from sklearn.decomposition import PCA
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.decomposition import PCA, KernelPCA
+from sklearn.exceptions import NotFittedError
+from sklearn.feature_selection import VarianceThreshold
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -247,3 +252,201 @@ def test_long_names_of_columns_leave_room(X):
     assert sides[1] > 0.95 * sides[0]
     labels = [label.get_text() for label in display.axes_[2, 0].get_xticklabels()]
     assert labels[3] == "a very long…the column 3" and len(labels[3]) == 24
+
+
+class FakeUMAP(PCA):
+    """Has its way back from UMAP's module, as UMAP itself and what is derived from it."""
+
+    def inverse_transform(self, Z):
+        raise AssertionError("the endless way back was taken")
+
+    inverse_transform.__module__ = "umap.umap_"
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda model: model,
+        lambda model: make_pipeline(StandardScaler(), model),
+        lambda model: make_pipeline(StandardScaler(), make_pipeline("passthrough", model)),
+        lambda model: make_pipeline(make_pipeline(model, None), StandardScaler()),
+        lambda model: GridSearchCV(make_pipeline(model), {}, cv=2),
+    ],
+)
+def test_the_way_back_of_umap_is_not_taken(wrap, X):
+    model = wrap(FakeUMAP(3)).fit(X)
+    with pytest.raises(TypeError, match="way back of FakeUMAP solves a problem for each row"):
+        ReconstructionDisplay.from_estimator(model, X)
+    # a network has learned it, as that of ParametricUMAP
+    FakeUMAP.reconstruct = lambda self, X: X
+    try:
+        assert ReconstructionDisplay.from_estimator(FakeUMAP(3).fit(X), X).errors_.max() == 0
+    finally:
+        del FakeUMAP.reconstruct
+
+
+def test_a_step_that_cannot_rebuild_is_named(X):
+    model = make_pipeline(VarianceThreshold(), make_pipeline(SelectWithoutWayBack(), PCA(2)))
+    with pytest.raises(TypeError, match="SelectWithoutWayBack has no inverse_transform"):
+        ReconstructionDisplay.from_estimator(model.fit(X), X)
+
+
+class SelectWithoutWayBack(TransformerMixin, BaseEstimator):
+    def fit(self, X, y=None):
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def transform(self, X):
+        return X[:, :5]
+
+
+class NoWayBackYet(PCA):
+    def inverse_transform(self, Z):
+        raise NotImplementedError("not for this solver")
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (KernelPCA(3), "KernelPCA does not work with its parameters.*fit_inverse_transform"),
+        (make_pipeline(StandardScaler(), KernelPCA(3)), "Pipeline .*fit_inverse_transform"),
+        (NoWayBackYet(3), "NoWayBackYet .*not for this solver"),
+    ],
+)
+def test_a_way_back_that_these_parameters_lack_is_told(model, message, X):
+    with pytest.raises(TypeError, match=message):
+        ReconstructionDisplay.from_estimator(model.fit(X), X)
+
+
+def test_what_is_not_fitted_is_told_as_such(X):
+    with pytest.raises(NotFittedError, match="This PCA instance is not fitted yet"):
+        ReconstructionDisplay.from_estimator(PCA(3), X)
+
+
+def test_a_table_with_positions_is_drawn_as_curves(X):
+    x = pd.date_range("2020-01-01", periods=12).to_numpy()
+    display = ReconstructionDisplay.from_estimator(PCA(3).fit(X), X, n_samples=2, x=x)
+    display.figure_.canvas.draw()
+    (line,) = display.artists_[0, 0]
+    np.testing.assert_array_equal(line.get_xdata(), x)
+    np.testing.assert_allclose(line.get_ydata(), X[display.rows[0]])
+
+
+@pytest.mark.parametrize("shape", [(12,), (50,), (2, 6), (1, 3, 4)])
+def test_center_and_scale_are_the_units_of_what_is_drawn(shape):
+    samples = np.random.default_rng(0).normal(size=(3, *shape))
+    center, scale = np.full(shape, 5.0), np.full(shape, 2.0)
+    expected = ReconstructionDisplay((samples - 5) / 2, samples / 2 - 2.5).plot()
+    display = ReconstructionDisplay(samples, samples, center=center, scale=scale).plot()
+    assert [panel.get_ylim() for panel in display.axes_[0]] == [
+        panel.get_ylim() for panel in expected.axes_[0]
+    ]
+    np.testing.assert_allclose(display.errors_, 0)
+    half = ReconstructionDisplay(samples, samples - 1, scale=scale).plot()
+    np.testing.assert_allclose(half.errors_, 0.5)
+    assert half.axes_[0, 0].get_ylabel() == "X (sd)"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exception", "message"),
+    [
+        ({"rows": [60]}, ValueError, "rows must be below 60"),
+        ({"rows": [-61]}, ValueError, "rows must be below 60"),
+        ({"rows": [0.5]}, ValueError, "rows must be numbers of rows"),
+        ({"rows": 3}, ValueError, "rows must be numbers of rows"),
+        ({"rows": [True, False]}, ValueError, "or a mask of all 60 rows"),
+        ({"rows": [float("nan")]}, ValueError, "rows must be numbers of rows"),
+        ({"x": np.arange(11)}, ValueError, r"x must be of shape \(12,\)"),
+        ({"x": np.r_[np.arange(11), np.nan]}, ValueError, "x must be finite"),
+        ({"x": ["u"] * 12}, ValueError, "x must be finite numbers or dates"),
+        ({"x": np.arange(4), "sample_shape": (1, 3, 4)}, ValueError, "x is for series"),
+        ({"sample_shape": (5,)}, ValueError, "does not fit rows of shape"),
+    ],
+)
+def test_what_cannot_be_drawn_is_told_before_anything_is_rebuilt(arguments, exception, message, X):
+    class NeverCalled:
+        def reconstruct(self, X):
+            raise AssertionError("rebuilt before the arguments were checked")
+
+    with pytest.raises(exception, match=message):
+        ReconstructionDisplay.from_estimator(NeverCalled(), X, **arguments)
+    assert not plt.get_fignums()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"reconstructions": np.ones((3, 11))}, "must have one shape"),
+        ({"reconstructions": np.ones((2, 12))}, "must have one shape"),
+        ({"scale": np.ones(3)}, r"scale must be of shape \(12,\)"),
+        ({"center": np.ones(3)}, r"center must be of shape \(12,\)"),
+        ({"scale": np.zeros(12)}, "scale must be above 0"),
+        ({"scale": np.full(12, np.nan)}, "Input scale contains NaN"),
+        ({"center": np.full(12, np.inf)}, "Input center contains infinity"),
+        ({"feature_names": ["a"]}, r"feature_names must be of shape \(12,\)"),
+        ({"x": np.arange(3)}, r"x must be of shape \(12,\)"),
+    ],
+)
+def test_what_is_given_must_fit_the_samples(arguments, message, X):
+    given = {"samples": X[:3], "reconstructions": X[:3]} | arguments
+    with pytest.raises(ValueError, match=message):
+        ReconstructionDisplay(**given).plot()
+    assert not plt.get_fignums()
+
+
+class Halving:
+    def reconstruct(self, X):
+        return np.asarray(X) / 2
+
+
+@pytest.mark.parametrize("exponent", [-560, 515])
+@pytest.mark.parametrize("sample_shape", [(12,), (2, 6), (1, 3, 4), (3, 2, 2)])
+def test_errors_and_units_hold_beyond_the_squares_of_floats(exponent, sample_shape, X):
+    expected, display = (
+        ReconstructionDisplay.from_estimator(
+            Halving(), values, sample_shape=sample_shape, n_samples=2
+        )
+        for values in (X, np.ldexp(X, exponent))
+    )
+    display.figure_.canvas.draw()
+    np.testing.assert_array_equal(display.rows, expected.rows)
+    shift = 0 if sample_shape == (12,) else exponent  # bars are in standard deviations
+    np.testing.assert_allclose(display.errors_, np.ldexp(expected.errors_, shift))
+
+
+@pytest.mark.parametrize("sample_shape", [(12,), (2, 6), (1, 3, 4), (3, 2, 2)])
+@pytest.mark.parametrize("odd", ["one row", "constant", "missing", "column missing", "infinite"])
+def test_odd_samples_are_drawn(odd, sample_shape, X):
+    X = {
+        "one row": lambda: X[:1],
+        "constant": lambda: np.ones((20, 12)),
+        "missing": lambda: np.full((20, 12), np.nan),
+        "column missing": lambda: np.where(np.arange(12) == 3, np.nan, X),
+        "infinite": lambda: np.where(X > 9, np.inf, np.where(X < -9, -np.inf, X)),
+    }[odd]()
+    display = ReconstructionDisplay.from_estimator(
+        Halving(), X, sample_shape=sample_shape, n_samples=2
+    )
+    display.figure_.canvas.draw()
+    assert (np.isfinite(display.errors_) | (odd == "infinite")).all()
+    if odd == "column missing" and sample_shape == (12,):
+        rebuilt = heights(display.artists_[1, 0])
+        assert np.isfinite(np.delete(rebuilt, 3)).all()
+
+
+def test_a_rebuilt_value_of_a_column_without_values_is_drawn(X):
+    class Filling:
+        def reconstruct(self, X):
+            return np.where(np.isnan(X), 0.5, X)
+
+    X = np.where(np.arange(12) == 3, np.nan, X)
+    display = ReconstructionDisplay.from_estimator(Filling(), X)
+    assert heights(display.artists_[1, 0])[3] == 0.5
+
+
+def test_names_of_columns_are_written_as_they_are(X):
+    frame = pd.DataFrame(X, columns=[f"$\\foo{i}$" for i in range(12)])
+    display = ReconstructionDisplay.from_estimator(PCA(3).fit(frame), frame, n_samples=2)
+    display.figure_.canvas.draw()
+    labels = [label.get_text() for label in display.axes_[2, 0].get_xticklabels()]
+    assert labels == list(frame.columns)

@@ -110,3 +110,27 @@ def test_constant_embeddings_are_drawn(width, reduction):
         np.zeros((10, width)), samples=np.ones((10, 5)), n_thumbnails=3, reduction=reduction
     )
     assert np.isfinite(display.ax_.get_xlim()).all()
+
+
+@pytest.mark.parametrize("reduction", ["pca", "tsne"])
+@pytest.mark.parametrize("exponent", [-560, -100, 130, 515])
+def test_the_map_does_not_depend_on_the_unit(reduction, exponent):
+    Z = np.random.default_rng(0).normal(size=(40, 4))
+    expected, display = (
+        EmbeddingDisplay.from_embedding(
+            values, reduction=reduction, samples=Z, n_thumbnails=3, density_from=density_from
+        )
+        for values, density_from in ((Z, 100), (np.ldexp(Z, exponent), 0))
+    )
+    display.figure_.canvas.draw()
+    exponent = 0 if reduction == "tsne" else exponent
+    np.testing.assert_array_equal(display.points, np.ldexp(expected.points, exponent))
+    np.testing.assert_array_equal(display.thumbnail_rows_, expected.thumbnail_rows_)
+    assert display.counts_.sum() == 40 - display.n_outside_ > 30
+
+
+def test_infinite_embeddings_are_told():
+    Z = np.random.default_rng(0).normal(size=(40, 4))
+    Z[3, :2] = np.inf, -np.inf
+    with pytest.raises(ValueError, match="Input Z contains infinity"):
+        EmbeddingDisplay.from_embedding(Z)

@@ -312,11 +312,13 @@ class ReconstructionDisplay:
         self.colorbar_ = self.figure_.colorbar(self.artists_[2, -1], cax=place)
 
     def _draw_curves(self, samples, rebuilt, residuals):
+        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
         samples, rebuilt, residuals = (
             values.reshape(len(values), -1, values.shape[-1])
             for values in (samples, rebuilt, residuals)
         )  # (n, n_channels, length)
-        x = np.arange(samples.shape[-1]) if self.x is None else as_array(self.x)
+        x = np.arange(samples.shape[-1]) if self.x is None else np.asarray(as_array(self.x))
         colors, grey = scheme(self.ax_)
         marker = "." if len(x) == 1 else None
         for row, values in enumerate((samples, rebuilt, residuals)):
@@ -339,7 +341,13 @@ class ReconstructionDisplay:
             half = max(most, (high - low) / 2) + margin
             panels[2].set_ylim(-half, half)
             for panel in panels:
-                panel.locator_params(nbins=3)
+                panel.locator_params(axis="y", nbins=3)
+                if np.issubdtype(x.dtype, np.datetime64):
+                    locator = AutoDateLocator(minticks=2, maxticks=3)
+                    panel.xaxis.set_major_locator(locator)
+                    panel.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+                else:
+                    panel.locator_params(axis="x", nbins=3)
 
     def _draw_bars(self, samples, rebuilt, residuals):
         k = samples.shape[1]
