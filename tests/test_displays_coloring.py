@@ -166,14 +166,14 @@ def test_where_no_value_is_known_all_is_grey(density_from):
 def test_labels_of_any_text_keep_apart_and_are_seen(y, keys, texts, density_from):
     Z = np.array([[0.0, 0.0], [1, 0], [0, 1], [1, 1]])
     display = EmbeddingDisplay.from_embedding(Z, y, density_from=density_from)
-    display.figure_.canvas.draw()
+    display.figure_.draw_without_rendering()
     assert [text.get_text() for text in display.legend_.get_texts()] == (texts or keys)
     if density_from == 0:
         assert display.counts_.sum() == 4
         return
     assert list(display.scatters_) == keys
     assert sum(len(marks.get_offsets()) for marks in display.scatters_.values()) == 4
-    EmbeddingDisplay.from_embedding(Z, y, marker="label").figure_.canvas.draw()
+    EmbeddingDisplay.from_embedding(Z, y, marker="label")
 
 
 @pytest.mark.parametrize(("density_from", "n_kept"), [(0, 10), (1000, 30)])
@@ -197,7 +197,7 @@ def test_a_name_of_y_is_written_as_it_is(name):
     labels = EmbeddingDisplay.from_embedding(Z, pd.Series(np.arange(40) % 3, name=name))
     values = EmbeddingDisplay.from_embedding(Z, pd.Series(Z[:, 0], name=name))
     for display in (labels, values):
-        display.figure_.canvas.draw()
+        display.figure_.draw_without_rendering()
     assert labels.legend_.get_title().get_text() == str(name)
     assert values.colorbar_.ax.get_ylabel() == str(name)
     assert not labels.legend_.get_title().get_parse_math()

@@ -277,12 +277,15 @@ def test_the_way_back_of_umap_is_not_taken(wrap, X):
     model = wrap(FakeUMAP(3)).fit(X)
     with pytest.raises(TypeError, match="way back of FakeUMAP solves a problem for each row"):
         ReconstructionDisplay.from_estimator(model, X)
-    # a network has learned it, as that of ParametricUMAP
-    FakeUMAP.reconstruct = lambda self, X: X
-    try:
-        assert ReconstructionDisplay.from_estimator(FakeUMAP(3).fit(X), X).errors_.max() == 0
-    finally:
-        del FakeUMAP.reconstruct
+
+
+def test_a_way_back_that_ends_is_taken_in_its_place(X):
+    class Learned(FakeUMAP):
+        def inverse_transform(self, Z):
+            return PCA.inverse_transform(self, Z)
+
+    model = Learned(12).fit(X)
+    assert ReconstructionDisplay.from_estimator(model, X, rows=[0]).errors_.max() < 1e-9
 
 
 def test_a_step_that_cannot_rebuild_is_named(X):
@@ -325,8 +328,8 @@ def test_what_is_not_fitted_is_told_as_such(X):
 
 def test_a_table_with_positions_is_drawn_as_curves(X):
     x = pd.date_range("2020-01-01", periods=12).to_numpy()
-    display = ReconstructionDisplay.from_estimator(PCA(3).fit(X), X, n_samples=2, x=x)
-    display.figure_.canvas.draw()
+    display = ReconstructionDisplay.from_estimator(PCA(3).fit(X), X, n_samples=1, x=x)
+    display.figure_.draw_without_rendering()
     (line,) = display.artists_[0, 0]
     np.testing.assert_array_equal(line.get_xdata(), x)
     np.testing.assert_allclose(line.get_ydata(), X[display.rows[0]])
@@ -334,7 +337,7 @@ def test_a_table_with_positions_is_drawn_as_curves(X):
 
 @pytest.mark.parametrize("shape", [(12,), (50,), (2, 6), (1, 3, 4)])
 def test_center_and_scale_are_the_units_of_what_is_drawn(shape):
-    samples = np.random.default_rng(0).normal(size=(3, *shape))
+    samples = np.random.default_rng(0).normal(size=(1, *shape))
     center, scale = np.full(shape, 5.0), np.full(shape, 2.0)
     expected = ReconstructionDisplay((samples - 5) / 2, samples / 2 - 2.5).plot()
     display = ReconstructionDisplay(samples, samples, center=center, scale=scale).plot()
@@ -399,8 +402,10 @@ class Halving:
         return np.asarray(X) / 2
 
 
-@pytest.mark.parametrize("exponent", [-560, 515])
-@pytest.mark.parametrize("sample_shape", [(12,), (2, 6), (1, 3, 4), (3, 2, 2)])
+@pytest.mark.parametrize(
+    ("sample_shape", "exponent"),
+    [((12,), -560), ((12,), 515), ((2, 6), 515), ((1, 3, 4), -560), ((3, 2, 2), 515)],
+)
 def test_errors_and_units_hold_beyond_the_squares_of_floats(exponent, sample_shape, X):
     expected, display = (
         ReconstructionDisplay.from_estimator(
@@ -408,7 +413,8 @@ def test_errors_and_units_hold_beyond_the_squares_of_floats(exponent, sample_sha
         )
         for values in (X, np.ldexp(X, exponent))
     )
-    display.figure_.canvas.draw()
+    if sample_shape == (2, 6):
+        display.figure_.draw_without_rendering()
     np.testing.assert_array_equal(display.rows, expected.rows)
     shift = 0 if sample_shape == (12,) else exponent  # bars are in standard deviations
     np.testing.assert_allclose(display.errors_, np.ldexp(expected.errors_, shift))
@@ -422,12 +428,14 @@ def test_odd_samples_are_drawn(odd, sample_shape, X):
         "constant": lambda: np.ones((20, 12)),
         "missing": lambda: np.full((20, 12), np.nan),
         "column missing": lambda: np.where(np.arange(12) == 3, np.nan, X),
-        "infinite": lambda: np.where(X > 9, np.inf, np.where(X < -9, -np.inf, X)),
+        "infinite": lambda: np.where(X > 9, np.inf, np.where(X < -9, -np.inf, X))[4:],
     }[odd]()
+    assert odd != "infinite" or {np.inf, -np.inf} <= set(X[0])
     display = ReconstructionDisplay.from_estimator(
-        Halving(), X, sample_shape=sample_shape, n_samples=2
+        Halving(), X, sample_shape=sample_shape, rows=[0]
     )
-    display.figure_.canvas.draw()
+    if odd == "infinite":
+        display.figure_.canvas.draw()
     assert (np.isfinite(display.errors_) | (odd == "infinite")).all()
     if odd == "column missing" and sample_shape == (12,):
         rebuilt = heights(display.artists_[1, 0])
@@ -440,13 +448,13 @@ def test_a_rebuilt_value_of_a_column_without_values_is_drawn(X):
             return np.where(np.isnan(X), 0.5, X)
 
     X = np.where(np.arange(12) == 3, np.nan, X)
-    display = ReconstructionDisplay.from_estimator(Filling(), X)
+    display = ReconstructionDisplay.from_estimator(Filling(), X, rows=[0])
     assert heights(display.artists_[1, 0])[3] == 0.5
 
 
 def test_names_of_columns_are_written_as_they_are(X):
     frame = pd.DataFrame(X, columns=[f"$\\foo{i}$" for i in range(12)])
-    display = ReconstructionDisplay.from_estimator(PCA(3).fit(frame), frame, n_samples=2)
-    display.figure_.canvas.draw()
+    display = ReconstructionDisplay.from_estimator(PCA(3).fit(frame), frame, n_samples=1)
+    display.figure_.draw_without_rendering()
     labels = [label.get_text() for label in display.axes_[2, 0].get_xticklabels()]
     assert labels == list(frame.columns)

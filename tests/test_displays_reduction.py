@@ -112,8 +112,9 @@ def test_constant_embeddings_are_drawn(width, reduction):
     assert np.isfinite(display.ax_.get_xlim()).all()
 
 
-@pytest.mark.parametrize("reduction", ["pca", "tsne"])
-@pytest.mark.parametrize("exponent", [-560, -100, 130, 515])
+@pytest.mark.parametrize(
+    ("reduction", "exponent"), [("pca", -560), ("pca", 515), ("tsne", -100), ("tsne", 515)]
+)
 def test_the_map_does_not_depend_on_the_unit(reduction, exponent):
     Z = np.random.default_rng(0).normal(size=(40, 4))
     expected, display = (
@@ -122,7 +123,7 @@ def test_the_map_does_not_depend_on_the_unit(reduction, exponent):
         )
         for values, density_from in ((Z, 100), (np.ldexp(Z, exponent), 0))
     )
-    display.figure_.canvas.draw()
+    display.figure_.draw_without_rendering()
     exponent = 0 if reduction == "tsne" else exponent
     np.testing.assert_array_equal(display.points, np.ldexp(expected.points, exponent))
     np.testing.assert_array_equal(display.thumbnail_rows_, expected.thumbnail_rows_)
