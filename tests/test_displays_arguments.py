@@ -255,9 +255,10 @@ def test_tensors_stay_tensors_for_an_estimator_that_was_told_to_take_them(X):
 
 
 def test_masked_values_are_missing(X):
-    masked = np.ma.array(X, mask=np.abs(X) > 8)
+    masked = np.ma.array(X, mask=np.abs(X) > 5)
     display = ReconstructionDisplay(masked[:1], X[:1]).plot()
     heights = [bar.get_height() for bar in display.artists_[0, 0]]
+    assert masked[0].mask.any()
     np.testing.assert_array_equal(heights, masked[0].filled(np.nan))
     with pytest.raises(ValueError, match="Input Z contains NaN"):
         EmbeddingDisplay.from_embedding(masked)
