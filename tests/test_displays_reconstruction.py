@@ -6,11 +6,7 @@ import pandas as pd
 import pytest
 from pictures import extents, overlaps
 from scipy.sparse import csr_array
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.decomposition import PCA, KernelPCA
-from sklearn.exceptions import NotFittedError
-from sklearn.feature_selection import VarianceThreshold
-from sklearn.model_selection import GridSearchCV
+from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -152,15 +148,6 @@ def test_sparse_rows_and_pipelines(X):
     np.testing.assert_allclose(display.reconstructions, display.samples, atol=1e-9)
 
 
-def test_what_cannot_rebuild_is_told(X):
-    class Encoder:
-        def transform(self, X):
-            return X[:, :2]
-
-    with pytest.raises(TypeError, match="Encoder has no inverse_transform"):
-        ReconstructionDisplay.from_estimator(Encoder(), X)
-
-
 def test_few_rows_have_no_standard_deviation(X):
     display = ReconstructionDisplay.from_estimator(PCA(3).fit(X), X[:9], rows=[2])
     assert display.scale is None
@@ -252,78 +239,6 @@ def test_long_names_of_columns_leave_room(X):
     assert sides[1] > 0.95 * sides[0]
     labels = [label.get_text() for label in display.axes_[2, 0].get_xticklabels()]
     assert labels[3] == "a very long…the column 3" and len(labels[3]) == 24
-
-
-class FakeUMAP(PCA):
-    """Has its way back from UMAP's module, as UMAP itself and what is derived from it."""
-
-    def inverse_transform(self, Z):
-        raise AssertionError("the endless way back was taken")
-
-    inverse_transform.__module__ = "umap.umap_"
-
-
-@pytest.mark.parametrize(
-    "wrap",
-    [
-        lambda model: model,
-        lambda model: make_pipeline(StandardScaler(), model),
-        lambda model: make_pipeline(StandardScaler(), make_pipeline("passthrough", model)),
-        lambda model: make_pipeline(make_pipeline(model, None), StandardScaler()),
-        lambda model: GridSearchCV(make_pipeline(model), {}, cv=2),
-    ],
-)
-def test_the_way_back_of_umap_is_not_taken(wrap, X):
-    model = wrap(FakeUMAP(3)).fit(X)
-    with pytest.raises(TypeError, match="way back of FakeUMAP solves a problem for each row"):
-        ReconstructionDisplay.from_estimator(model, X)
-
-
-def test_a_way_back_that_ends_is_taken_in_its_place(X):
-    class Learned(FakeUMAP):
-        def inverse_transform(self, Z):
-            return PCA.inverse_transform(self, Z)
-
-    model = Learned(12).fit(X)
-    assert ReconstructionDisplay.from_estimator(model, X, rows=[0]).errors_.max() < 1e-9
-
-
-def test_a_step_that_cannot_rebuild_is_named(X):
-    model = make_pipeline(VarianceThreshold(), make_pipeline(SelectWithoutWayBack(), PCA(2)))
-    with pytest.raises(TypeError, match="SelectWithoutWayBack has no inverse_transform"):
-        ReconstructionDisplay.from_estimator(model.fit(X), X)
-
-
-class SelectWithoutWayBack(TransformerMixin, BaseEstimator):
-    def fit(self, X, y=None):
-        self.n_features_in_ = X.shape[1]
-        return self
-
-    def transform(self, X):
-        return X[:, :5]
-
-
-class NoWayBackYet(PCA):
-    def inverse_transform(self, Z):
-        raise NotImplementedError("not for this solver")
-
-
-@pytest.mark.parametrize(
-    ("model", "message"),
-    [
-        (KernelPCA(3), "KernelPCA does not work with its parameters.*fit_inverse_transform"),
-        (make_pipeline(StandardScaler(), KernelPCA(3)), "Pipeline .*fit_inverse_transform"),
-        (NoWayBackYet(3), "NoWayBackYet .*not for this solver"),
-    ],
-)
-def test_a_way_back_that_these_parameters_lack_is_told(model, message, X):
-    with pytest.raises(TypeError, match=message):
-        ReconstructionDisplay.from_estimator(model.fit(X), X)
-
-
-def test_what_is_not_fitted_is_told_as_such(X):
-    with pytest.raises(NotFittedError, match="This PCA instance is not fitted yet"):
-        ReconstructionDisplay.from_estimator(PCA(3), X)
 
 
 def test_a_table_with_positions_is_drawn_as_curves(X):

@@ -1,7 +1,6 @@
 """Samples above their reconstructions and what these leave out."""
 
 import numpy as np
-from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_array, check_consistent_length
 
 from ._arguments import (
@@ -20,11 +19,11 @@ from ._samples import (
     as_samples,
     count_rows,
     finite_range,
-    fitted_steps,
     mean_of_channels,
     seen_shape,
     take_rows,
 )
+from ._way_back import check_way_back, rebuild
 
 _ROWS_TO_CHOOSE_FROM = 1000
 _MOST_BARS = 30  # wider tables are drawn as curves over the number of the column
@@ -169,7 +168,7 @@ class ReconstructionDisplay:
         """
         check_arguments(cls, _CONSTRAINTS, locals())
         import_pyplot(cls)
-        _check_rebuilds(estimator)
+        check_way_back(estimator)
         given, X = as_estimators_see(X), as_array(X)
         check_consistent_length(X)  # what has no rows at all
         n = count_rows(X)
@@ -185,7 +184,7 @@ class ReconstructionDisplay:
         if rows is not None:
             samples = as_samples(take_rows(X, chosen), sample_shape)
         _check_positions(samples, x)
-        rebuilt = as_samples(_rebuild(estimator, take_rows(given, chosen)), samples.shape[1:])
+        rebuilt = as_samples(rebuild(estimator, take_rows(given, chosen)), samples.shape[1:])
         check_consistent_length(samples, rebuilt)
         shown = np.arange(len(chosen))
         if rows is None:
@@ -426,40 +425,6 @@ def _means_and_deviations(samples):
 def _limits(values):
     low, high = finite_range(values)
     return low, high, 0.05 * (high - low) or 1.0
-
-
-def _check_rebuilds(estimator):
-    """Refuse an estimator, or a step of a Pipeline, without a way back that ends."""
-    if hasattr(estimator, "reconstruct"):
-        return
-    for step in fitted_steps(estimator):
-        way_back = getattr(step, "inverse_transform", None)
-        if way_back is None:
-            raise TypeError(
-                f"{type(step).__name__} has no inverse_transform, so there is no reconstruction "
-                "to draw."
-            )
-        if (getattr(way_back, "__module__", None) or "").startswith("umap.umap_"):
-            raise TypeError(
-                f"The way back of {type(step).__name__} solves a problem for each row, in time "
-                "exponential in the components. Call its inverse_transform yourself on a few "
-                "rows, of an embedding of few components, and draw what it returns by "
-                "ReconstructionDisplay(samples, reconstructions).plot()."
-            )
-
-
-def _rebuild(estimator, X):
-    """Encode and decode X by the public methods of any embedding."""
-    if hasattr(estimator, "reconstruct"):
-        return estimator.reconstruct(X)
-    Z = estimator.transform(X)
-    try:
-        return estimator.inverse_transform(Z)
-    except (NotFittedError, NotImplementedError) as error:  # as of some parameters only
-        raise TypeError(
-            f"The inverse_transform of {type(estimator).__name__} does not work with its "
-            f"parameters, so there is no reconstruction to draw: {error}"
-        ) from error
 
 
 def _residuals(samples, rebuilt):
