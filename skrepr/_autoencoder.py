@@ -302,7 +302,7 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
         Further arguments of the optimizer.
     callbacks : list or None, default=None
         Callbacks of skorch, or pairs of a name and a callback. They are copied, and take no
-        part in cross-validation.
+        part in cross-validation. Those of scikit-learn are set by `set_callbacks`.
     input_shape : tuple of int or None, default=None
         Shape in which the network sees one row of a flat table: ``(n_channels, length)``
         or ``(n_channels, height, width)``. One entry may be -1 and is inferred.
@@ -511,7 +511,7 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
         self : AutoencoderEmbedding
             Fitted estimator.
         """
-        return self._fit(X)
+        return self._fit(X, y)
 
     def partial_fit(self, X, y=None):
         """Train for one pass over a chunk of a stream.
@@ -534,7 +534,7 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
         self : AutoencoderEmbedding
             Fitted estimator.
         """
-        return self._fit(X, stream=True)
+        return self._fit(X, y, stream=True)
 
     def score(self, X, y=None):
         """Compute minus the mean squared error per observed value.

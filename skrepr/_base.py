@@ -26,6 +26,7 @@ import copy
 import math
 import warnings
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -36,6 +37,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from ._callbacks import CallbackSupportMixin, FitTask, has_callbacks, with_callbacks
 from ._devices import resolve_device, resolve_precision
 from ._interruption import Interruption
 from ._named_parts import NamedPartsMixin
@@ -100,21 +102,26 @@ DECODER_RECIPE = HasMethods(["make_decoder"])
 
 
 class BaseEmbedding(
-    NamedPartsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    NamedPartsMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    CallbackSupportMixin,
+    BaseEstimator,
 ):
     """Base of the embeddings of numeric arrays."""
 
     # ------------------------------------------------------------------- fitting
 
-    def _fit(self, X, *, stream=False):
+    def _fit(self, X, y=None, *, stream=False):
         """Fit on a copy of this estimator, and become that copy once all is done.
 
-        ``stream``: X is one chunk of a stream without a planned end (`partial_fit`).
+        ``y`` is for callbacks that score. ``stream``: X is one chunk of a stream without a
+        planned end (`partial_fit`).
         """
         goes_on = hasattr(self, "net_") and (stream or self.warm_start)
         draft = self._draft(goes_on)
         with own_surroundings(), Interruption() as watch:
-            draft._train(X, goes_on, stream, watch)
+            draft._train(X, y, goes_on, stream, watch)
             self.__dict__ = draft.__dict__
         watch.warn_if_late()
         return self
@@ -128,7 +135,8 @@ class BaseEmbedding(
         }
         return draft
 
-    def _train(self, X, goes_on, stream, watch):
+    @with_callbacks
+    def _train(self, X, y, goes_on, stream, watch):
         from . import _training
 
         self._validate_params()
@@ -145,6 +153,10 @@ class BaseEmbedding(
         self._resolve_schedule(len(rows), goes_on, stream)
         self._check_batches(module, len(rows))
         allow_threads(FORWARD_AND_BACKWARD * self.batch_size_ * module.work.multiplications)
+        task = None
+        if has_callbacks(self):
+            name = "partial-fit" if stream else "fit"
+            task = FitTask(self, X, y, name=name, n_epochs=self.max_epochs_)
         learned_from, held_out = self._hold_out(rows, module.generator)
         starts = hasattr(module, "start") and not goes_on
         if starts:
@@ -173,27 +185,61 @@ class BaseEmbedding(
             self.max_epochs_, self.weight_share_ = self._cross_validate(
                 rows, module, starts, optimizer_state, watch
             )
-        self.best_epoch_ = _training.train(
+        randomness = Randomness(module, self.device_)
+        finish = partial(
+            type(self)._finish,
+            rows=rows,
+            learned_from=learned_from,
+            held_out=held_out,
+            may_start_anew=starts and may_return and held_out is not None,
+            goes_on=goes_on,
+            stream=stream,
+        )
+        if task is not None:
+            task.so_far = partial(self._as_if_ended, net, randomness, finish)
+        best_epoch = _training.train(
             net,
             learned_from,
             held_out,
             epochs=self.max_epochs_,
-            randomness=Randomness(module, self.device_),
+            randomness=randomness,
             watch=watch,
             open_ended=stream,
             may_return=may_return,
             share=self.weight_share_,
+            task=task,
         )
-        if starts and may_return and held_out is not None and self.best_epoch_ == 0:
+        finish(self, net, best_epoch)
+        if not stream:
+            with self._evaluation(len(rows)):
+                self._warn_of_collapse(rows)
+        if task is not None:
+            task.end()
+
+    def _finish(
+        self, net, best_epoch, *, rows, learned_from, held_out, may_start_anew, goes_on, stream
+    ):
+        """Set what depends on the trained weights."""
+        if may_start_anew and best_epoch == 0:
             with torch.no_grad():
-                module.start(rows)  # nothing was learned: then from all rows
-        self.net_ = net
+                net.module_.start(rows)  # nothing was learned: then from all rows
+        self.net_, self.best_epoch_ = net, best_epoch
         self._parameters_at_fit = self._network_parameters()
         with self._evaluation(len(rows)):
             self._fit_readout(learned_from, goes_on, stream)
             self._describe(learned_from if held_out is None else held_out, stream)
-            if not stream:
-                self._warn_of_collapse(rows)
+
+    def _as_if_ended(self, net, randomness, finish):
+        """Return the attributes that the fit would leave if it ended now."""
+        from . import _training
+
+        module, history, best_epoch = _training.as_if_ended(net)
+        carry_generator(module, copy.deepcopy(randomness.generator))
+        so_far = self._draft(goes_on=True)
+        optimizer_state = net.optimizer_.state_dict()
+        net = so_far._make_net(module, optimizer_state=optimizer_state, history=history)
+        finish(so_far, net, best_epoch)
+        return vars(so_far)
 
     def _hold_out(self, rows, generator):
         """Split the rows into those to train on and, for early stopping, those to judge by."""

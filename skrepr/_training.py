@@ -43,10 +43,13 @@ class _Run:
     planned_steps: int | None
     watch: object  # Interruption
     epochs: int  # that are planned
+    n_before: int  # epochs in the history, of earlier trainings
     slim: bool
     set_progress: Callable | None  # of the module, looked up once
     after_step: Callable | None
-    loss_to_beat: float = np.inf  # on held-out rows, that of the start where it is a solution
+    task: object = None  # FitTask, where somebody wants to know
+    start: object = None  # Start, where it is a solution
+    share: float = 1.0  # of the way from the start, that is kept
     n_steps: int = 0
     n_complete: int = 0  # epochs in the history that ended, of this and earlier trainings
     out_of_patience: bool = False
@@ -78,6 +81,8 @@ class Net(NeuralNet):
     def on_epoch_begin(self, net, **kwargs):
         super().on_epoch_begin(net, **kwargs)
         self.run_.randomness.new_epoch()
+        if self.run_.task is not None:
+            self.run_.task.begin_epoch()
 
     def get_split_datasets(self, X, y=None, **fit_params):
         return X, self.run_.held_out
@@ -114,14 +119,17 @@ class Net(NeuralNet):
 
     def notify(self, method_name, **cb_kwargs):
         at_end = method_name == "on_epoch_end"
+        stop = False
         try:
             super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt:
             # the way in which callbacks of skorch end a training as planned
-            if at_end and not self.run_.watch.signalled:
-                raise _Stop from None
-            raise
-        if at_end and self.run_.out_of_patience:
+            if not at_end or self.run_.watch.signalled:
+                raise
+            stop = True
+        if at_end and self.run_.task is not None:
+            stop |= self.run_.task.end_epoch()
+        if stop or (at_end and self.run_.out_of_patience):
             raise _Stop
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
@@ -247,7 +255,8 @@ class KeepBest(Callback):
         self.tensors_ = state_tensors(net)
         self.kept_ = [tensor.detach().clone() for tensor in self.tensors_]
         self.epoch_ = len(net.history)
-        self.loss_ = net.run_.loss_to_beat
+        start = net.run_.start
+        self.loss_ = np.inf if start is None else start.loss
 
     def on_epoch_end(self, net, **kwargs):
         epoch = len(net.history)
@@ -454,11 +463,11 @@ def _checked_callbacks(callbacks):
         )
     for entry in callbacks:
         callback = entry[1] if isinstance(entry, tuple) and len(entry) == 2 else entry
-        if type(callback).__module__.startswith("sklearn.callback"):
+        if hasattr(callback, "on_fit_task_end"):
             raise TypeError(
-                f"callbacks: {callback!r} is a callback of scikit-learn, which watches "
-                "estimators, not epochs. Use one of skorch.callbacks, or verbose=1 for a "
-                "progress bar."
+                f"callbacks: {callback!r} is a callback of scikit-learn, and 'callbacks' takes "
+                "those of skorch. Set it by the method set_callbacks, of this estimator or of "
+                "the search or pipeline around it."
             )
         if not isinstance(callback, Callback):
             raise TypeError(
@@ -479,6 +488,7 @@ def train(
     open_ended=False,
     may_return=False,
     share=1.0,
+    task=None,
 ):
     """Train for some epochs and leave the best weights in the module.
 
@@ -498,6 +508,8 @@ def train(
         surely is a better one.
     share : float, default=1.0
         Share of the way from the start to the best weights that is kept.
+    task : FitTask or None, default=None
+        Is told of each epoch, and may end the training after it.
 
     Returns
     -------
@@ -516,34 +528,68 @@ def train(
     if epochs == 0:
         return n_before  # no callback hears of a training that is none
     net.run_ = _new_run(net, rows, held_out, randomness, watch, epochs, open_ended)
-    keep_best = next(cb for _, cb in net.callbacks_ if isinstance(cb, KeepBest))
+    net.run_.task, net.run_.share = task, share
     with randomness:
-        start = Start(net, held_out) if may_return else None
-        if start is not None:
-            net.run_.loss_to_beat = start.loss
+        net.run_.start = Start(net, held_out) if may_return else None
         net.notify("on_train_begin", X=rows, y=None)
         interrupted = not _run_epochs(net, rows, epochs, may_stop_early=not open_ended)
         watch.finishing = True
         if interrupted:
             warnings.warn(
                 f"Interrupted in epoch {len(net.history) + 1}: the fit ends with the best "
-                f"weights so far, those of epoch {keep_best.epoch_}. Interrupt twice within "
+                f"weights so far, those of epoch {_keep_best(net).epoch_}. Interrupt twice within "
                 f"{watch.IMPATIENCE:g} seconds to stop without a result.",
                 UserWarning,
             )
-        best_epoch = len(net.history)
-        if interrupted or held_out is not None:
-            keep_best.restore()
-            best_epoch = keep_best.epoch_
-        if start is not None and held_out is not None and not start.is_surely_beaten():
-            start.move_to(0)
-            best_epoch = n_before
-        if share < 1:
-            start.move_to(share)
+        best_epoch = _settle(net, interrupted)
         # a callback of the user's that loads other weights here has the last word
         net.notify("on_train_end", X=rows, y=None)
     _tidy(net, n_before)
     return best_epoch
+
+
+def _settle(net, interrupted=False):
+    """Put the weights into the module with which the training ends; return their epoch."""
+    run, best_epoch = net.run_, net.run_.n_complete
+    if interrupted or run.held_out is not None:
+        _keep_best(net).restore()
+        best_epoch = _keep_best(net).epoch_
+    if run.start is not None and run.held_out is not None and not run.start.is_surely_beaten():
+        run.start.move_to(0)
+        best_epoch = run.n_before
+    if run.share < 1:
+        run.start.move_to(run.share)
+    return best_epoch
+
+
+def _keep_best(net):
+    return next(callback for _, callback in net.callbacks_ if isinstance(callback, KeepBest))
+
+
+def as_if_ended(net):
+    """Tell what a training would leave if it ended now.
+
+    Parameters
+    ----------
+    net : Net
+        In the middle of a training, at the end or the beginning of an epoch.
+
+    Returns
+    -------
+    module : torch.nn.Module
+        A copy, with the weights that would be kept.
+    history : list of dict
+        Of the epochs that are complete.
+    best_epoch : int
+    """
+    now = Start(net, None)
+    try:
+        best_epoch = _settle(net)
+        module = copy.deepcopy(net.module_)
+    finally:
+        now.move_to(0)
+    history = [row | {"batches": []} for row in net.history[: net.run_.n_complete]]
+    return module.eval(), history, best_epoch
 
 
 class Fold:
@@ -611,6 +657,7 @@ def _new_run(net, rows, held_out, randomness, watch, epochs, open_ended=False):
         slim=_nobody_watches_batches(net),
         set_progress=getattr(net.module_, "set_progress", None),
         after_step=getattr(net.module_, "after_step", None),
+        n_before=len(net.history),
         n_complete=len(net.history),
     )
 

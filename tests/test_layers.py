@@ -15,6 +15,7 @@ FILES = {
 PACKAGES = {name.split(".")[0] for name in FILES if "." in name}
 PARTS = PACKAGES - {"displays"}
 GROUND = {
+    "_callbacks",
     "_devices",
     "_interruption",
     "_named_parts",
