@@ -967,11 +967,26 @@ def test_callbacks_of_wrong_kinds(callback):
         embedding(callbacks=[callback]).fit(table())
 
 
-def test_callbacks_of_sklearn_are_told_apart():
-    from sklearn.callback import ScoringMonitor
+class ForScikitLearn:
+    """Follows the protocol of scikit-learn."""
 
-    with pytest.raises(TypeError, match=r"callback of scikit-learn.*verbose=1"):
-        embedding(callbacks=[ScoringMonitor(scoring="r2")]).fit(table())
+    def setup(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+
+@pytest.mark.parametrize("entry", [ForScikitLearn(), ("name", ForScikitLearn())])
+def test_callbacks_of_sklearn_are_told_apart(entry):
+    with pytest.raises(TypeError, match=r"ForScikitLearn .* of scikit-learn.*set_callbacks"):
+        embedding(callbacks=[entry]).fit(table())
 
 
 @pytest.mark.parametrize(
