@@ -22,7 +22,8 @@ from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import EpochTimer
 from torch import nn
 
-from skrepr import AutoencoderEmbedding, load, persistence, save
+from skrepr import AutoencoderEmbedding, _format, load, persistence, save
+from skrepr._base import known
 from skrepr.architectures import MLP, ConvNet, Linear
 from skrepr.augmentations import FeatureDropout, GaussianNoise
 
@@ -232,9 +233,9 @@ class AllKinds(BaseEstimator):
     ids=repr,
 )
 def test_values_come_back_as_they_were(value):
-    writer = persistence._Writer()
+    writer = _format.Writer(known())
     text = json.dumps(writer.encode(value, "value"))
-    received = persistence._Reader(writer.tensors, {}).decode(json.loads(text), "value")
+    received = _format.Reader(writer.tensors, known(), {}).decode(json.loads(text), "value")
     assert type(received) is type(value)
     assert repr(received) == repr(value)
 
@@ -244,9 +245,9 @@ def test_values_come_back_as_they_were(value):
 def test_arrays_come_back_as_they_were(dtype, shape):
     value = np.arange(6)[: int(np.prod(shape))].reshape(shape).astype(dtype)
     value.flags.writeable = False
-    writer = persistence._Writer()
+    writer = _format.Writer(known())
     encoded = writer.encode(value, "value")
-    received = persistence._Reader(writer.tensors, {}).decode(encoded, "value")
+    received = _format.Reader(writer.tensors, known(), {}).decode(encoded, "value")
     np.testing.assert_array_equal(received, value)
     assert received.dtype == value.dtype.newbyteorder("=")
     assert received.shape == value.shape
@@ -469,7 +470,7 @@ def rewritten(content, change, path):
     document = document_of(content)
     tensors = safetensors.torch.load(content)
     document = change(document) or document
-    document["checksum"] = persistence._checksum(document, tensors)
+    document["checksum"] = _format.checksum(document, tensors)
     path.write_bytes(safetensors.torch.save(tensors, metadata={"skrepr": json.dumps(document)}))
 
 
@@ -562,7 +563,7 @@ def test_documents_of_wrong_types(written, path, value):
         rewritten(content, at(*place, value=value), path)
         try:
             loaded = load(path)
-        except (ValueError, persistence._NotKnown):
+        except (ValueError, _format.NotKnown):
             pass
         else:
             # a value that the network does not depend on
