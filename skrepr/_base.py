@@ -324,10 +324,13 @@ class BaseEmbedding(
         self._check_parameters()
         with _format.within(module_state):
             module = self._new_module((0, 0))
-        _format.adopt(module, module_state)
+        _format.check_forms(module, module_state)
+        module.load_state_dict(module_state)
+        _format.check_finite(module)
         with _format.within(readout_state):
             readout = Readout.from_state(readout_state)
-        _format.check_finite(readout_state)
+        _format.check_forms(readout, readout_state)
+        _format.check_finite(readout, bounds=False)
         if readout.matrix.shape != (self.n_components, module.width):
             raise ValueError(f"the readout has the shape {tuple(readout.matrix.shape)}.")
         if generator is not None:

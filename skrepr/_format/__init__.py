@@ -16,7 +16,7 @@ there, and whatever can be written can be read.
     What must hold before anything is believed.
 """
 
-from ._checks import adopt, check_finite, check_optimizer_state, within
+from ._checks import check_finite, check_forms, check_optimizer_state, within
 from ._container import checksum, pack, rebuilding, unpack
 from ._fitted import (
     document_of,
@@ -32,8 +32,8 @@ __all__ = [
     "NotKnown",
     "Reader",
     "Writer",
-    "adopt",
     "check_finite",
+    "check_forms",
     "check_optimizer_state",
     "checksum",
     "document_of",

@@ -24,7 +24,7 @@ _MAKES_A_TENSOR = {
 }
 
 
-class within(TorchFunctionMode):  # noqa: N801, a context as torch.no_grad is one
+class within(TorchFunctionMode):
     """Stops what makes far more, or far larger, tensors than there are in ``state``.
 
     Used as a context, for the thread that enters it.
@@ -46,40 +46,30 @@ class within(TorchFunctionMode):  # noqa: N801, a context as torch.no_grad is on
         return func(*args, **kwargs)
 
 
-def adopt(module, state):
-    """Load ``state`` into ``module``, if it is one that such a module can have."""
-    wanted = module.state_dict(keep_vars=True)
-    check_finite(wanted, state)
-    if {name: _form(tensor) for name, tensor in wanted.items()} != {
-        name: _form(tensor) for name, tensor in state.items()
-    }:
+def check_forms(module, state):
+    """Check that ``state`` is one that ``module`` can have."""
+    wanted = {name: _form(tensor) for name, tensor in module.state_dict().items()}
+    if wanted != {name: _form(tensor) for name, tensor in state.items()}:
         raise ValueError(
             "the parameters do not describe the network: names, shapes or kinds of its weights "
             "are others."
         )
-    module.load_state_dict(state)
-
-
-def check_finite(module_state, values=None):
-    """Check that what is trained is finite, and no other number is NaN.
-
-    Parameters
-    ----------
-    module_state : dict
-        ``state_dict(keep_vars=True)`` of a module.
-    values : dict, default=None
-        The tensors to be checked; None: those of the module itself.
-    """
-    for name, tensor in (module_state if values is None else values).items():
-        trained = name in module_state and module_state[name].requires_grad
-        # bounds and masks may be infinite
-        if tensor.isnan().any() or (trained and tensor.isinf().any()):
-            raise ValueError(f"the weights {name!r} hold NaN or infinite values.")
 
 
 def _form(tensor):
-    # a whole network may be read in another precision, but no integers as weights
+    # weights may be read in another precision, but never as integers
     return tuple(tensor.shape), "float" if tensor.is_floating_point() else tensor.dtype
+
+
+def check_finite(module, *, bounds=True):
+    """Check that what is trained is finite, and no other number is NaN.
+
+    ``bounds``: what is not trained may be infinite, as bounds and masks are.
+    """
+    for name, tensor in module.state_dict(keep_vars=True).items():
+        finite = tensor.requires_grad or not bounds
+        if tensor.isnan().any() or (finite and tensor.isinf().any()):
+            raise ValueError(f"the weights {name!r} hold NaN or infinite values.")
 
 
 def check_optimizer_state(optimizer, state):
