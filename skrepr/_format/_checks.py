@@ -12,10 +12,9 @@ import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
-# Each tensor of a network takes about five calls of torch to make: storage, starting values.
-_CALLS_A_TENSOR = 50
-# What is made beside the tensors of a network, such as samples that probe its shapes.
-_SPARE_CALLS, _SPARE_VALUES = 1000, 2**16
+# Made beside the weights of a network: the samples with which a module of the user's own is
+# tried, and what it makes of them.
+_SPARE_TENSORS, _SPARE_VALUES = 10_000, 2**24
 # Arguments of optimizers that change neither what is kept nor what is found.
 _HOW_IT_COMPUTES = {"capturable", "differentiable", "foreach", "fused"}
 _MAKES_A_TENSOR = {
@@ -32,17 +31,18 @@ class within(TorchFunctionMode):
 
     def __init__(self, state):
         super().__init__()
-        self.calls_left = _SPARE_CALLS + _CALLS_A_TENSOR * len(state)
+        self.tensors_left = _SPARE_TENSORS + 2 * len(state)
         self.values_left = _SPARE_VALUES + 2 * sum(tensor.numel() for tensor in state.values())
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        self.calls_left -= 1
+        # only here, since another call that fails may be the one that turns gradients on again
         if func in _MAKES_A_TENSOR:
-            # a tensor of this device has a shape, and no memory
+            self.tensors_left -= 1
+            # on this device a tensor has a shape, and no memory
             self.values_left -= func(*args, **kwargs | {"device": "meta"}).numel()
-        if min(self.calls_left, self.values_left) < 0:
-            raise ValueError("the parameters do not describe the network: they ask for more.")
+            if min(self.tensors_left, self.values_left) < 0:
+                raise ValueError("the parameters do not describe the network: they ask for more.")
         return func(*args, **kwargs)
 
 
