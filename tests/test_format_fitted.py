@@ -9,7 +9,6 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-import skops.io
 import torch
 from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import GridSearchCV
@@ -46,6 +45,8 @@ def through_joblib(estimator, folder):
 
 
 def through_skops(estimator, folder):
+    import skops.io
+
     skops.io.dump(estimator, folder / "file")
     asked = skops.io.get_untrusted_types(file=folder / "file")
     # nothing but names of classes; an estimator in a search that is not fitted has a recipe
