@@ -22,9 +22,9 @@ from ._base import (
     Interval,
     StrOptions,
 )
-from ._closed_form import Units, blocks, decoder_geometry, linear_start
 from ._decoding import DecoderMixin
 from ._named_parts import parts_of
+from ._start import Units, blocks, linear_start
 from .architectures import MLP, ConvNet
 from .architectures._from_module import ModuleEncoder, module_decoder
 
@@ -58,6 +58,7 @@ class _Autoencoder(nn.Module):
     """
 
     generator = None
+    start_is_solution = False  # set by `start`
 
     def __init__(
         self,
@@ -193,18 +194,19 @@ class _Autoencoder(nn.Module):
         offset, from_code = torch.zeros(d), pca.from_code
         if self.loss == "binary_cross_entropy":
             # first order of the logit around the mean, tamed where columns hardly vary
-            p = self.units.centre.cpu().flatten().clamp(0.01, 0.99)
+            p = self.units.center.cpu().flatten().clamp(0.01, 0.99)
             offset = p.logit()
             slope = self.units.scale.cpu() / (p * (1 - p)).clamp(min=0.05)
             from_code = from_code * slope[:, None]
-        if hasattr(self.encoder, "start_linear_path"):
-            self.encoder.start_linear_path(pca.to_code, torch.zeros(k), pca.low, pca.high)
-        if hasattr(self.decoder, "start_linear_path"):
-            self.decoder.start_linear_path(from_code, offset, pca.low_code, pca.high_code)
-
-    def geometry(self, x):
-        """Let distances between embeddings be those between reconstructions."""
-        return decoder_geometry(self.decode, self.encode(x), self.units.scale)
+        maps = (
+            (self.encoder, (pca.to_code, torch.zeros(k), pca.low, pca.high)),
+            (self.decoder, (from_code, offset, pca.low_code, pca.high_code)),
+        )
+        taken = [
+            hasattr(part, "start_linear_path") and part.start_linear_path(*solution) is not False
+            for part, solution in maps
+        ]
+        self.start_is_solution = all(taken)
 
 
 class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):

@@ -6,8 +6,7 @@ An estimator adds the science. It defines
     The network, from parameters and shapes alone (`fit` and `load` both call it): a torch
     module with ``width``, the number of features, ``forward(batch)``, the loss, and
     ``encode(x)``, the features, (B, width). Where there is a decoder, ``decode(features)``.
-    Optional: ``start(rows)``, a start in closed form, and ``geometry(x)``, how the readout
-    shall measure distances.
+    Optional: ``start(rows)``, a start in closed form.
 ``_choose_parts(input_shape)``, optional
     Fills in the parts left at None, as fitted attributes.
 ``_check_parameters()``, optional
@@ -24,9 +23,9 @@ by the readout. This is the only file that imports private names of scikit-learn
 """
 
 import copy
+import math
 import warnings
 from contextlib import contextmanager, nullcontext
-from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -43,13 +42,13 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from . import _format, architectures, augmentations
-from ._closed_form import Moments, Readout
 from ._devices import resolve_device, resolve_precision
 from ._interruption import Interruption
 from ._named_parts import NamedPartsMixin
 from ._randomness import Randomness, borrowed_generator, carry_generator, draws_globally
+from ._readout import Moments, Readout
 from ._rows import chunk_rows, read_chunks, read_rows
-from ._stopping import SHARES, choose_stop, epochs_to_try, split_into_folds
+from ._stopping import choose_stop, split_into_folds
 from .metrics._rank import (
     FEWEST_ROWS_FOR_COLLAPSE,
     MOST_ROWS_FOR_COLLAPSE,
@@ -62,6 +61,8 @@ _ROWS_FOR_EARLY_STOPPING = 500
 _FOLDS, _FEWEST_ROWS_FOR_FOLDS = 5, 3
 # Epochs of few rows are short: patience is at least this share of the epochs of "auto".
 _LEAST_PATIENCE = 0.1
+# A start without loss is a minimum: there, gradients are rounding, which training would follow.
+_NO_LOSS = 1e-9
 
 
 class RepresentationCollapseWarning(UserWarning):
@@ -139,29 +140,30 @@ class BaseEmbedding(
             module = self._new_module(self._draw_seeds())
         self._resolve_schedule(len(rows), goes_on, stream)
         self._check_batches(module, len(rows))
-        can_start = hasattr(module, "start")
-        starts = can_start and not goes_on
-        optimizer_state = earlier.optimizer_.state_dict() if goes_on else None
-        self.weight_share_ = 1.0
-        if can_start and self._cross_validates(len(rows), stream):
-            self.max_epochs_, self.weight_share_ = self._cross_validate(
-                rows, module, starts, optimizer_state, watch
-            )
-        learned_from, held_out = rows, None
-        if self.early_stopping_:
-            n_held_out = max(1, round(self.validation_fraction * len(rows)))
-            n_held_out = min(n_held_out, len(rows) - 2)
-            learned_from, held_out = rows.split(n_held_out, module.generator)
+        learned_from, held_out = self._hold_out(rows, module.generator)
+        starts = hasattr(module, "start") and not goes_on
         if starts:
+            if stream:
+                self._check_first_chunk(len(rows))
             module.start(learned_from)
+        optimizer_state = earlier.optimizer_.state_dict() if goes_on else None
         net = self._make_net(
             module,
             patience=self.patience_ if self.early_stopping_ else None,
             callbacks=self.callbacks,
-            verbose=self.verbose,
+            verbose=bool(self.verbose),
             optimizer_state=optimizer_state,
             history=earlier.history if goes_on else (),
         )
+        # what training may come back to, and be judged against
+        may_return = goes_on or getattr(module, "start_is_solution", False)
+        self.weight_share_ = 1.0
+        if starts and may_return and not stream and net.mean_loss(learned_from) < _NO_LOSS:
+            self.max_epochs_ = 0
+        elif may_return and self._cross_validates(len(rows), stream):
+            self.max_epochs_, self.weight_share_ = self._cross_validate(
+                rows, module, starts, optimizer_state, watch
+            )
         self.best_epoch_ = _training.train(
             net,
             learned_from,
@@ -170,16 +172,36 @@ class BaseEmbedding(
             randomness=Randomness(module, self.device_),
             watch=watch,
             open_ended=stream,
-            restart=partial(module.start, rows) if starts and held_out is not None else None,
+            may_return=may_return,
             share=self.weight_share_,
         )
+        if starts and may_return and held_out is not None and self.best_epoch_ == 0:
+            with torch.no_grad():
+                module.start(rows)  # nothing was learned: then from all rows
         self.net_ = net
         self._parameters_at_fit = self._parameters_of_fit()
         with self._evaluation():
-            self._settle(learned_from, goes_on, stream)
+            self._fit_readout(learned_from, goes_on, stream)
             self._describe(learned_from if held_out is None else held_out, stream)
             if not stream:
                 self._warn_of_collapse(rows)
+
+    def _hold_out(self, rows, generator):
+        """Split the rows into those to train on and, for early stopping, those to judge by."""
+        if not self.early_stopping_:
+            return rows, None
+        n_held_out = max(1, round(self.validation_fraction * len(rows)))
+        return rows.split(min(n_held_out, len(rows) - 2), generator)
+
+    def _check_first_chunk(self, n):
+        """Check that a start in closed form can find all components in the first chunk."""
+        n_least = min(self.n_components, math.prod(self.input_shape_)) + 1
+        if n < n_least:
+            raise ValueError(
+                f"n_components={self.n_components} needs at least {n_least} rows in the first "
+                f"call of partial_fit, which finds where training starts. Got {n}. Use a larger "
+                "first chunk, or fewer components."
+            )
 
     def _parameters_of_fit(self):
         """Copy the parameters on which the fitted state depends; parts may change in place."""
@@ -212,25 +234,23 @@ class BaseEmbedding(
         from . import _training
 
         order = torch.randperm(len(rows), generator=copy.deepcopy(module.generator)).numpy()
-        tried, losses = epochs_to_try(self.max_epochs_), []
+        folds = []
         for learned_from, groups in split_into_folds(order, min(_FOLDS, len(rows))):
             in_fold = self._same_module(module)
             learned_from = rows.subset(torch.from_numpy(learned_from))
             if starts:
                 in_fold.start(learned_from)
-            losses.append(
-                _training.losses_on_the_way(
-                    self._make_net(in_fold, verbose=self.verbose, optimizer_state=optimizer_state),
+            folds.append(
+                _training.Fold(
+                    self._make_net(in_fold, optimizer_state=optimizer_state, keeps_best=False),
                     learned_from,
                     [rows.subset(torch.from_numpy(group)) for group in groups],
-                    epochs=self.max_epochs_,
-                    tried=tried,
-                    shares=SHARES,
                     randomness=Randomness(in_fold, self.device_),
                     watch=watch,
+                    epochs=self.max_epochs_,
                 )
             )
-        return choose_stop(np.concatenate(losses, axis=-1), tried)
+        return choose_stop(folds, self.max_epochs_)
 
     def _read(self, X, n_least):
         rows, self.layout_ = read_rows(
@@ -278,16 +298,8 @@ class BaseEmbedding(
         carry_generator(module, copy.deepcopy(earlier.generator))
         return module
 
-    def _make_net(
-        self,
-        module,
-        *,
-        patience=None,
-        callbacks=None,
-        verbose=False,
-        optimizer_state=None,
-        history=(),
-    ):
+    def _make_net(self, module, **settings):
+        """Make the net that trains ``module``; ``settings`` are further ones of `make_net`."""
         from . import _training
 
         return _training.make_net(
@@ -298,13 +310,9 @@ class BaseEmbedding(
             weight_decay=self.weight_decay,
             batch_size=self.batch_size_,
             max_epochs=self.max_epochs_,
-            patience=patience,
             device=self.device_,
             precision=resolve_precision(self.precision, module, self.batch_size_, self.device_),
-            callbacks=callbacks,
-            verbose=bool(verbose),
-            optimizer_state=optimizer_state,
-            history=history,
+            **settings,
         )
 
     def _rebuild(self, *, at_fit, module_state, readout_state, history, optimizer, generator):
@@ -391,23 +399,34 @@ class BaseEmbedding(
                 'normalization="layer" in the architecture.'
             )
 
-    def _settle(self, rows, goes_on, stream):
+    def _fit_readout(self, rows, goes_on, stream):
         """Fit the readout to the features of the training rows."""
-        module = self.module_
+        width = self.module_.width
         if not (goes_on and stream):
-            self.readout_ = Readout(module.width, self.n_components).to(self.device_)
+            self.readout_ = Readout(width, self.n_components).to(self.device_)
         else:
             self.readout_ = copy.deepcopy(self.readout_)
+        for name in ("explained_variance_", "components_", "mean_"):
+            vars(self).pop(name, None)  # of an earlier fit
         if self.readout_.is_square and (stream or self._keeps_axes()):
             return
         moments = self.readout_.moments if stream else None
-        moments = moments or Moments(module.width)
         for batch in rows.batches(chunk_rows(self.input_shape_)):
-            moments.add(module.encode(batch))
-        geometry = module.geometry(rows.sample(512)) if hasattr(module, "geometry") else {}
-        self.readout_.fit(moments, whiten=getattr(self, "whiten", False), **geometry)
+            block = self._followed(batch)
+            moments = moments or Moments(width, block.shape[1] - width)
+            moments.add(block)
+        axes = self.readout_.fit(moments, whiten=getattr(self, "whiten", False))
         if stream:
             self.readout_.moments = moments
+            return
+        self.explained_variance_ = axes.variance
+        if axes.components is not None:
+            self.components_ = axes.components.reshape(-1, *self.layout_)
+            self.mean_ = axes.mean.reshape(self.layout_)
+
+    def _followed(self, batch):
+        """Return what decides on the axes: features, and what is rebuilt from them, if any."""
+        return self.module_.encode(batch)
 
     def _warn_of_collapse(self, rows):
         sample = rows.sample(MOST_ROWS_FOR_COLLAPSE)

@@ -68,6 +68,10 @@ class DecoderMixin:
     def _reconstruct(self, batch):
         return self.module_.decode(self.module_.encode(batch))
 
+    def _followed(self, batch):
+        features = super()._followed(batch)
+        return torch.cat([features, self.module_.decode(features).flatten(1)], 1)
+
     def _squared_errors(self, batch):
         """Sum squared errors and count observed values of each row: (B, 2), float64."""
         errors = (batch - self._reconstruct(batch)).flatten(1).cpu().double().square()
@@ -79,32 +83,16 @@ class DecoderMixin:
         error, n_seen = sum(self._squared_errors(part).sum(0) for part in parts).tolist()
         self.reconstruction_error_ = error / max(1.0, n_seen)
         vars(self).pop("explained_variance_ratio_", None)
-        if not stream:
-            self.explained_variance_ratio_ = self._shares_of_variance(x)
+        if hasattr(self, "components_"):
+            self.explained_variance_ratio_ = self._shares_of_variance(x, error)
 
-    def _shares_of_variance(self, x):
-        """Share of the variance of ``x`` that each component adds to the reconstruction."""
-        x = x[: max(32, 2**23 // (x[0].numel() * self._n_features_out))][:2048]
-        total = (x - x.nanmean(0)).double().square().nansum()
-        errors = torch.stack([total, *self._errors_of_first_components(x)])
-        return (-errors.diff() / (total if total > 0 else 1.0)).cpu().numpy()
+    def _shares_of_variance(self, x, error):
+        """Divide the share of the variance of ``x`` that is rebuilt among the components.
 
-    def _errors_of_first_components(self, x, n_draws=4):
-        """Yield, for k = 1, 2, ..., the squared error left when k components are known.
-
-        The best guess is then the mean of the reconstruction over the other components,
-        which are taken from other rows. The product of the errors of two such draws has the
-        squared error of that mean as its expectation, without the variance of the draws;
-        averaged over all pairs of `n_draws` draws.
+        They act together in a non-linear decoder: what each adds depends on which are known
+        before it. The shares are in proportion to what each explains by itself, linearly.
         """
-        z = self._embed(x)
-        n, n_components = z.shape
-        shifts = [max(1, n * (draw + 1) // (n_draws + 1)) for draw in range(n_draws)]
-        for k in range(1, n_components + 1):
-            errors = []
-            for shift in shifts:
-                mixed = torch.cat([z[:, :k], z.roll(shift, 0)[:, k:]], 1)
-                rebuilt = self.module_.decode(self.readout_.undo(mixed))
-                errors.append((x - rebuilt).double().nan_to_num())
-            own = sum(error.square().sum() for error in errors)
-            yield (sum(errors).square().sum() - own) / (n_draws * (n_draws - 1))
+        center = torch.from_numpy(self.mean_).reshape(x.shape[1:])
+        total = float((x.cpu().double() - center).square().nansum())
+        rebuilt = max(0.0, 1 - error / total) if total > 0 else 0.0
+        return rebuilt * self.explained_variance_ / max(self.explained_variance_.sum(), 1e-300)

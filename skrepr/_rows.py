@@ -166,6 +166,11 @@ class Batches:
     def __len__(self):
         return len(_bounds(len(self.rows), self.batch_size))
 
+    @property
+    def sizes(self):
+        """Number of rows of each batch."""
+        return [stop - start for start, stop in _bounds(len(self.rows), self.batch_size)]
+
     def __iter__(self):
         return self.rows.draw(self.batch_size, self.generator)
 

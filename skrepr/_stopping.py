@@ -46,14 +46,16 @@ def epochs_to_try(n_epochs):
     return sorted({int(number) for number in tried})
 
 
-def choose_stop(losses, epochs):
-    """Choose the number of epochs and the share of the way.
+def choose_stop(folds, n_epochs):
+    """Train some folds side by side, and choose the number of epochs and the share of the way.
 
     Parameters
     ----------
-    losses : ndarray of shape (1 + n_tried, n_shares, n_groups)
-        Loss of each group of held-out rows, first at the start.
-    epochs : list of int of length n_tried
+    folds : list of folds
+        Each with ``losses(share)``, the held-out losses of its groups where it stands, and
+        ``go_on_to(epoch)``.
+    n_epochs : int
+        At most.
 
     Returns
     -------
@@ -61,15 +63,28 @@ def choose_stop(losses, epochs):
         0: nothing promises a gain.
     share : float
     """
-    scale = max(np.abs(losses[0].mean()), 1e-30)
-    with np.errstate(invalid="ignore"):
-        change = (losses[1:] - losses[0]) / scale  # (n_tried, n_shares, n_groups)
-        mean = change.mean(axis=-1)
-        error = change.std(axis=-1, ddof=1) / np.sqrt(change.shape[-1])
-    mean[~np.isfinite(mean + error)] = np.inf  # what overflows for some rows is no choice
-    for n_errors, n_shares in ((_SURE, len(SHARES)), (_LIKELY, 1)):
-        cautious = (mean + n_errors * np.nan_to_num(error))[:, :n_shares]
-        tried, share = np.unravel_index(np.argmin(cautious), cautious.shape)
-        if cautious[tried, share] < 0:
-            return epochs[tried], SHARES[share]
-    return 0, 1.0
+    start = _losses(folds, 1.0)
+    sure = likely = (0.0, 0, 1.0)  # by how much a choice beats the start; epochs; share
+    for epoch in epochs_to_try(n_epochs):
+        for fold in folds:
+            fold.go_on_to(epoch)
+        for share in SHARES:
+            change = _losses(folds, share) - start
+            sure = min(sure, (_bound(change, _SURE), epoch, share))
+            if share == SHARES[0]:
+                likely = min(likely, (_bound(change, _LIKELY), epoch, share))
+                harm = -_bound(-change, _SURE)
+        if harm > 0:
+            break  # a quarter of the way is surely worse: there is nothing further on
+    return (sure if sure[0] < 0 else likely)[1:]
+
+
+def _losses(folds, share):
+    return np.concatenate([fold.losses(share) for fold in folds])
+
+
+def _bound(change, n_errors):
+    """Return the mean of the changes of a loss, and so many standard errors more."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        bound = change.mean() + n_errors * change.std(ddof=1) / np.sqrt(len(change))
+    return bound if np.isfinite(bound) else np.inf  # what overflows for some rows is no choice

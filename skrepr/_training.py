@@ -25,6 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.stats import rankdata
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer, PassthroughScoring
 
@@ -44,6 +45,7 @@ class _Run:
     slim: bool
     set_progress: Callable | None  # of the module, looked up once
     after_step: Callable | None
+    loss_to_beat: float = np.inf  # on held-out rows, that of the start where it is a solution
     n_steps: int = 0
     n_complete: int = 0  # epochs in the history that ended, of this and earlier trainings
     out_of_patience: bool = False
@@ -168,6 +170,11 @@ class Net(NeuralNet):
         with torch.no_grad():
             return torch.stack([self.get_loss(self.infer(batch)) for batch in batches]).tolist()
 
+    def mean_loss(self, rows):
+        """Compute the loss of some rows in the way in which that of an epoch is computed."""
+        batches = rows.batches(self.batch_size)
+        return float(np.average(self.losses_of(batches), weights=batches.sizes))
+
     def _slim_train_step(self, batch, parameters):
         self._before_step()
         for parameter in parameters:
@@ -218,9 +225,8 @@ class KeepBest(Callback):
     """Keeps the weights with the lowest held-out loss and ends the training without progress.
 
     Weights are those of the whole module, buffers included, so that student, teacher and
-    queue stay together. The weights at the start count as epoch 0, and are given up only for
-    a relative gain of more than 1.5 standard errors over groups of held-out rows. Without
-    held-out rows the weights of the last complete epoch are kept, for the case of an interruption.
+    queue stay together. Without held-out rows the weights of the last complete epoch are
+    kept, for the case of an interruption.
 
     Parameters
     ----------
@@ -237,20 +243,14 @@ class KeepBest(Callback):
         self.patience = patience
 
     def on_train_begin(self, net, **kwargs):
-        self.tensors_ = list(net.module_.state_dict(keep_vars=True).values())
-        self.start_ = [tensor.detach().clone() for tensor in self.tensors_]
-        self.kept_ = [tensor.clone() for tensor in self.start_]
-        self.start_epoch_ = self.epoch_ = len(net.history)
-        self.held_out_ = net.run_.held_out is not None
-        self.loss_ = np.inf
-        if self.held_out_:
-            self.start_losses_, sizes = self._losses_of_groups(net)
-            loss = np.average(self.start_losses_, weights=sizes)
-            self.loss_ = loss if np.isfinite(loss) else np.inf
+        self.tensors_ = state_tensors(net)
+        self.kept_ = [tensor.detach().clone() for tensor in self.tensors_]
+        self.epoch_ = len(net.history)
+        self.loss_ = net.run_.loss_to_beat
 
     def on_epoch_end(self, net, **kwargs):
         epoch = len(net.history)
-        loss = net.history[-1, "valid_loss"] if self.held_out_ else -epoch
+        loss = net.history[-1, "valid_loss"] if net.run_.held_out is not None else -epoch
         if loss < self.loss_:
             self.loss_, self.epoch_ = loss, epoch
             with torch.no_grad():
@@ -259,92 +259,69 @@ class KeepBest(Callback):
             net.run_.out_of_patience = True
         net.run_.n_complete = epoch
 
-    def restore(self, net):
-        """Put the kept weights back, or those of the start if the gain may be chance."""
+    def restore(self):
+        """Put the kept weights back."""
         with torch.no_grad():
             torch._foreach_copy_(self.tensors_, self.kept_)
-            if self.held_out_ and self.epoch_ > self.start_epoch_ and not self._is_sure(net):
-                torch._foreach_copy_(self.tensors_, self.start_)
-                self.epoch_ = self.start_epoch_
-
-    def go_back(self, share):
-        """Keep only a share of the way from the start to the present weights."""
-        _put_between(self.tensors_, self.start_, [t.clone() for t in self.tensors_], share)
-
-    def _is_sure(self, net):
-        """Whether the kept weights beat the start by 1.5 standard errors.
-
-        Gains are relative, so that a group with an outlier counts as any other.
-        """
-        before, now = self.start_losses_, self._losses_of_groups(net)[0]
-        gains = (before - now) / np.maximum(np.abs(before) + np.abs(now), 1e-30)
-        if len(gains) == 1 or not np.isfinite(gains).all():
-            return True
-        return gains.mean() > 1.5 * gains.std(ddof=1) / np.sqrt(len(gains))
-
-    def _losses_of_groups(self, net, n_groups=10):
-        """Compute the loss of each of some groups of held-out rows, and the groups' sizes."""
-        rows = net.run_.held_out
-        losses, sizes = [], []
-        for batch in rows.batches(max(1, min(net.batch_size, len(rows) // n_groups))):
-            losses += net.losses_of([batch])
-            sizes.append(_length(batch))
-        return np.array(losses), sizes
 
     def on_train_end(self, net, **kwargs):
-        del self.tensors_, self.start_, self.kept_
+        del self.tensors_, self.kept_
 
 
-class _LossesOnTheWay(Callback):
-    """Measures held-out losses after some epochs, at some shares of the way from the start.
+def state_tensors(net):
+    """List the tensors of the module, as they stand: its weights and buffers."""
+    return list(net.module_.state_dict(keep_vars=True).values())
+
+
+class Start:
+    """The weights where a training begins, and what they make of held-out rows.
 
     Parameters
     ----------
-    groups : list of Rows
-        Held-out rows; a loss is measured for each.
-    epochs : list of int
-    shares : sequence of float
-
-    Attributes
-    ----------
-    losses_ : list of list of list of float
-        By epoch, beginning with the start, by share and by group.
+    net : Net
+    held_out : Rows or None
     """
 
-    def __init__(self, groups, epochs, shares):
-        self.groups = groups
-        self.epochs = epochs
-        self.shares = shares
+    # Groups of held-out rows whose losses are compared, and by how many standard errors
+    # the sum of signed ranks must be above that of chance.
+    _N_GROUPS, _SURE = 10, 1.5
 
-    def on_train_begin(self, net, **kwargs):
-        self.tensors_ = list(net.module_.state_dict(keep_vars=True).values())
-        self.start_ = [tensor.detach().clone() for tensor in self.tensors_]
-        self.losses_ = [[self._losses(net)] * len(self.shares)]
+    def __init__(self, net, held_out):
+        self.net = net
+        self.tensors = state_tensors(net)
+        self.weights = [tensor.detach().clone() for tensor in self.tensors]
+        self.loss = np.inf
+        if held_out is not None:
+            loss = net.mean_loss(held_out)
+            self.loss = loss if np.isfinite(loss) else np.inf
+            size = max(1, min(net.batch_size, len(held_out) // self._N_GROUPS))
+            self._groups = held_out.batches(size)
+            self._losses = np.array(net.losses_of(self._groups))
 
-    def on_epoch_end(self, net, **kwargs):
-        if len(net.history) not in self.epochs:
-            return
-        end = [tensor.detach().clone() for tensor in self.tensors_]
-        row = []
-        for share in self.shares:
-            _put_between(self.tensors_, self.start_, end, share)
-            row.append(self._losses(net))
-        _put_between(self.tensors_, self.start_, end, 1.0)
-        self.losses_.append(row)
-
-    def _losses(self, net):
-        return net.losses_of(batch for rows in self.groups for batch in rows.batches(len(rows)))
-
-
-def _put_between(tensors, start, end, share):
-    """Set tensors to what lies at ``share`` of the way from ``start`` to ``end``."""
-    with torch.no_grad():
-        for tensor, first, last in zip(tensors, start, end):
-            if share == 1 or not tensor.is_floating_point():
-                tensor.copy_(last)
-            else:
+    @torch.no_grad()
+    def move_to(self, share):
+        """Set the module to what lies at ``share`` of the way from here to its weights."""
+        for tensor, first in zip(self.tensors, self.weights):
+            if share == 0:
+                tensor.copy_(first)
+            elif share < 1 and tensor.is_floating_point():
                 # infinite bounds, which training does not move, have no way between them
-                tensor.copy_(torch.where(first == last, last, torch.lerp(first, last, share)))
+                between = torch.lerp(first, tensor, share)
+                tensor.copy_(torch.where(first == tensor, tensor, between))
+
+    def is_surely_beaten(self):
+        """Whether the weights of the module have a lower loss, by more than chance.
+
+        Judged by the signed ranks of the gains of groups of rows (Wilcoxon 1945): a group
+        with an outlier counts as any other, whatever the unit and sign of the loss.
+        """
+        gains = self._losses - np.array(self.net.losses_of(self._groups))
+        if not np.isfinite(gains).all():
+            return True
+        n = len(gains)
+        ranks = rankdata(np.abs(gains))[gains > 0].sum()
+        chance, error = n * (n + 1) / 4, np.sqrt(n * (n + 1) * (2 * n + 1) / 24)
+        return bool((gains > 0).all() or ranks > chance + self._SURE * error)
 
 
 class _ProgressBar(Callback):
@@ -377,18 +354,20 @@ def make_net(
     weight_decay,
     batch_size,
     max_epochs,
-    patience,
     device,
     precision,
-    callbacks,
-    verbose,
+    patience=None,
+    callbacks=None,
+    verbose=False,
     optimizer_state=None,
     history=(),
+    keeps_best=True,
 ):
     """Make the skorch net that will train ``module``, ready to start or to go on.
 
     Parameters are those of the estimators, with "auto" resolved; ``optimizer_state`` and
-    ``history`` are those of an earlier training that goes on.
+    ``history`` are those of an earlier training that goes on. ``keeps_best`` is false where
+    somebody else looks after the weights.
     """
     optimizer, arguments = _optimizer(
         optimizer, optimizer_params, learning_rate, weight_decay, module, device
@@ -402,7 +381,7 @@ def make_net(
         batch_size=batch_size,
         max_epochs=max_epochs,
         callbacks=_checked_callbacks(callbacks) + bar,
-        callbacks__keep_best__patience=patience,
+        callbacks__keep_best=KeepBest(patience) if keeps_best else None,
         device=str(device),
         verbose=0,
         **{f"optimizer__{name}": value for name, value in arguments.items()},
@@ -497,8 +476,7 @@ def train(
     randomness,
     watch,
     open_ended=False,
-    interruptible=True,
-    restart=None,
+    may_return=False,
     share=1.0,
 ):
     """Train for some epochs and leave the best weights in the module.
@@ -514,10 +492,9 @@ def train(
     watch : Interruption
     open_ended : bool, default=False
         Whether this is one chunk of a stream without a planned end.
-    interruptible : bool, default=True
-        Whether Ctrl-C after the first epoch leaves the best weights so far.
-    restart : callable or None, default=None
-        Called, once the weights of the start are back, where nothing better was found.
+    may_return : bool, default=False
+        Whether the weights at the start are a solution, which is given up only for what
+        surely is a better one.
     share : float, default=1.0
         Share of the way from the start to the best weights that is kept.
 
@@ -538,24 +515,15 @@ def train(
     if epochs == 0:
         return n_before  # no callback hears of a training that is none
     steps = epochs * len(rows.batches(net.batch_size))
-    net.run_ = _Run(
-        held_out=held_out,
-        randomness=randomness,
-        planned_steps=None if open_ended else steps,
-        watch=watch,
-        slim=_nobody_watches_batches(net),
-        set_progress=getattr(net.module_, "set_progress", None),
-        after_step=getattr(net.module_, "after_step", None),
-        n_complete=n_before,
-    )
+    net.run_ = _new_run(net, held_out, randomness, watch, None if open_ended else steps)
     keep_best = next(cb for _, cb in net.callbacks_ if isinstance(cb, KeepBest))
     with randomness:
+        start = Start(net, held_out) if may_return else None
+        if start is not None:
+            net.run_.loss_to_beat = start.loss
         net.notify("on_train_begin", X=rows, y=None)
-        interrupted = not _run_epochs(
-            net, rows, epochs, may_stop_early=interruptible and not open_ended
-        )
-        # there is nothing to finish where an interruption leaves no result
-        watch.finishing = interruptible
+        interrupted = not _run_epochs(net, rows, epochs, may_stop_early=not open_ended)
+        watch.finishing = True
         if interrupted:
             warnings.warn(
                 f"Interrupted in epoch {len(net.history) + 1}: the fit ends with the best "
@@ -563,44 +531,88 @@ def train(
                 f"{watch.IMPATIENCE:g} seconds to stop without a result.",
                 UserWarning,
             )
+        best_epoch = len(net.history)
         if interrupted or held_out is not None:
-            keep_best.restore(net)
+            keep_best.restore()
+            best_epoch = keep_best.epoch_
+        if start is not None and held_out is not None and not start.is_surely_beaten():
+            start.move_to(0)
+            best_epoch = n_before
         if share < 1:
-            keep_best.go_back(share)
-        if restart is not None and keep_best.epoch_ == 0 < len(net.history):
-            restart()
+            start.move_to(share)
         # a callback of the user's that loads other weights here has the last word
         net.notify("on_train_end", X=rows, y=None)
+    _tidy(net, n_before)
+    return best_epoch
+
+
+class Fold:
+    """A training in pieces, whose held-out losses are measured in between.
+
+    Parameters
+    ----------
+    net : Net
+    rows : Rows
+        To train on.
+    groups : list of Rows
+        Held-out rows in groups, each of which has a loss.
+    randomness : Randomness
+        Of the module.
+    watch : Interruption
+    epochs : int
+        Number of epochs that are planned in all.
+    """
+
+    def __init__(self, net, rows, groups, *, randomness, watch, epochs):
+        self.net, self.rows, self.groups = net, rows, groups
+        self.randomness, self.watch, self.epochs = randomness, watch, epochs
+        self.start = Start(net, None)
+
+    def go_on_to(self, epoch):
+        """Train until ``epoch`` epochs are done."""
+        done, net = len(self.net.history), self.net
+        steps = len(self.rows.batches(net.batch_size))
+        net.run_ = _new_run(net, None, self.randomness, self.watch, self.epochs * steps)
+        net.run_.n_steps = done * steps
+        with self.randomness:
+            net.fit_loop(self.rows, epochs=epoch - done)
+        _tidy(net, done)
+
+    def losses(self, share):
+        """Measure the loss of each group at a share of the way from the start to the weights.
+
+        Returns
+        -------
+        losses : list of float
+        """
+        end = Start(self.net, None)
+        self.start.move_to(share)
+        losses = self.net.losses_of(
+            batch for rows in self.groups for batch in rows.batches(len(rows))
+        )
+        end.move_to(0)
+        return losses
+
+
+def _tidy(net, n_before):
+    """Forget what was true for one training only."""
     for row in net.history[n_before:]:
         # one entry a batch would grow without bound, in memory and in every pickle
         row["batches"] = []
     del net.run_
-    return keep_best.epoch_
 
 
-def losses_on_the_way(net, rows, groups, *, epochs, tried, shares, randomness, watch):
-    """Train, and measure the loss of held-out rows on the way.
-
-    Parameters
-    ----------
-    net, rows, epochs, randomness, watch
-        As for `train`.
-    groups : list of Rows
-        Held-out rows in groups.
-    tried : list of int
-        The epochs after which the losses are measured.
-    shares : sequence of float
-        Of the way from the start, where they are measured.
-
-    Returns
-    -------
-    losses : ndarray of shape (1 + n_tried, n_shares, n_groups)
-        First at the start.
-    """
-    on_the_way = _LossesOnTheWay(groups, tried, shares)
-    net.callbacks_.append(("on_the_way", on_the_way))
-    train(net, rows, None, epochs=epochs, randomness=randomness, watch=watch, interruptible=False)
-    return np.array(on_the_way.losses_)
+def _new_run(net, held_out, randomness, watch, planned_steps):
+    return _Run(
+        held_out=held_out,
+        randomness=randomness,
+        planned_steps=planned_steps,
+        watch=watch,
+        slim=_nobody_watches_batches(net),
+        set_progress=getattr(net.module_, "set_progress", None),
+        after_step=getattr(net.module_, "after_step", None),
+        n_complete=len(net.history),
+    )
 
 
 def _run_epochs(net, rows, epochs, may_stop_early):

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from skrepr import AutoencoderEmbedding, _closed_form, _rows
+from skrepr import AutoencoderEmbedding, _rows, _start
 from skrepr._autoencoder import _Autoencoder
 from skrepr.architectures import MLP, ConvNet, Linear
 from skrepr.augmentations import FeatureDropout, FeatureSwap, GaussianNoise, SaltAndPepper
@@ -514,7 +514,7 @@ def test_wide_sparse_counts_are_never_made_dense(monkeypatch):
     monkeypatch.setattr(type(X), "toarray", watched)
     monkeypatch.setattr(_rows, "_SAMPLE_VALUES", 100 * 6000)
     monkeypatch.setattr(_rows, "_CHUNK_VALUES", 100 * 6000)
-    monkeypatch.setattr(_closed_form, "_BLOCK_VALUES", 100 * 6000)
+    monkeypatch.setattr(_start, "_BLOCK_VALUES", 100 * 6000)
     embedding = small(4, max_epochs=2, batch_size=50).fit(X)
     assert embedding.transform(X).shape == (300, 4)
     assert largest == 100

@@ -198,7 +198,7 @@ def test_weights_that_no_training_leaves_behind(written, path, value):
             tensors[name] = torch.full_like(tensor, value)
 
         rewritten(written, path, changed)
-        if name.endswith(("low", "high", "centre", "scale")) and np.isinf(value):
+        if name.endswith(("low", "high", "center", "scale")) and np.isinf(value):
             n_bounds += name.startswith("module.")
             continue
         with pytest.raises(ValueError, match="hold NaN or infinite values"):
@@ -218,8 +218,8 @@ def test_a_weight_too_large_for_the_precision_of_the_network(written, path):
 @pytest.mark.parametrize(
     "shapes",
     [
-        {"matrix": (3, 4), "inverse": (4, 3), "centre": (4,)},
-        {"matrix": (3, 2), "inverse": (2, 3), "centre": (2,)},
+        {"matrix": (3, 4), "inverse": (4, 3), "center": (4,)},
+        {"matrix": (3, 2), "inverse": (2, 3), "center": (2,)},
         {"matrix": (2, 2, 2)},
         {"matrix": (2,)},
         {"more": (2,)},

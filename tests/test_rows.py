@@ -253,7 +253,7 @@ def test_estimator_never_reads_a_file_as_a_whole(file_of_a_plane, monkeypatch):
     monkeypatch.setattr(
         FileRows, "_take", lambda rows, index: read.append(len(index)) or original(rows, index)
     )
-    monkeypatch.setattr("skrepr._closed_form._BLOCK_VALUES", 6 * 64)
+    monkeypatch.setattr("skrepr._start._BLOCK_VALUES", 6 * 64)
     embedding(max_epochs=1, early_stopping=False).fit(file_of_a_plane)
     passes = [size for size in read if size <= 64]
     assert sum(passes) >= 3 * 600  # statistics, training, readout

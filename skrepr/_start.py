@@ -1,0 +1,168 @@
+"""What is solved in closed form before training: the units of a network, and PCA to start at."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from sklearn.decomposition import PCA
+from sklearn.utils.extmath import svd_flip
+from torch import nn
+
+# Wider data go to an iterative solver, which finds the few axes that are asked for faster
+# than all eigenvectors of a covariance matrix are found.
+_WIDEST_COVARIANCE = 1024
+# Values, not bytes, of the rows that the iterative solver is given.
+_LARGEST_SAMPLE = 2**27
+# Enough for a spectrum or a mean; the cost does not grow with the data.
+_BLOCK_VALUES = 2**20
+
+
+def blocks(rows):
+    """Yield ``rows`` in order, a few megabytes at a time, flattened: (B, width)."""
+    width = int(np.prod(rows.sample_shape))
+    for batch in rows.batches(max(1, _BLOCK_VALUES // width)):
+        yield batch.flatten(1)
+
+
+def column_statistics(rows):
+    """Compute mean and variance of each column over its observed values, in two passes.
+
+    Returns
+    -------
+    mean, variance : torch.Tensor of shape (width,), float64
+        0 for a column without any observed value.
+    """
+    count = total = squares = 0.0
+    for block in blocks(rows):
+        count = count + (~block.isnan()).sum(0)
+        total = total + block.double().nansum(0)
+    count = count.clamp(min=1)
+    mean = total / count
+    for block in blocks(rows):
+        squares = squares + (block.double() - mean).square().nansum(0)
+    return mean.cpu(), (squares / count).cpu()
+
+
+def principal_axes(rows, n_components):
+    """Find the principal axes of the rows, as PCA does.
+
+    Parameters
+    ----------
+    rows : Rows
+        Missing values count as their column's mean. Up to 1,024 columns all rows are
+        used, in blocks; wider dense data are represented by as many evenly spread rows as
+        hold 2**27 values.
+    n_components : int
+        Fewer are returned where the rank of the data is lower.
+
+    Returns
+    -------
+    mean : torch.Tensor of shape (width,), float32
+    axes : torch.Tensor of shape (k, width), float32
+        Orthonormal rows, by decreasing variance, signed so that the entry of largest
+        absolute value is positive.
+    deviation : torch.Tensor of shape (k,), float32
+        Standard deviation along each axis, positive.
+    """
+    width = int(np.prod(rows.sample_shape))
+    n_components = min(n_components, width, len(rows) - 1)
+    if width <= _WIDEST_COVARIANCE:
+        mean, axes, variance = _axes_of_covariance(rows)
+    else:
+        mean, axes, variance = _iterative_axes(rows, n_components, width)
+    # relative: X may be in any unit
+    keep = np.flatnonzero(variance > 1e-10 * max(0.0, variance.max(initial=0)))[:n_components]
+    _, axes = svd_flip(None, axes[keep], u_based_decision=False)
+    return tuple(
+        torch.from_numpy(np.asarray(a, dtype=np.float32))
+        for a in (mean, axes, np.sqrt(variance[keep]))
+    )
+
+
+def _axes_of_covariance(rows):
+    mean = column_statistics(rows)[0].to(rows.device)
+    scatter = 0.0
+    for block in blocks(rows):
+        deviation = (block.double() - mean).nan_to_num()
+        scatter = scatter + deviation.T @ deviation
+    variance, axes = np.linalg.eigh(scatter.cpu().numpy() / len(rows))
+    return mean.cpu().numpy(), axes.T[::-1], variance[::-1]
+
+
+def _iterative_axes(rows, n_components, width):
+    sample = rows.solver_input(_LARGEST_SAMPLE // width)
+    n = sample.shape[0]
+    n_components = min(n_components, n - 1, width - 1)
+    pca = PCA(n_components, svd_solver="arpack", random_state=0).fit(sample)
+    return pca.mean_, pca.components_, pca.explained_variance_.astype(float) * (n - 1) / n
+
+
+class Units(nn.Module):
+    """The units in which a network sees the data: centered, and divided by one number.
+
+    The number is the root mean square of the columns' standard deviations. So neither offset
+    nor scale of X matter to the training, while the relative scales of the columns, which PCA
+    respects, stay.
+
+    Parameters
+    ----------
+    sample_shape : tuple of int
+    """
+
+    def __init__(self, sample_shape):
+        super().__init__()
+        self.register_buffer("center", torch.zeros(sample_shape))
+        self.register_buffer("scale", torch.ones(()))
+
+    def fit(self, rows):
+        mean, variance = column_statistics(rows)
+        self.center.copy_(mean.reshape(self.center.shape))
+        scale = float(variance.mean().sqrt())
+        self.scale.fill_(scale if scale > 0 else 1.0)
+        return self
+
+    def forward(self, x):
+        return (x - self.center).div_(self.scale)  # (B, *sample_shape)
+
+    def undo(self, x):
+        return x * self.scale + self.center  # (B, *sample_shape)
+
+
+class LinearStart(NamedTuple):
+    """PCA as a pair of linear maps, in the `Units` of the network.
+
+    The code has unit variance. Ranges are those of the training rows.
+    """
+
+    to_code: torch.Tensor  # (k, n_inputs)
+    from_code: torch.Tensor  # (n_inputs, k)
+    low: torch.Tensor  # (n_inputs,)
+    high: torch.Tensor
+    low_code: torch.Tensor  # (k,)
+    high_code: torch.Tensor
+
+
+def linear_start(rows, units, n_components):
+    """Find the `LinearStart` of at most `n_components` directions."""
+    _, axes, deviation = principal_axes(rows, n_components)
+    scale = units.scale.cpu()
+    to_code = axes * (scale / deviation)[:, None]
+    width = to_code.shape[1]
+    bounds = [
+        torch.full((n,), sign * torch.inf) for n in (width, len(to_code)) for sign in (1, -1)
+    ]
+    low, high, low_code, high_code = bounds
+    for batch in blocks(rows):
+        inputs = units(batch.reshape(-1, *rows.sample_shape)).flatten(1).nan_to_num()
+        codes = inputs @ to_code.T.to(inputs.device)
+        for part, least, most in ((inputs, low, high), (codes, low_code, high_code)):
+            torch.minimum(least, part.amin(0).cpu(), out=least)
+            torch.maximum(most, part.amax(0).cpu(), out=most)
+    return LinearStart(
+        to_code,
+        axes.T * (deviation / scale),
+        low,
+        high,
+        low_code,
+        high_code,
+    )
