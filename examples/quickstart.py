@@ -15,7 +15,6 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import pandas as pd
-import torch
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -102,7 +101,6 @@ def draw(pictures, y, table, path):
 
 def main(path):
     """Compare, draw and search."""
-    torch.set_num_threads(1)  # small networks gain nothing from more
     X, y = load_digits(return_X_y=True)
     X_train, X_test, y_train, y_test = train_test_split(
         X, y, test_size=1 / 3, stratify=y, random_state=0

@@ -19,12 +19,12 @@ from ._base import (
     ENCODER_RECIPE,
     SHARED_CONSTRAINTS,
     BaseEmbedding,
-    Interval,
+    Number,
     StrOptions,
 )
 from ._decoding import DecoderMixin
 from ._named_parts import parts_of
-from ._start import Units, blocks, linear_start
+from ._start import Units, blocks, linear_start, without_spare_units
 from .architectures import MLP, ConvNet
 from .architectures._from_module import ModuleEncoder, module_decoder
 
@@ -190,6 +190,8 @@ class _Autoencoder(nn.Module):
         if not any(hasattr(part, "start_linear_path") for part in (self.encoder, self.decoder)):
             return
         pca = linear_start(rows, self.units, self.width)
+        if not self.sparsity:  # which gives a meaning to units beyond the rank of the data
+            pca = without_spare_units(pca, self.width)
         k, d = pca.to_code.shape
         offset, from_code = torch.zeros(d), pca.from_code
         if self.loss == "binary_cross_entropy":
@@ -411,8 +413,8 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
         "decoder": [DECODER_RECIPE, nn.Module, None],
         "loss": [StrOptions(set(_LOSSES))],
         "corruption": [callable, list, tuple, None],
-        "sparsity": [Interval(Real, 0, None, closed="left")],
-        "contraction": [Interval(Real, 0, None, closed="left")],
+        "sparsity": [Number(Real, 0, None, closed="left")],
+        "contraction": [Number(Real, 0, None, closed="left")],
         "trainable": ["boolean"],
         "whiten": ["boolean"],
     }
@@ -548,13 +550,17 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
         Returns
         -------
         scores : ndarray of shape (n_samples,), float32
-            Higher is more normal. A row without any observed value is given minus
-            `reconstruction_error_`, the score of an average row.
+            Higher is more normal, in the squared units of X; where the variance of the
+            training data is below 1e-30 or above 1e30, which float32 hardly holds, in units
+            of that variance. A row without any observed value is given the score of an
+            average row, that of `reconstruction_error_`.
         """
         check_is_fitted(self)
         error, n_seen = self._apply(X, self._squared_errors, (2,), np.float64).T
-        scores = -error / np.maximum(1.0, n_seen)
-        return np.where(n_seen > 0, scores, -self.reconstruction_error_).astype(np.float32)
+        errors = np.where(n_seen > 0, error / np.maximum(1.0, n_seen), self.reconstruction_error_)
+        variance = float(self.module_.units.scale) ** 2
+        scores = -errors / (1.0 if 1e-30 < variance < 1e30 else variance)
+        return np.maximum(scores, np.finfo(np.float32).min).astype(np.float32)
 
     def _check_parameters(self):
         super()._check_parameters()

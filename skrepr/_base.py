@@ -49,6 +49,13 @@ from ._randomness import Randomness, borrowed_generator, carry_generator, draws_
 from ._readout import Moments, Readout
 from ._rows import chunk_rows, read_chunks, read_rows
 from ._stopping import choose_stop, split_into_folds
+from ._surroundings import (
+    FORWARD,
+    FORWARD_AND_BACKWARD,
+    allow_threads,
+    count_multiplications,
+    own_surroundings,
+)
 from .metrics._rank import (
     FEWEST_ROWS_FOR_COLLAPSE,
     MOST_ROWS_FOR_COLLAPSE,
@@ -69,15 +76,23 @@ class RepresentationCollapseWarning(UserWarning):
     """The embedding uses far fewer directions than the data have."""
 
 
+class Number(Interval):
+    """An interval of numbers; True and False are none."""
+
+    def is_satisfied_by(self, val):
+        """Whether the value is a number in the interval."""
+        return not isinstance(val, (bool, np.bool_)) and super().is_satisfied_by(val)
+
+
 SHARED_CONSTRAINTS = {
-    "n_components": [Interval(Integral, 1, None, closed="left")],
-    "max_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-    "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+    "n_components": [Number(Integral, 1, None, closed="left")],
+    "max_epochs": [Number(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+    "batch_size": [Number(Integral, 1, None, closed="left"), StrOptions({"auto"})],
     "early_stopping": ["boolean", StrOptions({"auto"})],
-    "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
-    "patience": [Interval(Integral, 1, None, closed="left")],
-    "learning_rate": [Interval(Real, 0, None, closed="neither")],
-    "weight_decay": [Interval(Real, 0, None, closed="left")],
+    "validation_fraction": [Number(Real, 0, 1, closed="neither"), None],
+    "patience": [Number(Integral, 1, None, closed="left")],
+    "learning_rate": [Number(Real, 0, None, closed="neither")],
+    "weight_decay": [Number(Real, 0, None, closed="left")],
     "optimizer": [callable, None],
     "optimizer_params": [dict, None],
     "callbacks": [list, tuple, None],
@@ -87,7 +102,7 @@ SHARED_CONSTRAINTS = {
     "missing": [StrOptions({"error", "mask"})],
     "warm_start": ["boolean"],
     "random_state": ["random_state"],
-    "verbose": [Interval(Integral, 0, None, closed="left"), "boolean"],
+    "verbose": [Number(Integral, 0, None, closed="left"), "boolean"],
 }
 # Nothing of the fitted state depends on these.
 _APART_FROM_FIT = {"callbacks": None, "random_state": None, "verbose": 0}
@@ -109,7 +124,7 @@ class BaseEmbedding(
         """
         goes_on = hasattr(self, "net_") and (stream or self.warm_start)
         draft = self._draft(goes_on)
-        with Interruption() as watch:
+        with own_surroundings(), Interruption() as watch:
             draft._train(X, goes_on, stream, watch)
             self.__dict__ = draft.__dict__
         watch.warn_if_late()
@@ -140,6 +155,7 @@ class BaseEmbedding(
             module = self._new_module(self._draw_seeds())
         self._resolve_schedule(len(rows), goes_on, stream)
         self._check_batches(module, len(rows))
+        allow_threads(FORWARD_AND_BACKWARD * self.batch_size_ * module.multiplications)
         learned_from, held_out = self._hold_out(rows, module.generator)
         starts = hasattr(module, "start") and not goes_on
         if starts:
@@ -158,7 +174,8 @@ class BaseEmbedding(
         # what training may come back to, and be judged against
         may_return = goes_on or getattr(module, "start_is_solution", False)
         self.weight_share_ = 1.0
-        if starts and may_return and not stream and net.mean_loss(learned_from) < _NO_LOSS:
+        planned = self.max_epochs == "auto" and not stream
+        if planned and starts and may_return and net.mean_loss(learned_from) < _NO_LOSS:
             self.max_epochs_ = 0
         elif may_return and self._cross_validates(len(rows), stream):
             self.max_epochs_, self.weight_share_ = self._cross_validate(
@@ -180,7 +197,7 @@ class BaseEmbedding(
                 module.start(rows)  # nothing was learned: then from all rows
         self.net_ = net
         self._parameters_at_fit = self._parameters_of_fit()
-        with self._evaluation():
+        with self._evaluation(len(rows)):
             self._fit_readout(learned_from, goes_on, stream)
             self._describe(learned_from if held_out is None else held_out, stream)
             if not stream:
@@ -281,6 +298,8 @@ class BaseEmbedding(
     def _new_module(self, seeds):
         with borrowed_generator(seeds[0]):
             module = self._make_module(self.input_shape_)
+            example = torch.zeros(2, *self.input_shape_)
+            module.multiplications = count_multiplications(module.eval(), example)
         carry_generator(module, torch.Generator().manual_seed(seeds[1]))
         return module.to(self.device_)
 
@@ -511,7 +530,7 @@ class BaseEmbedding(
         n, chunks = read_chunks(self, X, self.input_shape_, missing)
         result = np.empty((n, *shape), dtype=dtype)
         start = 0
-        with self._evaluation():
+        with self._evaluation(n):
             for chunk in chunks:
                 stop = start + len(chunk)
                 value = function(chunk.to(self.device_))
@@ -520,11 +539,12 @@ class BaseEmbedding(
         return result
 
     @contextmanager
-    def _evaluation(self):
-        """Run the module without gradients and without drawing anything that is not fixed."""
+    def _evaluation(self, n):
+        """Run the module on chunks of ``n`` rows, without gradients, drawing nothing new."""
         module = self.module_.eval()
+        work = FORWARD * min(n, chunk_rows(self.input_shape_)) * module.multiplications
         fixed = borrowed_generator(0, self.device_) if draws_globally(module) else nullcontext()
-        with torch.inference_mode(), fixed:
+        with own_surroundings(work), torch.inference_mode(), fixed:
             yield
 
     def __getstate__(self):

@@ -6,7 +6,7 @@ from sklearn.utils import check_array
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
-from ._rows import chunk_rows
+from ._rows import as_array, chunk_rows
 
 
 class DecoderMixin:
@@ -33,8 +33,8 @@ class DecoderMixin:
             In the layout given to `fit`.
         """
         check_is_fitted(self)
-        with np.errstate(over="ignore"):  # it is told as infinite values
-            Z = check_array(Z, dtype=np.float32, input_name="Z", estimator=self)
+        with np.errstate(over="ignore", invalid="ignore"):  # it is told as infinite values
+            Z = check_array(as_array(Z), dtype=np.float32, input_name="Z", estimator=self)
         if Z.shape[1] != self._n_features_out:
             raise ValueError(
                 f"Z has {Z.shape[1]} components, but {type(self).__name__} is expecting "
@@ -42,7 +42,7 @@ class DecoderMixin:
             )
         X = np.empty((len(Z), *self.layout_), dtype=np.float32)
         size = chunk_rows(self.input_shape_)
-        with self._evaluation():
+        with self._evaluation(len(Z)):
             for start in range(0, len(Z), size):
                 z = torch.tensor(Z[start : start + size], device=self.device_)
                 x = self.module_.decode(self.readout_.undo(z))
@@ -74,8 +74,11 @@ class DecoderMixin:
 
     def _squared_errors(self, batch):
         """Sum squared errors and count observed values of each row: (B, 2), float64."""
-        errors = (batch - self._reconstruct(batch)).flatten(1).cpu().double().square()
-        return torch.stack([errors.nansum(1), (~errors.isnan()).sum(1)], 1)
+        # in float32, squares in units of 1e-26 vanish; a row far out may be rebuilt as NaN
+        x, rebuilt = (a.flatten(1).cpu().double() for a in (batch, self._reconstruct(batch)))
+        seen = ~x.isnan()
+        errors = (x - rebuilt).square().nan_to_num(nan=torch.inf, posinf=torch.inf)
+        return torch.stack([errors.where(seen, 0.0).sum(1), seen.sum(1)], 1)
 
     def _describe(self, rows, stream):
         x = rows.sample(4096)

@@ -53,12 +53,12 @@ class Moments(nn.Module):
         block = block.detach().cpu().double()
         mean = block.mean(0)
         deviation = block - mean
-        total = self.count + len(block)
-        share, shift = len(block) / total, mean - self.mean
+        count = self.count.item()
+        share, shift = len(block) / (count + len(block)), mean - self.mean
         self.scatter += deviation[:, : self.width].T @ deviation
-        self.scatter += torch.outer(shift[: self.width], shift) * (self.count * share)
+        self.scatter += torch.outer(shift[: self.width], shift) * (count * share)
         self.mean += shift * share
-        self.count.copy_(total)
+        self.count += len(block)
         return self
 
     @property

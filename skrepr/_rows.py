@@ -10,6 +10,7 @@ import math
 from contextlib import contextmanager
 
 import numpy as np
+import pandas as pd
 import scipy.sparse
 import torch
 from sklearn.utils import check_array
@@ -214,7 +215,7 @@ def read_rows(estimator, X, device, *, input_shape, missing, n_least):
         Shape of one row of X as given.
     """
     layout = getattr(estimator, "layout_", None)
-    X = _as_array(X)
+    X = as_array(X)
     rules = _rules(estimator, missing) | {"ensure_min_samples": n_least}
     if isinstance(X, np.memmap) and X.size >= _LARGEST_IN_MEMORY:
         _checked(X[:n_least], rules)
@@ -223,8 +224,7 @@ def read_rows(estimator, X, device, *, input_shape, missing, n_least):
         validate_data(estimator, X, reset=layout is None, skip_check_array=True)
         kind, values = FileRows, X
     else:
-        with _no_overflow_warning():
-            values = validate_data(estimator, X, reset=layout is None, **rules)
+        values = _validated(estimator, X, layout is None, rules)
         kind = SparseRows if scipy.sparse.issparse(values) else Rows
     _check_layout(layout, values.shape[1:])
     sample_shape = sample_shape_of(values.shape[1:], input_shape)
@@ -251,12 +251,11 @@ def read_chunks(estimator, X, sample_shape, missing):
     n : int
     chunks : iterator of torch.Tensor of shape (B, *sample_shape), float32, on the CPU
     """
-    X = _as_array(X)
+    X = as_array(X)
     rules = _rules(estimator, missing)
     size = chunk_rows(sample_shape)
     first = X if _length(X) <= size else _sliced(X, 0, size)
-    with _no_overflow_warning():
-        first = validate_data(estimator, first, reset=False, **rules)
+    first = _validated(estimator, first, False, rules)
     _check_layout(estimator.layout_, first.shape[1:])
 
     def chunks():
@@ -302,6 +301,16 @@ def sample_shape_of(layout, input_shape):
     return resolved
 
 
+def as_array(X):
+    """Give X an axis that can be sliced, and leave its values alone."""
+    if isinstance(X, torch.Tensor):
+        X = X.detach().cpu()
+        return (X.float() if X.dtype == torch.bfloat16 else X).numpy()
+    if scipy.sparse.issparse(X):
+        return X if X.format == "csr" else X.tocsr()
+    return X if hasattr(X, "shape") else np.asarray(X)
+
+
 def _rules(estimator, missing):
     return {
         "accept_sparse": "csr",
@@ -313,31 +322,53 @@ def _rules(estimator, missing):
     }
 
 
+def _validated(estimator, X, reset, rules):
+    try:
+        with _no_warning_of_infinity():
+            return validate_data(estimator, X, reset=reset, **rules)
+    except (TypeError, ValueError) as error:
+        names = _columns_without_numbers(X)
+        advice = (
+            f"Columns of X that hold no numbers: {', '.join(map(repr, names))}. Turn them into "
+            "numbers in front, by a ColumnTransformer with a OneHotEncoder or by the "
+            "TableVectorizer of skrub, or leave them out."
+        )
+        if names and type(error) is ValueError:
+            raise ValueError(f"{error}\n{advice}") from error
+        if names:
+            error.add_note(advice)
+        raise
+
+
+def _columns_without_numbers(X, most=5):
+    """List the names of some columns of a data frame that cannot be read as numbers."""
+    names = []
+    for name in getattr(X, "columns", ()):
+        column = X[name] if hasattr(X, "iloc") else np.asarray(X[name])
+        try:
+            is_time = np.asarray(column).dtype.kind in "mM"
+            if is_time or not pd.api.types.is_numeric_dtype(pd.to_numeric(column)):
+                names.append(name)
+        except (TypeError, ValueError):
+            names.append(name)
+    return names[:most]
+
+
 def _checked(X, rules):
     # most chunks are fine, and that is seen faster than `check_array` sees it
     if type(X) is np.ndarray and X.dtype == np.float32 and X.ndim > 1 and X.flags.c_contiguous:
         with np.errstate(over="ignore", invalid="ignore"):
             if len(X) and np.isfinite(X.sum()):
                 return X
-    with _no_overflow_warning():
+    with _no_warning_of_infinity():
         return check_array(X, input_name="X", **rules)
 
 
 @contextmanager
-def _no_overflow_warning():
+def _no_warning_of_infinity():
     # values beyond float32 become infinite, and that is an error with a message of its own
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         yield
-
-
-def _as_array(X):
-    """Give X an axis that can be sliced, and leave its values alone."""
-    if isinstance(X, torch.Tensor):
-        X = X.detach().cpu()
-        return (X.float() if X.dtype == torch.bfloat16 else X).numpy()
-    if scipy.sparse.issparse(X):
-        return X if X.format == "csr" else X.tocsr()
-    return X if hasattr(X, "shape") else np.asarray(X)
 
 
 def _sliced(X, start, stop):

@@ -7,6 +7,7 @@ import torch
 from sklearn.decomposition import PCA
 from sklearn.utils.extmath import svd_flip
 from torch import nn
+from torch.nn.functional import pad
 
 # Wider data go to an iterative solver, which finds the few axes that are asked for faster
 # than all eigenvectors of a covariance matrix are found.
@@ -165,4 +166,29 @@ def linear_start(rows, units, n_components):
         high,
         low_code,
         high_code,
+    )
+
+
+def without_spare_units(start, width):
+    """Let units of the code that `start` has no direction for be 0, and stay so in training.
+
+    They are 0 and without effect on what is decoded, and so no gradient moves either: a range
+    that does not hold 0 passes none. Else training would fill them with rounding noise.
+
+    Parameters
+    ----------
+    start : LinearStart
+    width : int
+        Number of units of the code.
+
+    Returns
+    -------
+    start : LinearStart
+    """
+    n_spare = width - len(start.to_code)
+    return start._replace(
+        to_code=pad(start.to_code, (0, 0, 0, n_spare)),
+        from_code=pad(start.from_code, (0, n_spare)),
+        low_code=pad(start.low_code, (0, n_spare), value=1.0),
+        high_code=pad(start.high_code, (0, n_spare), value=1.0),
     )

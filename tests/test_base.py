@@ -170,7 +170,7 @@ class Fails(Callback):
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 @pytest.mark.parametrize(
-    "breaks", ["training", "_read", "_choose_parts", "_make_module", "_settle", "_describe"]
+    "breaks", ["training", "_read", "_choose_parts", "_make_module", "_fit_readout", "_describe"]
 )
 def test_a_fit_that_fails_leaves_nothing(breaks, method, monkeypatch):
     def fail(*arguments, **keywords):
@@ -521,13 +521,13 @@ def test_going_on_with_few_rows_is_cross_validated_from_where_it_stands(monkeypa
     estimator = make(n_components=4, max_epochs=60, warm_start=True).fit(digits[:800])
     fitted = {name: value.clone() for name, value in estimator.module_.state_dict().items()}
     begins = []
-    measure = _training.losses_on_the_way
 
-    def watched(net, rows, *arguments, **settings):
-        begins.append({name: v.clone() for name, v in net.module_.state_dict().items()})
-        return measure(net, rows, *arguments, **settings)
+    class Watched(_training.Fold):
+        def __init__(self, net, rows, groups, **settings):
+            begins.append({name: v.clone() for name, v in net.module_.state_dict().items()})
+            super().__init__(net, rows, groups, **settings)
 
-    monkeypatch.setattr(_training, "losses_on_the_way", watched)
+    monkeypatch.setattr(_training, "Fold", Watched)
     before = -estimator.score(digits[1000:])
     estimator.set_params(max_epochs="auto").fit(digits[800:860])
     assert len(begins) == 5
@@ -543,7 +543,7 @@ def test_each_fold_starts_at_the_solution_of_its_own_rows(monkeypatch):
         _Autoencoder, "start", lambda self, rows: (sizes.append(len(rows)), start(self, rows))
     )
     make(max_epochs="auto").fit(X)
-    assert sizes == [120] * 5 + [150]
+    assert sizes == [150] + [120] * 5
 
 
 def test_a_stream_leaves_no_trace_in_what_auto_plans():

@@ -17,13 +17,15 @@ PACKAGES = {name.split(".")[0] for name in FILES if "." in name}
 ROOMS = {"_format"}
 PARTS = PACKAGES - ROOMS - {"displays"}
 GROUND = {
-    "_closed_form",
     "_devices",
     "_interruption",
     "_named_parts",
     "_randomness",
+    "_readout",
     "_rows",
+    "_start",
     "_stopping",
+    "_surroundings",
     "_training",
     "_vocabulary",
     "datasets",
@@ -63,12 +65,12 @@ def house_imports(name):
 
 
 def test_the_reader_of_imports_reads_them():
-    assert ("skrepr._closed_form.Readout", True) in imports("_base")
+    assert ("skrepr._readout.Readout", True) in imports("_base")
     assert ("skrepr._training", False) in imports("_base")
     assert ("skrepr.architectures._linear_path.with_linear_path", True) in imports(
         "architectures._mlp"
     )
-    assert "_closed_form" in house_imports("_base")
+    assert "_readout" in house_imports("_base")
 
 
 def test_every_file_has_a_floor():

@@ -1,25 +1,13 @@
-"""Moments, principal axes and the readout, against numpy and scikit-learn's PCA."""
+"""The readout: PCA of features, or of what is rebuilt from them."""
 
 import numpy as np
 import pytest
-import scipy.linalg
-import scipy.sparse
 import torch
 from numpy.testing import assert_allclose
 from sklearn.decomposition import PCA
 
-from skrepr import _closed_form
-from skrepr._closed_form import (
-    Moments,
-    Readout,
-    blocks,
-    column_statistics,
-    largest_sign,
-    principal_axes,
-)
-from skrepr._rows import Rows, SparseRows
+from skrepr._readout import Moments, Readout
 
-CPU = torch.device("cpu")
 SPLITS = [[200], [1, 199], [199, 1], [50, 3, 140, 7], [1] * 200]
 
 
@@ -31,16 +19,24 @@ def some_rows(n=200, width=6, seed=0):
     return (latent @ axes + rng.normal(size=width)).astype(np.float32)
 
 
-def as_rows(X, sample_shape=None):
-    if scipy.sparse.issparse(X):
-        return SparseRows(X, X.shape[1:], CPU)
-    return Rows(torch.from_numpy(X), sample_shape or X.shape[1:], CPU)
+def some_outputs(H, width=9, seed=3, bend=0.3):
+    """Rebuild something from features, linearly and not."""
+    slopes = np.random.default_rng(seed).normal(size=(H.shape[1], width))
+    return (H @ slopes + bend * (H**2) @ slopes[:, ::-1] + 5).astype(np.float32)
 
 
-def with_holes(X, seed=0):
-    X = X.copy()
-    X[np.random.default_rng(seed).random(X.shape) < 0.2] = np.nan
-    return X
+def moments_of(H, R=None):
+    block = H if R is None else np.hstack([H, R])
+    return Moments(H.shape[1], block.shape[1] - H.shape[1]).add(torch.from_numpy(block))
+
+
+def fitted(H, n_components=None, R=None, **options):
+    readout = Readout(H.shape[1], n_components or H.shape[1])
+    return readout, readout.fit(moments_of(H, R), **options)
+
+
+def embed(readout, H):
+    return readout(torch.from_numpy(H)).double().numpy()
 
 
 # ------------------------------------------------------------------------- moments
@@ -50,143 +46,27 @@ def with_holes(X, seed=0):
 @pytest.mark.parametrize("offset", [0.0, 1e6])
 def test_moments_do_not_depend_on_the_blocks(sizes, offset):
     # columns whose spread is lost if squares are summed around zero
-    X = some_rows() * np.float32(50) + np.float32(offset)
-    moments = Moments(6)
-    for block in torch.from_numpy(X).split(sizes):
+    H = some_rows() * np.float32(50) + np.float32(offset)
+    R = some_outputs(some_rows())
+    moments = Moments(6, 9)
+    for block in torch.from_numpy(np.hstack([H, R])).split(sizes):
         assert moments.add(block) is moments
-    exact = X.astype(np.float64)
+    exact = np.hstack([H, R]).astype(np.float64)
     assert moments.count == 200
     assert_allclose(moments.mean, exact.mean(axis=0), rtol=1e-12, atol=1e-12)
-    assert_allclose(moments.covariance, np.cov(exact.T, ddof=0), rtol=1e-7, atol=1e-7)
-
-
-def test_missing_values_count_as_the_mean_in_moments():
-    X = with_holes(some_rows())
-    filled = np.where(np.isnan(X), np.nanmean(X, axis=0), X).astype(np.float64)
-    moments = Moments(6).add(torch.from_numpy(X))
-    assert_allclose(moments.mean, filled.mean(axis=0), rtol=1e-6)
-    assert_allclose(moments.covariance, np.cov(filled.T, ddof=0), rtol=1e-5, atol=1e-6)
-
-
-def test_a_column_missing_from_a_block_keeps_its_mean():
-    X = some_rows()
-    moments = Moments(6).add(torch.from_numpy(X))
-    mean = moments.mean.clone()
-    hole = torch.from_numpy(some_rows(seed=1))
-    hole[:, 2] = torch.nan
-    moments.add(hole)
-    assert_allclose(moments.mean[2], mean[2], rtol=1e-12)
-    assert not torch.isclose(moments.mean[1], mean[1])
-    assert moments.covariance.isfinite().all()
+    expected = np.cov(exact.T, ddof=0)[:6]
+    assert_allclose(moments.covariance, expected, rtol=1e-7, atol=1e-7)
 
 
 def test_moments_do_not_change_the_block_or_keep_its_graph():
-    block = torch.from_numpy(with_holes(some_rows())).requires_grad_()
+    block = torch.from_numpy(some_rows()).requires_grad_()
     before = block.detach().clone()
     moments = Moments(6).add(block)
-    assert torch.equal(block.detach().nan_to_num(9.0), before.nan_to_num(9.0))
+    assert torch.equal(block.detach(), before)
     assert not moments.scatter.requires_grad
 
 
-# ----------------------------------------------------------------- what begins a fit
-
-
-def test_blocks_are_the_rows_in_order(monkeypatch):
-    monkeypatch.setattr(_closed_form, "_BLOCK_VALUES", 60)
-    X = some_rows(n=33).reshape(33, 2, 3)
-    parts = list(blocks(as_rows(X)))
-    assert [len(part) for part in parts] == [10, 10, 10, 3]
-    assert np.array_equal(torch.cat(parts).numpy(), X.reshape(33, 6))
-
-
-@pytest.mark.parametrize("block_values", [6, 60, 2**22])
-@pytest.mark.parametrize("offset", [0.0, 1e6])
-def test_column_statistics_are_those_of_the_observed_values(monkeypatch, block_values, offset):
-    monkeypatch.setattr(_closed_form, "_BLOCK_VALUES", block_values)
-    X = with_holes(some_rows() * np.float32(50) + np.float32(offset))
-    X[:, 4] = np.nan
-    X[:60, 3] = np.nan  # whole blocks without a value
-    mean, variance = column_statistics(as_rows(X))
-    seen = [0, 1, 2, 3, 5]
-    exact = X[:, seen].astype(np.float64)
-    assert_allclose(mean[seen], np.nanmean(exact, axis=0), rtol=1e-12)
-    assert_allclose(variance[seen], np.nanvar(exact, axis=0), rtol=1e-7)
-    assert (mean[4], variance[4]) == (0, 0)
-
-
-def assert_axes_of(X, found, atol):
-    """Compare with PCA: axes with their signs, and deviations."""
-    mean, axes, deviation = found
-    pca = PCA(len(axes), svd_solver="full").fit(X.astype(np.float64))
-    assert_allclose(mean, pca.mean_, atol=1e-5)
-    assert_allclose(axes, pca.components_, atol=atol)
-    spread = pca.transform(X.astype(np.float64)).std(axis=0)
-    assert_allclose(deviation, spread, rtol=10 * atol)
-    assert axes.dtype == deviation.dtype == torch.float32
-
-
-@pytest.mark.parametrize("n_components", [1, 3, 6])
-@pytest.mark.parametrize("block_values", [60, 2**22])
-def test_principal_axes_are_those_of_pca(monkeypatch, n_components, block_values):
-    monkeypatch.setattr(_closed_form, "_BLOCK_VALUES", block_values)
-    X = some_rows()
-    found = principal_axes(as_rows(X, (2, 3)), n_components)
-    assert len(found[1]) == n_components
-    assert_axes_of(X, found, atol=1e-5)
-
-
-def test_principal_axes_with_missing_values():
-    X = with_holes(some_rows())
-    filled = np.where(np.isnan(X), np.nanmean(X, axis=0), X)
-    assert_axes_of(filled, principal_axes(as_rows(X), 3), atol=1e-4)
-
-
-@pytest.mark.parametrize("n", [12, 200])
-def test_principal_axes_of_wide_data(monkeypatch, n):
-    monkeypatch.setattr(_closed_form, "_WIDEST_COVARIANCE", 8)
-    X = some_rows(n=n, width=20)
-    assert_axes_of(X, principal_axes(as_rows(X), 3), atol=1e-4)
-    holes = with_holes(X)
-    filled = np.where(np.isnan(holes), np.nanmean(holes, axis=0), holes)
-    assert_axes_of(filled, principal_axes(as_rows(holes), 1), atol=1e-2)
-
-
-@pytest.mark.parametrize("widest", [8, 4096])
-def test_principal_axes_of_sparse_data(monkeypatch, widest):
-    monkeypatch.setattr(_closed_form, "_WIDEST_COVARIANCE", widest)
-    dense = some_rows(width=20)
-    dense[np.random.default_rng(1).random(dense.shape) < 0.5] = 0
-    X = scipy.sparse.csr_array(dense)
-    assert_axes_of(dense, principal_axes(as_rows(X), 3), atol=1e-4)
-
-
-def test_principal_axes_stop_at_the_rank():
-    X = some_rows()
-    flat = np.hstack([X[:, :2], X[:, :2] @ np.ones((2, 4), dtype=np.float32)])
-    _, axes, deviation = principal_axes(as_rows(flat), 6)
-    assert len(axes) == len(deviation) == 2
-    _, axes, _ = principal_axes(as_rows(np.ones((50, 3), dtype=np.float32)), 2)
-    assert axes.shape == (0, 3)
-
-
-def test_largest_sign():
-    axes = torch.tensor([[1.0, -3.0, 2.0], [0.5, 0.1, -0.2], [0.0, 0.0, 0.0]])
-    assert torch.equal(largest_sign(axes), torch.tensor([[-1.0], [1.0], [1.0]]))
-    assert largest_sign(torch.empty(0, 3)).shape == (0, 1)
-
-
-# ------------------------------------------------------------------------- readout
-
-
-def fitted(H, n_components, **kwargs):
-    H = torch.from_numpy(H)
-    readout = Readout(H.shape[1], n_components)
-    return readout.fit(Moments(H.shape[1]).add(H), **kwargs), H
-
-
-def some_metric(width=6, rank=None, seed=3):
-    J = np.random.default_rng(seed).normal(size=(rank or 2 * width, width))
-    return torch.from_numpy(J.T @ J)
+# ------------------------------------------------------------------- of features alone
 
 
 def test_readout_begins_as_the_identity():
@@ -201,86 +81,122 @@ def test_readout_begins_as_the_identity():
 
 
 @pytest.mark.parametrize("n_components", [1, 2, 5, 6])
-def test_readout_is_pca(n_components):
-    H = some_rows()
-    readout, features = fitted(H, n_components)
-    expected = PCA(n_components, svd_solver="full").fit_transform(H.astype(np.float64))
-    assert_allclose(readout(features), expected, atol=1e-5)
-
-
 @pytest.mark.parametrize("whiten", [False, True])
-@pytest.mark.parametrize("with_metric", [False, True])
-def test_components_are_centred_uncorrelated_and_sorted(whiten, with_metric):
-    readout, H = fitted(
-        some_rows(), 6, whiten=whiten, metric=some_metric() if with_metric else None
-    )
-    Z = readout(H).double().numpy()
-    assert_allclose(Z.mean(axis=0), 0, atol=1e-5)
-    covariance = np.cov(Z.T, ddof=0)
-    variance = np.diag(covariance)
-    assert_allclose(covariance, np.diag(variance), atol=1e-4 * variance[0])
-    if whiten:
-        assert_allclose(variance, 1, rtol=1e-3)
-    else:
-        assert (np.diff(variance) < 0).all()
-        assert variance[0] > 2 * variance[-1]
-
-
-@pytest.mark.parametrize("whiten", [False, True])
-@pytest.mark.parametrize("metric", [None, some_metric(), some_metric(rank=3)])
-def test_undo_is_the_exact_inverse_of_a_square_readout(whiten, metric):
+def test_readout_of_features_is_pca(n_components, whiten):
     H = some_rows()
-    H[:, 5] = 2.0  # a unit that does not vary
-    readout, features = fitted(H, 6, whiten=whiten, metric=metric)
-    assert_allclose(readout.undo(readout(features)), H, atol=2e-3)
+    readout, axes = fitted(H, n_components, whiten=whiten)
+    pca = PCA(n_components, svd_solver="full", whiten=whiten).fit(H.astype(np.float64))
+    n = len(H)
+    scale = np.sqrt(n / (n - 1)) if whiten else 1.0  # PCA divides by n - 1
+    assert_allclose(embed(readout, H), pca.transform(H) * scale, atol=1e-4)
+    assert_allclose(axes.variance, pca.explained_variance_, rtol=1e-4)
+    assert axes.components is None
 
 
 def test_undo_of_a_wide_readout_is_that_of_pca():
     H = some_rows()
-    readout, features = fitted(H, 2)
+    readout, _ = fitted(H, 2)
     pca = PCA(2).fit(H)
-    assert_allclose(
-        readout.undo(readout(features)), pca.inverse_transform(pca.transform(H)), atol=1e-5
-    )
+    back = readout.undo(readout(torch.from_numpy(H)))
+    assert_allclose(back, pca.inverse_transform(pca.transform(H)), atol=1e-5)
 
 
-@pytest.mark.parametrize("n_components", [2, 6])
-def test_a_metric_gives_pca_of_the_features_as_it_measures_them(n_components):
-    H, metric = some_rows(), some_metric()
-    readout, features = fitted(H, n_components, metric=metric)
-    measured = H.astype(np.float64) @ scipy.linalg.sqrtm(metric.numpy())
-    expected = PCA(n_components, svd_solver="full").fit_transform(measured)
-    Z = readout(features).double().numpy()
-    # signs are free: compare inner products
-    assert_allclose(Z @ Z.T, expected @ expected.T, atol=1e-3)
+def test_few_axes_of_wide_features_are_those_of_all():
+    H = some_rows(n=300, width=700)
+    readout, axes = fitted(H, 4)
+    pca = PCA(4, svd_solver="full").fit(H.astype(np.float64))
+    assert_allclose(embed(readout, H), pca.transform(H), atol=1e-3)
+    assert_allclose(axes.variance, pca.explained_variance_, rtol=1e-3)
 
 
-def test_a_metric_makes_distances():
-    H, metric = some_rows(), some_metric()
-    readout, features = fitted(H, 6, metric=metric)
-    Z = readout(features).double()
-    step = (features[:50] - features[50:100]).double()
-    expected = torch.einsum("nk,kl,nl->n", step, metric, step)
-    assert_allclose((Z[:50] - Z[50:100]).square().sum(1), expected, rtol=1e-4)
+# ------------------------------------------------------------------ of what is rebuilt
 
 
-def test_signs_follow_the_loadings():
-    loadings = torch.from_numpy(np.random.default_rng(5).normal(size=(9, 6)))
-    plain, _ = fitted(some_rows(), 6)
-    for sign in (1, -1):
-        readout, _ = fitted(some_rows(), 6, loadings=sign * loadings)
-        seen = sign * loadings.numpy() @ readout.inverse.double().numpy()
-        assert (seen[np.abs(seen).argmax(axis=0), np.arange(6)] > 0).all()
-        assert_allclose(readout.matrix.abs(), plain.matrix.abs(), atol=1e-6)
-
-
-def test_whitening_leaves_a_component_without_variance_alone():
+@pytest.mark.parametrize("bend", [0.0, 0.3])
+def test_axes_are_those_of_the_best_linear_prediction(bend):
     H = some_rows()
-    H[:, 5] = 0
-    readout, features = fitted(H, 6, whiten=True)
-    Z = readout(features)
-    assert_allclose(Z[:, :5].var(0, correction=0), 1, rtol=1e-3)
-    assert_allclose(Z[:, 5], 0, atol=1e-5)
+    R = some_outputs(H, bend=bend)
+    readout, axes = fitted(H, R=R)
+    design = np.hstack([H, np.ones((len(H), 1))]).astype(np.float64)
+    predicted = design @ np.linalg.lstsq(design, R.astype(np.float64))[0]
+    pca = PCA(6, svd_solver="full").fit(predicted)
+    Z = embed(readout, H)
+    assert_allclose(Z, pca.transform(predicted), atol=2e-4)
+    assert_allclose(np.abs(axes.components), np.abs(pca.components_), atol=1e-4)
+    assert_allclose(axes.variance, pca.explained_variance_, rtol=1e-4)
+    assert_allclose(axes.mean, R.mean(axis=0), rtol=1e-6)
+    assert_allclose(Z @ axes.components + axes.mean, predicted, atol=1e-3)
+    assert_allclose(axes.components @ axes.components.T, np.eye(6), atol=1e-6)
+    largest = np.abs(axes.components).argmax(axis=1)
+    assert (axes.components[np.arange(6), largest] > 0).all()
+    if bend == 0:
+        assert_allclose(predicted, R, atol=1e-4)
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+@pytest.mark.parametrize("outputs", [3, 9])
+def test_undo_is_the_inverse_of_a_square_readout(whiten, outputs):
+    H = some_rows()
+    R = some_outputs(H)[:, :outputs]  # with 3, half of the directions are not seen in it
+    readout, _ = fitted(H, R=R, whiten=whiten)
+    back = readout.undo(readout(torch.from_numpy(H)))
+    assert_allclose(back, H, atol=2e-3)
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+def test_a_direction_without_variance_is_exactly_zero(whiten):
+    H = some_rows()
+    H[:, 5] = H[:, 0] + 2 * H[:, 1]  # but for rounding
+    R = some_outputs(H)
+    for readout, axes in (fitted(H, R=R, whiten=whiten), fitted(H, whiten=whiten)):
+        Z = embed(readout, H)
+        assert (Z[:, 5] == 0).all()
+        assert axes.variance[5] == 0
+        assert Z[:, :5].std(axis=0).min() > 1e-3
+        if whiten:
+            assert_allclose(Z[:, :5].std(axis=0), 1, rtol=1e-3)
+        assert_allclose(readout.undo(readout(torch.from_numpy(H))), H, atol=2e-3)
+        if axes.components is not None:
+            assert_allclose(axes.components @ axes.components.T, np.eye(6), atol=1e-6)
+
+
+def test_more_components_than_outputs():
+    H = some_rows()
+    R = some_outputs(H, width=2)
+    readout, axes = fitted(H, R=R)
+    assert axes.components.shape == (6, 2)
+    assert_allclose(axes.components[:2] @ axes.components[:2].T, np.eye(2), atol=1e-6)
+    assert not axes.components[2:].any()
+    assert_allclose(embed(readout, H)[:, 2:].std(axis=0), 0, atol=1e-4)
+
+
+@pytest.mark.parametrize("constant", ["features", "outputs"])
+def test_where_nothing_varies(constant):
+    H, R = some_rows(), some_outputs(some_rows())
+    (H if constant == "features" else R)[:] = 3
+    readout, axes = fitted(H, R=R)
+    Z = embed(readout, H)
+    assert np.isfinite(Z).all()
+    assert (Z == 0).all() == (constant == "features")
+    assert axes.components.shape == (6, 9)
+    assert_allclose(readout.undo(readout(torch.from_numpy(H))), H, atol=1e-3)
+
+
+@pytest.mark.parametrize("unit", [1e-40, 1e-26, 1e20, 1e30])
+def test_units_of_what_is_rebuilt_do_not_matter(unit):
+    H = some_rows()
+    R = some_outputs(H).astype(np.float64) * unit
+    moments = Moments(6, 9).add(torch.from_numpy(np.hstack([H.astype(np.float64), R])))
+    readout, plain = Readout(6, 6), Readout(6, 6)
+    readout.fit(moments)
+    plain.fit(moments_of(H, some_outputs(H)))
+    h = torch.from_numpy(H)
+    # 1e-40 is below what float32 holds to seven digits
+    assert_allclose(readout(h).double() / unit, plain(h), rtol=1e-3, atol=1e-3)
+    assert_allclose(readout.undo(readout(h)), H, atol=1e-2 if unit < 1e-37 else 1e-4)
+
+
+# ----------------------------------------------------------------------- streams, state
 
 
 def test_chunks_of_a_stream_give_pca_of_all_rows():
@@ -289,14 +205,15 @@ def test_chunks_of_a_stream_give_pca_of_all_rows():
     for chunk in torch.from_numpy(H).split(30):
         readout.fit(moments.add(chunk))
     expected = PCA(2).fit_transform(H.astype(np.float64))
-    assert_allclose(readout(torch.from_numpy(H)), expected, atol=1e-5)
+    assert_allclose(embed(readout, H), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("follows_a_stream", [False, True])
 def test_readout_is_its_state(follows_a_stream):
     H = torch.from_numpy(some_rows())
     moments = Moments(6).add(H)
-    readout = Readout(6, 2).fit(moments)
+    readout = Readout(6, 2)
+    readout.fit(moments)
     if follows_a_stream:
         readout.moments = moments
     copy = Readout.from_state(readout.state_dict())

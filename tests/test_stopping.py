@@ -6,16 +6,37 @@ import pytest
 from skrepr._stopping import SHARES, choose_stop, epochs_to_try, split_into_folds
 
 RNG = np.random.default_rng(0)
-EPOCHS = [1, 2, 4]
+EPOCHS = epochs_to_try(4)  # 1, 2, 3, 4
+
+
+class Fold:
+    """Some groups of a table of losses: (1 + epochs, shares, groups), first the start's."""
+
+    def __init__(self, losses):
+        self.table = losses
+        self.epoch = 0
+        self.measured = []
+
+    def go_on_to(self, epoch):
+        assert epoch > self.epoch
+        self.epoch = epoch
+
+    def losses(self, share):
+        self.measured.append((self.epoch, share))
+        return list(self.table[self.epoch, SHARES.index(share)])
 
 
 def curves(gain, n_errors):
     """Make losses that fall by ``gain``, epochs by shares, that many standard errors."""
-    noise = RNG.normal(size=(3, 3, 25))
+    noise = RNG.normal(size=(4, 3, 25))
     noise = (noise - noise.mean(-1, keepdims=True)) / noise.std(-1, ddof=1, keepdims=True)
     gain = np.asarray(gain)[..., None]
     start = np.full((1, 3, 25), 2.0)
     return np.concatenate([start, 2 * (1 - gain - noise * np.abs(gain) * 5 / n_errors)])
+
+
+def choose(losses):
+    return choose_stop([Fold(part) for part in np.split(losses, 5, axis=-1)], 4)
 
 
 @pytest.mark.parametrize("n", [3, 10, 23, 100, 499])
@@ -38,46 +59,54 @@ def test_epochs_to_try_rise_from_the_first_to_the_last(n_epochs):
 
 
 def test_the_largest_sure_gain_is_taken():
-    gain = np.full((3, 3), 0.1)
+    gain = np.full((4, 3), 0.1)
     gain[2, 2] = 0.2
-    assert choose_stop(curves(gain, 10), EPOCHS) == (4, 1.0)
+    assert choose(curves(gain, 10)) == (3, 1.0)
     gain[1, 1] = 0.4
-    assert choose_stop(curves(gain, 10), EPOCHS) == (2, 0.5)
+    assert choose(curves(gain, 10)) == (2, 0.5)
 
 
 def test_what_is_likely_but_not_sure_is_taken_a_quarter_of_the_way():
-    gain = np.full((3, 3), 0.1)
+    gain = np.full((4, 3), 0.1)
     gain[1, 0] = 0.2
-    assert choose_stop(curves(gain, 3), EPOCHS) == (2, SHARES[0])
+    assert choose(curves(gain, 3)) == (2, SHARES[0])
     # the smallest share has to promise something itself
     gain[:, 0] = -0.1
-    assert choose_stop(curves(gain, 3), EPOCHS) == (0, 1.0)
+    assert choose(curves(gain, 3)) == (0, 1.0)
 
 
 @pytest.mark.parametrize(("gain", "n_errors"), [(-0.05, 10), (-0.05, 0.1), (0.05, 0.9), (0.0, 1)])
 def test_without_a_likely_gain_the_start_remains(gain, n_errors):
-    assert choose_stop(curves(np.full((3, 3), gain), n_errors), EPOCHS) == (0, 1.0)
+    assert choose(curves(np.full((4, 3), gain), n_errors)) == (0, 1.0)
 
 
-def test_the_unit_of_the_loss_does_not_matter():
-    losses = curves(np.linspace(0.01, 0.1, 9).reshape(3, 3), 4)
+@pytest.mark.parametrize(("n_errors", "epochs"), [(10, [0, 1, 2]), (3, [0, 1, 2, 3, 4])])
+def test_it_ends_where_a_quarter_of_the_way_is_surely_worse(n_errors, epochs):
+    gain = np.full((4, 3), 0.1)
+    gain[1, 0] = -0.1
+    folds = [Fold(part) for part in np.split(curves(gain, n_errors), 5, axis=-1)]
+    choose_stop(folds, 4)
+    for fold in folds:
+        assert sorted({epoch for epoch, _ in fold.measured}) == epochs
+
+
+def test_unit_and_sign_of_the_loss_do_not_matter():
+    losses = curves(np.linspace(0.01, 0.1, 12).reshape(4, 3), 4)
+    assert choose(losses)[0] > 0
     for unit in (1e-20, 1e20):
-        assert choose_stop(unit * losses, EPOCHS) == choose_stop(losses, EPOCHS)
+        assert choose(unit * losses) == choose(losses)
+    for offset in (-2, -4, 100):  # minus a log-likelihood crosses 0
+        assert choose(losses + offset) == choose(losses)
+    assert choose(4 - losses) == (0, 1.0)
 
 
 @pytest.mark.parametrize("value", [np.inf, np.nan])
 def test_what_is_not_finite_for_some_rows_is_no_choice(value):
-    losses = curves(np.linspace(0.01, 0.1, 9).reshape(3, 3), 10)
-    expected = choose_stop(losses, EPOCHS)
+    losses = curves(np.linspace(0.01, 0.1, 12).reshape(4, 3), 10)
+    expected = choose(losses)
     losses[1, 1, 7] = value
-    assert choose_stop(losses, EPOCHS) == expected == (4, 1.0)
-    losses[3, 2, 7] = value
-    assert choose_stop(losses, EPOCHS) == (4, 0.5)
+    assert choose(losses) == expected == (4, 1.0)
+    losses[4, 2, 7] = value
+    assert choose(losses) == (4, 0.5)
     losses[1:, :, 3] = value
-    assert choose_stop(losses, EPOCHS) == (0, 1.0)
-
-
-def test_negative_losses_fall_as_others_do():
-    losses = curves(np.linspace(0.01, 0.1, 9).reshape(3, 3), 5)
-    assert choose_stop(losses - 4, EPOCHS) == choose_stop(losses, EPOCHS)
-    assert choose_stop(4 - losses, EPOCHS) == (0, 1.0)
+    assert choose(losses) == (0, 1.0)
