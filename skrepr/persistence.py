@@ -163,9 +163,15 @@ def _estimators():
 
 
 def _read(path):
-    """Return the bytes of a file, once it is known to be one that ends."""
-    _check_regular(os.stat(path), path)
-    return Path(path).read_bytes()
+    """Return the bytes of a file, or the first ones where the rest is none of ours."""
+    status = os.stat(path)
+    _check_regular(status, path)
+    with open(path, "rb") as file:
+        head = file.read(8)
+        if not 0 < int.from_bytes(head, "little") < status.st_size:
+            return head  # no header of this length is in the file, which may be a large one
+        file.seek(0)
+        return file.read()
 
 
 def _check_regular(status, path):

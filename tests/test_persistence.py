@@ -442,6 +442,15 @@ def test_long_names(tmp_path):
     assert load(path).n_components == 2
 
 
+@pytest.mark.parametrize("head", [b"", b"\xff" * 8, b"PK\x03\x04"], ids=["zeros", "ones", "zip"])
+def test_a_large_file_of_another_kind_is_not_read(path, head):
+    with path.open("wb") as file:
+        file.write(head)
+        file.truncate(2**40 if not head else 2**30)
+    with pytest.raises(ValueError, match=f"{path.name} is damaged, or was not written by"):
+        load(path)
+
+
 def test_no_file(tmp_path):
     with pytest.raises(FileNotFoundError):
         load(tmp_path / "nothing")

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
+from ._values import is_names
+
 # Made beside the weights of a network: the samples with which a module of the user's own is
 # tried, and what it makes of them.
 _SPARE_TENSORS, _SPARE_VALUES = 10_000, 2**24
@@ -164,19 +166,11 @@ def _is_numbers(value):
     return isinstance(value, np.ndarray) and value.dtype.kind == "f"
 
 
-def _is_names(value):
-    return (
-        isinstance(value, np.ndarray)
-        and value.ndim == 1
-        and all(isinstance(name, str) for name in value)
-    )
-
-
 # The same in all estimators. Parts in use, such as ``architecture_``, are checked by making
 # the network of them.
 ATTRIBUTES = {
     "n_features_in_": _is_count,
-    "feature_names_in_": _is_names,
+    "feature_names_in_": is_names,
     "input_shape_": _is_shape,
     "layout_": _is_shape,
     "device_": lambda value: isinstance(value, torch.device),

@@ -21,6 +21,16 @@ def name_of(obj):
     return ".".join([*(public if module.startswith("skrepr.") else [module]), name])
 
 
+def is_names(value):
+    """Whether a value is an array of names of columns, as scikit-learn keeps them."""
+    return (
+        isinstance(value, np.ndarray)
+        and value.dtype == object
+        and value.ndim == 1
+        and all(isinstance(name, str) for name in value)
+    )
+
+
 class Writer:
     """Turns values into JSON, and puts arrays among the tensors.
 
@@ -56,7 +66,7 @@ class Writer:
         if isinstance(value, dict):
             pairs = [[self.encode(k, name), self.encode(v, name)] for k, v in value.items()]
             return {"kind": "dict", "items": pairs}
-        if isinstance(value, np.ndarray) and value.dtype == object:
+        if is_names(value):
             return {"kind": "names", "items": self.encode(value.tolist(), name)}
         if isinstance(value, np.ndarray) and value.dtype.str[1:] in _ARRAYS:
             # a copy in the machine's own byte order, which torch may write to
