@@ -225,13 +225,17 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
     and where it finds nothing, PCA remains. Below 500 rows cross-validation decides how far to
     go. Without early stopping, and in `partial_fit`, nothing holds training back.
 
-    After `fit` the embedding is centred and turned to its principal axes: components are
-    uncorrelated, sorted by variance, signed as PCA signs them, and in the units of X, so
-    that distances between embeddings are, to first order, distances between
-    reconstructions. The reconstruction does not change by this.
+    After `fit` the embedding reads like PCA's. With :math:`\hat x(h)` the best linear
+    prediction of the reconstruction from the code, over the training rows, the embedding is
+    PCA of :math:`\hat x`: components are centered, uncorrelated, sorted by variance, signed as
+    PCA signs them and in the units of X, and `components_` says what they are,
+
+    .. math:: \hat x = z \, C + m \quad (C: \texttt{components\_}, \; m: \texttt{mean\_}).
+
+    The reconstruction itself does not change by this.
 
     Prefer :class:`~sklearn.decomposition.PCA` where features depend on each other linearly
-    or rows are few; `explained_variance_ratio_` beside PCA's tells.
+    or rows are few; `explained_variance_ratio_` next to PCA's tells.
 
     Parameters
     ----------
@@ -269,16 +273,19 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
         steps of the optimizer; below 500 rows about 200 steps. How many of these are run, and
         which share of the way from the start is kept, is then found by 5-fold
         cross-validation, where `early_stopping` is "auto" too and rows may be held out: it
-        makes the fit six times as long. 0 means that training promised no gain over the
-        start; a warm start is cross-validated too. Told in `max_epochs_` and
-        `weight_share_`.
+        makes the fit up to six times as long. So that it ends within some seconds, fewer steps
+        are tried where rows are large, and none for images from about 64 pixels a side on. 0
+        means that training promised no gain over the start, or that the start rebuilds the
+        training rows already; a warm start is cross-validated too. A random start is not.
+        Told in `max_epochs_` and `weight_share_`.
     batch_size : int or "auto", default="auto"
         Number of rows in one step of the optimizer. "auto": 64 below 500 rows, 128 below
         50,000, then 256. Told in `batch_size_`.
     early_stopping : bool or "auto", default="auto"
         Whether to hold rows out, to keep the weights with the lowest loss on them, and to
-        stop when `patience_` epochs brought no better ones. The start is given up only for a
-        gain that is larger than 1.5 standard errors. "auto": from 500 rows on.
+        stop when `patience_` epochs brought no better ones. A start at PCA is given up only
+        for a gain beyond chance (1.5 standard errors of the signed ranks of ten groups of
+        these rows). "auto": from 500 rows on.
     validation_fraction : float or None, default=0.1
         Share of the rows that early stopping holds out. None: no rows are held out.
     patience : int, default=10
@@ -316,12 +323,24 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
 
     Attributes
     ----------
-    explained_variance_ratio_ : ndarray of shape (n_components,)
-        Share of the variance that each component adds to the reconstruction, on at most
-        2,048 of the held-out rows (of the training rows where none are held out; fewer for
-        large samples). They sum to the share that is reconstructed. Not after `partial_fit`.
+    components_ : ndarray of shape (n_components, n_features) or (n_components, \
+            n_channels, ...), float32
+        The axes of the embedding in the space of X: orthonormal rows, as far as X has
+        features. ``Z @ components_ + mean_`` is the best linear approximation of the
+        reconstruction. Neither after `partial_fit` nor with `sparsity`, as the next three.
+    mean_ : ndarray of shape (n_features,) or (n_channels, ...), float32
+        Mean of the reconstruction over the training rows.
+    explained_variance_ : ndarray of shape (n_components,), float64
+        Variance of each component over the training rows, before whitening; 0 for those
+        beyond the rank of the training rows, which are exactly 0 in the embedding.
+    explained_variance_ratio_ : ndarray of shape (n_components,), float64
+        Share of the variance that each component explains. They sum to the share that the
+        reconstruction explains, on at most 4,096 of the held-out rows (of the training rows
+        where none are held out). That share is divided in proportion to
+        `explained_variance_`: in a non-linear decoder components act together, and what one
+        adds depends on which are known before it.
     reconstruction_error_ : float
-        Mean squared error per observed value, on at most 4,096 of these rows.
+        Mean squared error per observed value, on the same rows.
     architecture_, decoder_ : objects
         The parts in use.
     contraction_ : {"exact", "estimate"}
@@ -498,8 +517,9 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
         """Train for one pass over a chunk of a stream.
 
         The first chunk builds the network and fixes its shapes, the units in which it sees
-        the data and its start at PCA: let it be representative. No rows are held out, and the
-        axes of the embedding stay those of the network, without whitening.
+        the data and its start at PCA: let it be representative. It needs more rows than
+        components. No rows are held out, and the axes of the embedding stay those of the
+        network, without whitening.
 
         Parameters
         ----------

@@ -48,24 +48,20 @@ from ._named_parts import NamedPartsMixin
 from ._randomness import Randomness, borrowed_generator, carry_generator, draws_globally
 from ._readout import Moments, Readout
 from ._rows import chunk_rows, read_chunks, read_rows
-from ._stopping import choose_stop, split_into_folds
+from ._stopping import N_FOLDS, affordable_epochs, choose_stop, split_into_folds
 from ._surroundings import (
     FORWARD,
     FORWARD_AND_BACKWARD,
     allow_threads,
-    count_multiplications,
+    count_work,
     own_surroundings,
 )
-from .metrics._rank import (
-    FEWEST_ROWS_FOR_COLLAPSE,
-    MOST_ROWS_FOR_COLLAPSE,
-    describe_collapse,
-)
+from .metrics import describe_collapse, rows_for_collapse
 
 # From here on early_stopping="auto" holds rows out: with fewer, a tenth judges too noisily.
 _ROWS_FOR_EARLY_STOPPING = 500
 # Below, folds find how far to train; with fewer rows than this nothing can.
-_FOLDS, _FEWEST_ROWS_FOR_FOLDS = 5, 3
+_FEWEST_ROWS_FOR_FOLDS = 3
 # Epochs of few rows are short: patience is at least this share of the epochs of "auto".
 _LEAST_PATIENCE = 0.1
 # A start without loss is a minimum: there, gradients are rounding, which training would follow.
@@ -155,13 +151,15 @@ class BaseEmbedding(
             module = self._new_module(self._draw_seeds())
         self._resolve_schedule(len(rows), goes_on, stream)
         self._check_batches(module, len(rows))
-        allow_threads(FORWARD_AND_BACKWARD * self.batch_size_ * module.multiplications)
+        allow_threads(FORWARD_AND_BACKWARD * self.batch_size_ * module.work.multiplications)
         learned_from, held_out = self._hold_out(rows, module.generator)
         starts = hasattr(module, "start") and not goes_on
         if starts:
-            if stream:
-                self._check_first_chunk(len(rows))
             module.start(learned_from)
+        # what training may come back to, and be judged against
+        may_return = goes_on or getattr(module, "start_is_solution", False)
+        if stream and starts and may_return:
+            self._check_first_chunk(len(rows))
         optimizer_state = earlier.optimizer_.state_dict() if goes_on else None
         net = self._make_net(
             module,
@@ -171,13 +169,14 @@ class BaseEmbedding(
             optimizer_state=optimizer_state,
             history=earlier.history if goes_on else (),
         )
-        # what training may come back to, and be judged against
-        may_return = goes_on or getattr(module, "start_is_solution", False)
         self.weight_share_ = 1.0
         planned = self.max_epochs == "auto" and not stream
         if planned and starts and may_return and net.mean_loss(learned_from) < _NO_LOSS:
             self.max_epochs_ = 0
         elif may_return and self._cross_validates(len(rows), stream):
+            self.max_epochs_ = affordable_epochs(
+                self.max_epochs_, self.batch_size_, len(rows), module.work
+            )
             self.max_epochs_, self.weight_share_ = self._cross_validate(
                 rows, module, starts, optimizer_state, watch
             )
@@ -252,7 +251,7 @@ class BaseEmbedding(
 
         order = torch.randperm(len(rows), generator=copy.deepcopy(module.generator)).numpy()
         folds = []
-        for learned_from, groups in split_into_folds(order, min(_FOLDS, len(rows))):
+        for learned_from, groups in split_into_folds(order, min(N_FOLDS, len(rows))):
             in_fold = self._same_module(module)
             learned_from = rows.subset(torch.from_numpy(learned_from))
             if starts:
@@ -299,7 +298,7 @@ class BaseEmbedding(
         with borrowed_generator(seeds[0]):
             module = self._make_module(self.input_shape_)
             example = torch.zeros(2, *self.input_shape_)
-            module.multiplications = count_multiplications(module.eval(), example)
+            module.work = count_work(module.eval(), example)
         carry_generator(module, torch.Generator().manual_seed(seeds[1]))
         return module.to(self.device_)
 
@@ -448,9 +447,7 @@ class BaseEmbedding(
         return self.module_.encode(batch)
 
     def _warn_of_collapse(self, rows):
-        sample = rows.sample(MOST_ROWS_FOR_COLLAPSE)
-        if len(sample) < FEWEST_ROWS_FOR_COLLAPSE:
-            return
+        sample = rows.sample(rows_for_collapse(len(rows)))
         Z = self.readout_(self.module_.encode(sample)).cpu().numpy()
         trouble = describe_collapse(Z, sample.flatten(1).cpu().numpy())
         if trouble:
@@ -542,7 +539,7 @@ class BaseEmbedding(
     def _evaluation(self, n):
         """Run the module on chunks of ``n`` rows, without gradients, drawing nothing new."""
         module = self.module_.eval()
-        work = FORWARD * min(n, chunk_rows(self.input_shape_)) * module.multiplications
+        work = FORWARD * min(n, chunk_rows(self.input_shape_)) * module.work.multiplications
         fixed = borrowed_generator(0, self.device_) if draws_globally(module) else nullcontext()
         with own_surroundings(work), torch.inference_mode(), fixed:
             yield

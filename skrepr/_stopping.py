@@ -14,6 +14,11 @@ SHARES = (0.25, 0.5, 1.0)
 # with the smallest share must: it can lose little, and gains nearly everywhere.
 _SURE, _LIKELY = 3.5, 1.0
 _N_TRIED, _GROUPS_OF_A_FOLD = 25, 5
+N_FOLDS = 5
+# Multiplications that cross-validation and the training after it may take, forward, in all: up
+# to 10 s on one thread. Handing a value from layer to layer costs as much as 100 of them. Where
+# fewer steps than this can be had, nothing would be learned.
+_MOST_WORK, _COST_OF_A_VALUE, _FEWEST_STEPS = 1.5e11, 100, 10
 
 
 def split_into_folds(order, n_folds):
@@ -40,9 +45,27 @@ def split_into_folds(order, n_folds):
     ]
 
 
+def affordable_epochs(n_epochs, batch_size, n, work):
+    """Return as many of the epochs as can be had in some seconds; 0 if that is next to nothing.
+
+    Parameters
+    ----------
+    n_epochs, batch_size : int
+        What is planned.
+    n : int
+        Number of rows.
+    work : Work
+        What one row costs.
+    """
+    # each row is in all folds but one, and in the training at the end
+    of_epoch = N_FOLDS * n * (work.multiplications + _COST_OF_A_VALUE * work.values)
+    n_epochs = min(n_epochs, int(_MOST_WORK // of_epoch))
+    return n_epochs if n_epochs * n >= _FEWEST_STEPS * min(batch_size, n) else 0
+
+
 def epochs_to_try(n_epochs):
     """Return the numbers of epochs that are tried: few at the end, where little changes."""
-    tried = np.geomspace(1, n_epochs, min(n_epochs, _N_TRIED)).round()
+    tried = np.geomspace(1, max(1, n_epochs), min(n_epochs, _N_TRIED)).round()
     return sorted({int(number) for number in tried})
 
 

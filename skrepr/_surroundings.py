@@ -9,6 +9,7 @@ for the slowest, and a neighbor that keeps its core makes it slower than all the
 import threading
 from contextlib import contextmanager
 from functools import cache, partial
+from typing import NamedTuple
 
 import torch
 from threadpoolctl import ThreadpoolController
@@ -56,16 +57,25 @@ def allow_threads(work):
     _set_threads_here(int(min(most, max(1, work // _OPERATIONS_OF_A_THREAD))))
 
 
+class Work(NamedTuple):
+    """What one row costs on its way forward."""
+
+    multiplications: int  # with weights
+    values: int  # that layers hand on
+
+
 @torch.no_grad()
-def count_multiplications(module, batch):
-    """Count the multiplications with weights that one row of ``batch`` takes, forward."""
-    counts = []
+def count_work(module, batch):
+    """Count what one row of ``batch`` costs."""
+    counts, values = [], []
 
     def count(part, inputs, output):
         # vectors are added, or scale single values
         own = [p.numel() for p in part.parameters(recurse=False) if p.ndim > 1]
         if own:
             counts.append(sum(own) * _n_places(part, inputs, output))
+        if isinstance(output, torch.Tensor) and not any(part.children()):
+            values.append(output.numel() // len(batch))
 
     hooks = [part.register_forward_hook(count) for part in module.modules()]
     try:
@@ -73,7 +83,7 @@ def count_multiplications(module, batch):
     finally:
         for hook in hooks:
             hook.remove()
-    return sum(counts)
+    return Work(sum(counts), sum(values))
 
 
 def _n_places(part, inputs, output):

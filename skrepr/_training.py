@@ -42,6 +42,7 @@ class _Run:
     randomness: object  # Randomness of the module
     planned_steps: int | None
     watch: object  # Interruption
+    epochs: int  # that are planned
     slim: bool
     set_progress: Callable | None  # of the module, looked up once
     after_step: Callable | None
@@ -330,7 +331,7 @@ class _ProgressBar(Callback):
     def on_train_begin(self, net, **kwargs):
         from tqdm.auto import tqdm
 
-        self.bar_ = tqdm(total=net.max_epochs, unit="epoch", leave=True)
+        self.bar_ = tqdm(total=net.run_.epochs, unit="epoch", leave=True)
 
     def on_epoch_end(self, net, **kwargs):
         row = net.history[-1]
@@ -514,8 +515,7 @@ def train(
     n_before = len(net.history)
     if epochs == 0:
         return n_before  # no callback hears of a training that is none
-    steps = epochs * len(rows.batches(net.batch_size))
-    net.run_ = _new_run(net, held_out, randomness, watch, None if open_ended else steps)
+    net.run_ = _new_run(net, rows, held_out, randomness, watch, epochs, open_ended)
     keep_best = next(cb for _, cb in net.callbacks_ if isinstance(cb, KeepBest))
     with randomness:
         start = Start(net, held_out) if may_return else None
@@ -571,9 +571,8 @@ class Fold:
     def go_on_to(self, epoch):
         """Train until ``epoch`` epochs are done."""
         done, net = len(self.net.history), self.net
-        steps = len(self.rows.batches(net.batch_size))
-        net.run_ = _new_run(net, None, self.randomness, self.watch, self.epochs * steps)
-        net.run_.n_steps = done * steps
+        net.run_ = _new_run(net, self.rows, None, self.randomness, self.watch, self.epochs)
+        net.run_.n_steps = done * len(self.rows.batches(net.batch_size))
         with self.randomness:
             net.fit_loop(self.rows, epochs=epoch - done)
         _tidy(net, done)
@@ -602,11 +601,12 @@ def _tidy(net, n_before):
     del net.run_
 
 
-def _new_run(net, held_out, randomness, watch, planned_steps):
+def _new_run(net, rows, held_out, randomness, watch, epochs, open_ended=False):
     return _Run(
         held_out=held_out,
         randomness=randomness,
-        planned_steps=planned_steps,
+        epochs=epochs,
+        planned_steps=None if open_ended else epochs * len(rows.batches(net.batch_size)),
         watch=watch,
         slim=_nobody_watches_batches(net),
         set_progress=getattr(net.module_, "set_progress", None),

@@ -5,6 +5,7 @@ import os
 # scikit-learn's array API check is skipped without it; read when scipy is imported
 os.environ["SCIPY_ARRAY_API"] = "1"
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,3 +17,34 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+# ------------------------------------------------------------ of the tests of displays
+
+
+@pytest.fixture
+def figures():
+    """Draw without a window, and close what was drawn."""
+    import matplotlib
+    import matplotlib.pyplot as plt
+
+    matplotlib.use("Agg")
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="session")
+def X():
+    X = np.random.default_rng(0).normal(size=(60, 12)) * np.arange(12, 0, -1)
+    X.flags.writeable = False  # shared
+    return X
+
+
+@pytest.fixture(scope="session")
+def embedding(X):
+    from skrepr import AutoencoderEmbedding
+    from skrepr.architectures import MLP
+
+    return AutoencoderEmbedding(
+        3, architecture=MLP((8,)), sparsity=1e-3, max_epochs=4, early_stopping=True, random_state=0
+    ).fit(X)

@@ -7,6 +7,7 @@ import copy
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import scipy.sparse
 import sklearn.callback
@@ -52,6 +53,26 @@ def network(n_inputs, n_outputs):
 
 # Each line: X, the exception, and the start of what it says.
 BAD_X = {
+    "text in a data frame": (
+        pd.DataFrame(X[:, :2], columns=["a", "b"]).assign(kind="low"),
+        ValueError,
+        "could not convert.*hold no numbers: 'kind'.*ColumnTransformer.*TableVectorizer",
+    ),
+    "text in a polars data frame": (
+        pl.DataFrame(X[:, :2], schema=["a", "b"]).with_columns(kind=pl.lit("low")),
+        ValueError,
+        "hold no numbers: 'kind'.*ColumnTransformer.*TableVectorizer",
+    ),
+    "many columns of text": (
+        pd.DataFrame(np.full((len(X), 9), "z"), columns=list("abcdefghi")),
+        ValueError,
+        "hold no numbers: 'a', 'b', 'c', 'd', 'e'. Turn",
+    ),
+    "both infinities": (
+        np.where(np.arange(X.size).reshape(X.shape) % 2, np.inf, -np.inf),
+        ValueError,
+        "infinity",
+    ),
     "0-d": (np.float32(1), ValueError, "Expected 2D array, got scalar array"),
     "1-d": (X[0], ValueError, "Expected 2D array, got 1D array"),
     "1-d list": ([1.0, 2.0], ValueError, "Expected 2D array, got 1D array"),
@@ -101,6 +122,11 @@ BAD_PARAMETERS = [
     ({"n_components": 0}, X, ValueError, "'n_components' parameter .* Got 0 instead"),
     ({"n_components": -1}, X, ValueError, "'n_components' parameter .* Got -1 instead"),
     ({"n_components": 2.5}, X, ValueError, "'n_components' parameter .* Got 2.5 instead"),
+    ({"n_components": True}, X, ValueError, "'n_components' parameter .* Got True instead"),
+    ({"max_epochs": True}, X, ValueError, "'max_epochs' parameter .* Got True instead"),
+    ({"patience": np.True_}, X, ValueError, "'patience' parameter .* Got .*True.* instead"),
+    ({"learning_rate": True}, X, ValueError, "'learning_rate' parameter .* Got True instead"),
+    ({"sparsity": False}, X, ValueError, "'sparsity' parameter .* Got False instead"),
     ({"n_components": "auto"}, X, ValueError, "'n_components' parameter .* Got 'auto' instead"),
     ({"n_components": None}, X, ValueError, "'n_components' parameter .* Got None instead"),
     ({"max_epochs": 0}, X, ValueError, "'max_epochs' parameter .* Got 0 instead"),
@@ -565,3 +591,17 @@ def test_units_of_X_do_not_matter(factor):
 def test_origin_of_X_does_not_matter(offset):
     plain, moved = make().fit(X), make().fit(X + offset)
     assert moved.score(X + offset) == pytest.approx(plain.score(X), rel=0.01)
+
+
+def test_a_column_of_times_is_named():
+    frame = pd.DataFrame(X[:, :2], columns=["a", "b"]).assign(when=pd.Timestamp("2026-01-01"))
+    with pytest.raises(TypeError) as caught:
+        make().fit(frame)
+    assert "hold no numbers: 'when'" in caught.value.__notes__[0]
+
+
+def test_missing_values_of_pandas_are_not_taken_for_text():
+    frame = pd.DataFrame({"a": pd.array([True, None] * 20, dtype="boolean"), "b": np.arange(40.0)})
+    with pytest.raises((TypeError, ValueError)) as caught:
+        make().fit(frame)
+    assert "hold no numbers" not in str(caught.value) + str(getattr(caught.value, "__notes__", ""))

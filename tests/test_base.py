@@ -618,3 +618,67 @@ def test_the_unit_of_X_does_not_matter(unit):
 
 def test_inverse_transform_asks_for_no_metadata():
     assert not hasattr(make(), "set_inverse_transform_request")
+
+
+@pytest.mark.parametrize(
+    ("architecture", "decoder"),
+    [
+        (MLP((8,), linear_path=None), None),
+        (MLP((8,), linear_path="random"), None),
+        (MLP((8,)), MLP((8,), linear_path="random")),
+        (Squeezing([1.0] * 3), None),
+    ],
+    ids=["no path", "random path", "random decoder", "of the user"],
+)
+@pytest.mark.parametrize("n", [150, 600])
+def test_a_random_start_never_comes_back(architecture, decoder, n, monkeypatch):
+    """It is neither a result of early stopping nor a thing to go a share of the way from."""
+    monkeypatch.setattr(
+        AutoencoderEmbedding, "_cross_validate", lambda *_: pytest.fail("not here")
+    )
+    noise = RNG.normal(size=(n, 6))
+    parameters = {"architecture": architecture, "decoder": decoder, "max_epochs": "auto"}
+    estimator = make(**parameters, learning_rate=0.03, patience=2)
+    estimator.fit(noise)
+    assert estimator.best_epoch_ > 0
+    assert estimator.weight_share_ == 1
+
+
+def test_going_on_may_return_to_what_was_fitted():
+    parameters = {"architecture": MLP((8,), linear_path=None), "early_stopping": True}
+    estimator = make(**parameters, warm_start=True).fit(X)
+    error = -estimator.score(X)
+    estimator.set_params(learning_rate=10.0).fit(X)
+    assert estimator.best_epoch_ == 2
+    assert -estimator.score(X) == pytest.approx(error)
+
+
+def test_where_the_start_leaves_no_loss_there_is_nothing_to_train(monkeypatch):
+    monkeypatch.setattr(
+        AutoencoderEmbedding, "_cross_validate", lambda *_: pytest.fail("not here")
+    )
+    for n in (150, 600):
+        estimator = make(n_components=6, max_epochs="auto").fit(np.resize(X, (n, 6)))
+        assert estimator.n_epochs_ == estimator.max_epochs_ == 0
+        np.testing.assert_allclose(estimator.reconstruct(X), X, atol=1e-5)
+    # who names a number of epochs gets them
+    assert make(n_components=6, max_epochs=2, early_stopping=False).fit(X).n_epochs_ == 2
+
+
+@pytest.mark.parametrize(("n_components", "n_features", "n_least"), [(3, 6, 4), (9, 6, 7)])
+def test_the_first_chunk_has_more_rows_than_components(n_components, n_features, n_least):
+    estimator = make(n_components=n_components)
+    message = f"at least {n_least} rows in the first call of partial_fit.*Got {n_least - 1}"
+    with pytest.raises(ValueError, match=message):
+        estimator.partial_fit(X[: n_least - 1])
+    assert not hasattr(estimator, "net_")
+    assert estimator.partial_fit(X[:n_least]).partial_fit(X[:1]).n_epochs_ == 2
+
+
+def test_a_random_start_needs_no_chunk_of_a_size():
+    make(n_components=5, architecture=MLP((8,), linear_path=None)).partial_fit(X[:3])
+
+
+def test_one_bar_for_the_whole_fit(capsys):
+    make(max_epochs="auto", verbose=1).fit(X)
+    assert capsys.readouterr().err.count("100%") == 1

@@ -47,6 +47,13 @@ def test_continuous_factors_are_cut_into_bins():
     assert mig(-factors, factors, n_bins=10) == pytest.approx(1, abs=0.01)
 
 
+def test_the_span_of_a_factor_may_be_beyond_floating_point():
+    factors = np.random.default_rng(0).uniform(-1, 1, size=(2000, 2))
+    expected = mig(factors, factors)
+    assert mig(factors, 1.7e308 * factors) == pytest.approx(expected)
+    assert mig(1.7e308 * factors, factors) == pytest.approx(expected)
+
+
 def test_a_constant_factor_or_component_is_left_out():
     grid = np.stack(np.meshgrid(np.arange(4), np.arange(5)), -1).reshape(-1, 2)
     assert mig(np.c_[grid, np.ones(20)], np.c_[grid, np.ones(20)]) == pytest.approx(1)

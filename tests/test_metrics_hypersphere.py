@@ -35,6 +35,34 @@ def test_known_angles():
     assert uniformity(e) == pytest.approx(-4)
 
 
+@pytest.mark.parametrize("t", [1e-300, 1e-3, 10, 200, 1e6, 1e300])
+def test_a_sharp_potential_does_not_underflow(t):
+    assert uniformity([[1, 0], [-1, 0]], t=t) == pytest.approx(-4 * t)
+    # three rows: only the pair at a right angle counts
+    expected = -2 * t + np.log((2 + np.exp(-2 * t)) / 3)
+    assert uniformity([[1, 0], [-1, 0], [0, 1]], t=t) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("t", [1e6, 1e18, 1e300])
+def test_equal_rows_are_equal_however_sharp_the_potential(t):
+    # each row has one double among 79 others; a product of matrices tells them apart
+    Z = np.repeat(np.random.default_rng(0).normal(size=(40, 7)), 2, axis=0)
+    assert uniformity(Z, t=t) == pytest.approx(-np.log(79))
+
+
+def test_sharp_potentials_have_an_error_too():
+    Z = np.random.default_rng(0).normal(size=(300, 64))
+    value, error = uniformity(Z, t=1e4, sample_size=100, random_state=0, return_error=True)
+    assert np.isfinite([value, error]).all()
+    assert error > 0
+
+
+def test_powers_of_distances_stay_in_range():
+    assert alignment([[1, 0], [0, 1]], [[-1, 0], [0, -1]], alpha=1000) == pytest.approx(2.0**1000)
+    with pytest.raises(ValueError, match="alpha == 1001, must be <= 1000"):
+        alignment(np.eye(2), np.eye(2), alpha=1001)
+
+
 def test_a_constant_embedding_is_aligned_and_not_uniform():
     Z = np.full((40, 3), 2.0)
     assert alignment(Z, Z) == 0
@@ -56,7 +84,7 @@ def test_rows_without_direction_lie_at_the_origin():
     assert uniformity([[0, 0], [1, 0], [0, 1]]) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("unit", [1e-200, 1e200])
+@pytest.mark.parametrize("unit", [1e-300, 1e-200, 1e200, 1e300])
 def test_units_do_not_matter(unit):
     Z, other = np.random.default_rng(0).normal(size=(2, 20, 3))
     assert alignment(unit * Z, unit * other) == pytest.approx(alignment(Z, other))

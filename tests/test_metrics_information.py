@@ -15,6 +15,18 @@ def test_active_units_are_counted_by_the_variance_of_the_mean():
     assert isinstance(active_units(Z), int)
 
 
+@pytest.mark.parametrize("unit", [1e-300, 1e-170, 1e155, 1e300])
+def test_active_units_are_in_the_unit_of_the_prior(unit):
+    Z = np.c_[np.random.default_rng(0).normal(size=(500, 3)), np.full(500, 0.1)]
+    # all that varies is above any threshold, or below; what does not vary is not active
+    assert active_units(unit * Z, threshold=0) == 3
+    assert active_units(unit * Z) == (3 if unit > 1 else 0)
+    # each component in its own
+    assert active_units(np.c_[unit * Z, Z]) == (6 if unit > 1 else 3)
+    if unit in (1e-170, 1e155):  # whose squares are out of range, but not their roots
+        assert active_units(unit * Z, threshold=1e300) == (3 if unit > 1 else 0)
+
+
 def infonce_of_the_paper(Z, other, temperature):
     """Transcribe equation 12 of Poole et al. (2019), with a cosine as critic."""
     total = 0.0
@@ -76,6 +88,47 @@ def test_narrow_posteriors_do_not_cancel():
     assert bound == pytest.approx(np.log(60))
 
 
+@pytest.mark.parametrize("log_variance", [-290.0, -80.0, -40.0])
+def test_equal_narrow_posteriors_share(log_variance):
+    # of each pair of rows, nothing tells which it was
+    mean = np.repeat(np.random.default_rng(0).normal(size=(30, 2)) + 5, 2, axis=0)
+    log_variances = np.full((60, 2), log_variance)
+    bound = mutual_information(mean, log_variances, method="gaussian", random_state=0)
+    assert bound == pytest.approx(np.log(30))
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-170, 1e-60, 1e60, 1e155, 1e300])
+def test_posteriors_apart_or_not_at_any_scale(unit):
+    mean = unit * np.random.default_rng(0).normal(size=(50, 2))
+    bound = mutual_information(mean, np.zeros((50, 2)), method="gaussian", random_state=0)
+    assert bound == pytest.approx(np.log(50) if unit > 1 else 0, abs=1e-9)
+
+
+def test_the_common_unit_of_means_and_deviations_does_not_matter():
+    mean, log_variance = np.random.default_rng(0).normal(size=(2, 50, 3))
+    expected = mutual_information(mean, log_variance, method="gaussian", random_state=0)
+    for unit in (1e-60, 1e60):
+        found = mutual_information(
+            unit * mean, log_variance + 2 * np.log(unit), method="gaussian", random_state=0
+        )
+        assert found == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("temperature", [1e-300, 1e-30, 1e-3])
+def test_a_low_temperature_does_not_overflow(temperature):
+    Z = np.repeat(np.random.default_rng(0).normal(size=(30, 4)), 2, axis=0)
+    # each row finds itself and its double, which it is not told from
+    assert mutual_information(Z, Z, temperature=temperature) == pytest.approx(np.log(30))
+    # all are misled: the cosine with the wrong one is 1 higher
+    misled = mutual_information(np.eye(2), np.eye(2)[::-1], temperature=temperature)
+    assert misled == pytest.approx(np.log(2) - 1 / temperature)
+
+
+def test_a_high_temperature_says_nothing():
+    Z = np.random.default_rng(0).normal(size=(30, 4))
+    assert mutual_information(Z, Z, temperature=1e300) == pytest.approx(0)
+
+
 def test_infonce_of_views_without_anything_in_common_is_below_zero():
     Z, other = np.random.default_rng(0).normal(size=(2, 500, 8))
     assert mutual_information(Z, other) < 0
@@ -109,7 +162,7 @@ def test_bad_parameters():
         active_units(Z, threshold=-1)
     with pytest.raises(ValueError, match=r"method must be 'infonce' or 'gaussian'. Got 'mine'"):
         mutual_information(Z, Z, method="mine")
-    with pytest.raises(ValueError, match="temperature == 0, must be > 0"):
+    with pytest.raises(ValueError, match="temperature == 0, must be >= 1e-300"):
         mutual_information(Z, Z, temperature=0)
     with pytest.raises(ValueError, match=r"same number of components. Got 3 and 1"):
         mutual_information(Z, Z[:, :1])

@@ -99,6 +99,14 @@ def test_a_unit_of_a_component_does_not_matter():
     assert np.allclose(scores["mean"], scaled["mean"], atol=0.02)
 
 
+@pytest.mark.parametrize("unit", [1e-300, 1e-170, 1e155, 1e300])
+def test_a_unit_of_y_does_not_matter(unit):
+    Z = np.random.default_rng(0).normal(size=(100, 3))
+    y = Z[:, 1] + 0.3 * Z[:, 2] ** 2
+    scores = linear_probe_score(Z, y, random_state=0)
+    assert np.allclose(scores, linear_probe_score(Z, unit * y, random_state=0))
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
@@ -125,5 +133,7 @@ def test_bad_labels():
         linear_probe_score(np.eye(8), [0, 1])
     with pytest.raises(ValueError, match="y contains NaN"):
         linear_probe_score(np.eye(8), np.full(8, np.nan))
+    with pytest.raises(ValueError, match="y contains infinity"):
+        linear_probe_score(np.eye(8), np.array([np.inf, -np.inf] * 4))
     with pytest.raises(ValueError, match="y contains NaN"):
         linear_probe_score(np.eye(8), np.array(["a", None] * 4, dtype=object))

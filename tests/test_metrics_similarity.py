@@ -31,7 +31,7 @@ def test_cka_ignores_rotation_scale_and_offset_and_sees_stretching():
     turn = np.linalg.qr(rng.normal(size=(4, 4)))[0]
     assert linear_cka(A, 7 * A @ turn - 100) == pytest.approx(1)
     assert linear_cka(A, A * [10, 1, 1, 1]) < 0.7
-    for unit in (1e-200, 1e120):
+    for unit in (1e-300, 1e-200, 1e120, 1e300):
         assert linear_cka(A, unit * A) == pytest.approx(1)
 
 
@@ -46,9 +46,10 @@ def test_cka_of_independent_and_of_constant_embeddings():
 class NoiseBySeed(TransformerMixin, BaseEstimator):
     """The first column of X, the second too or a column of noise in its place."""
 
-    def __init__(self, share=0.0, random_state=None):
+    def __init__(self, share=0.0, random_state=None, unit=1.0):
         self.share = share
         self.random_state = random_state
+        self.unit = unit
 
     def fit(self, X, y=None):
         self.n_features_in_ = X.shape[1]
@@ -56,7 +57,8 @@ class NoiseBySeed(TransformerMixin, BaseEstimator):
 
     def transform(self, X):
         noise = np.random.default_rng(self.random_state).normal(size=len(X))
-        return np.c_[X[:, 0], self.share * noise + (1 - self.share) * X[:, 1]] + 100
+        Z = np.c_[X[:, 0], self.share * noise + (1 - self.share) * X[:, 1]] + 100
+        return self.unit * Z
 
 
 def test_half_of_an_embedding_that_is_noise_halves_its_consistency():
@@ -64,6 +66,14 @@ def test_half_of_an_embedding_that_is_noise_halves_its_consistency():
     assert consistency_score(NoiseBySeed(0.0), X, 3, random_state=0) == pytest.approx(1)
     score = consistency_score(NoiseBySeed(1.0), X, 3, random_state=0)
     assert score == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-170, 1e155, 1e300])
+def test_units_of_the_embedding_do_not_matter(unit):
+    X = np.random.default_rng(0).normal(size=(200, 2))
+    expected = consistency_score(NoiseBySeed(0.7), X, 3, random_state=0)
+    found = consistency_score(NoiseBySeed(0.7, unit=unit), X, 3, random_state=0)
+    assert found == pytest.approx(expected)
 
 
 def test_alignment_is_linear_so_that_rotations_do_not_count():

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from skrepr._stopping import SHARES, choose_stop, epochs_to_try, split_into_folds
+from skrepr._stopping import (
+    SHARES,
+    affordable_epochs,
+    choose_stop,
+    epochs_to_try,
+    split_into_folds,
+)
+from skrepr._surroundings import Work
 
 RNG = np.random.default_rng(0)
 EPOCHS = epochs_to_try(4)  # 1, 2, 3, 4
@@ -110,3 +117,11 @@ def test_what_is_not_finite_for_some_rows_is_no_choice(value):
     assert choose(losses) == (4, 0.5)
     losses[1:, :, 3] = value
     assert choose(losses) == (0, 1.0)
+
+
+def test_epochs_are_as_many_as_can_be_had():
+    table, images = Work(100_000, 1_000), Work(40_000_000, 1_200_000)
+    assert affordable_epochs(200, 64, 60, table) == 200
+    assert affordable_epochs(200, 64, 60, images) < 10
+    assert affordable_epochs(200, 8, 60, images) > 0  # of several steps each
+    assert affordable_epochs(200, 64, 400, images) == 0

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from torch import nn
 
 from skrepr import AutoencoderEmbedding
-from skrepr._surroundings import allow_threads, count_multiplications, own_surroundings
+from skrepr._surroundings import allow_threads, count_work, own_surroundings
 from skrepr.architectures import MLP, ConvNet
 
 
@@ -164,8 +164,13 @@ def test_python_threads_do_not_disturb_each_other(three_threads):
 )
 def test_count_multiplications(module, shape, expected):
     module.eval()
-    assert count_multiplications(module, torch.zeros(2, *shape)) == expected
+    assert count_work(module, torch.zeros(2, *shape)).multiplications == expected
     assert not any(part._forward_hooks for part in module.modules())
+
+
+def test_count_values():
+    module = nn.Sequential(nn.Conv1d(2, 4, 3, stride=2), nn.Sequential(nn.ReLU(), nn.Flatten()))
+    assert count_work(module, torch.zeros(3, 2, 9)).values == 3 * 4 * 4
 
 
 @pytest.mark.parametrize("recipe", [MLP(), ConvNet()])
@@ -175,9 +180,9 @@ def test_multiplications_are_known_of_every_network(recipe):
     module = embedding(architecture=recipe, max_epochs=1).fit(X).module_
     n_weights = sum(parameter.numel() for parameter in module.parameters() if parameter.ndim > 1)
     if isinstance(recipe, MLP):
-        assert module.multiplications == n_weights
+        assert module.work.multiplications == n_weights
     else:
-        assert module.multiplications > n_weights  # kernels are used in many places
+        assert module.work.multiplications > n_weights  # kernels are used in many places
 
 
 def policy_after(code, **variables):

@@ -42,6 +42,10 @@ def table(n=N_ROWS, seed=0):
     return (rng.normal(size=(n, 3)) @ rng.normal(size=(3, N_FEATURES))).astype(np.float32)
 
 
+def as_rows(X):
+    return Rows(torch.from_numpy(X), X.shape[1:], torch.device("cpu"))
+
+
 def embedding(**parameters):
     settings = {"architecture": SMALL, "max_epochs": 3, "batch_size": BATCH_SIZE}
     settings |= {"early_stopping": False, "random_state": 0, "device": "cpu"}
@@ -189,7 +193,7 @@ def train_ours(
     held_out=True,
     epochs=4,
     open_ended=False,
-    restart=None,
+    may_return=True,
     share=1.0,
     **changes,
 ):
@@ -207,10 +211,8 @@ def train_ours(
         "verbose": False,
     }
     net = _training.make_net(module, **settings | changes)
-    device = torch.device("cpu")
-    rows = Rows(torch.from_numpy(table()), (N_FEATURES,), device)
-    judged = Rows(torch.from_numpy(table(N_HELD_OUT, 1)), (N_FEATURES,), device)
-    randomness = Randomness(module, device)
+    rows, judged = as_rows(table()), as_rows(table(N_HELD_OUT, 1))
+    randomness = Randomness(module, torch.device("cpu"))
     randomness.foreign = False  # these modules draw nothing, so the order is all that is drawn
     best_epoch = _training.train(
         net,
@@ -220,7 +222,7 @@ def train_ours(
         randomness=randomness,
         watch=Interruption(),
         open_ended=open_ended,
-        restart=restart,
+        may_return=may_return,
         share=share,
     )
     return net, best_epoch
@@ -476,25 +478,50 @@ def test_start_is_epoch_0_and_patience_ends_training():
     assert_same_state(module.state_dict(), start)
 
 
-@pytest.mark.parametrize(
-    ("gains", "left"),
-    [([0.1] * 10, True), ([1.0, *[-0.05] * 9], False)],
-    ids=["of all groups", "of one group in ten"],
-)
-def test_start_is_left_for_a_sure_gain_only(monkeypatch, gains, left):
-    start = np.full(10, 1e6)
-    losses = iter([start, start - gains])
-    monkeypatch.setattr(
-        _training.KeepBest, "_losses_of_groups", lambda *_: (next(losses), [3] * 10)
-    )
+GAINS = {
+    "of all groups": ([0.1] * 10, True),
+    "of one group in ten": ([1.0, *[-0.05] * 9], False),
+    "of all but an outlier": ([*[0.1] * 9, -50.0], True),
+    "of half": ([0.1, -0.1] * 5, False),
+    "of the only two": ([0.1, 0.2], True),
+    "of one of two": ([0.1, -0.05], False),
+    "from infinity": ([np.inf, *[-1.0] * 9], True),
+}
+
+
+@pytest.mark.parametrize("offset", [1e6, 0.0, -3.0])
+@pytest.mark.parametrize(("gains", "left"), GAINS.values(), ids=GAINS.keys())
+def test_start_is_left_for_a_sure_gain_only(monkeypatch, gains, left, offset):
+    start = np.full(len(gains), offset)
+    losses = iter([list(start), list(start - gains)])
+    monkeypatch.setattr(_training.Net, "mean_loss", lambda *_: np.inf)
+    monkeypatch.setattr(_training.Net, "losses_of", lambda *_: next(losses))
     module = make(Loss)
     before = {name: value.clone() for name, value in module.state_dict().items()}
-    restarted = []
-    _, best_epoch = train_ours(module, [], epochs=3, restart=lambda: restarted.append(True))
+    _, best_epoch = train_ours(module, [], epochs=3)
     assert (best_epoch > 0) == left
-    assert restarted == ([] if left else [True])
     same = all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
     assert same != left
+
+
+def test_a_start_that_is_no_solution_never_comes_back():
+    module = make(Loss)
+    start = copy.deepcopy(module.state_dict())
+    net, best_epoch = train_ours(module, [], epochs=5, learning_rate=3.0, may_return=False)
+    losses = [row["valid_loss"] for row in net.history]
+    assert best_epoch == 1 + int(np.argmin(losses))
+    assert not torch.equal(module.state_dict()["layers.0.weight"], start["layers.0.weight"])
+
+
+def test_the_start_is_judged_as_the_epochs_are():
+    """By the same batches: a loss that grows with the batch must not let the start win."""
+
+    class OfSizes(Loss):
+        def forward(self, x):
+            return super().forward(x) * 0 + len(x)
+
+    net, _ = train_ours(make(OfSizes), [], epochs=1)
+    assert net.mean_loss(as_rows(table(N_HELD_OUT, 1))) == net.history[-1, "valid_loss"]
 
 
 def test_a_share_of_the_way_is_kept_of_floats_alone():
@@ -514,9 +541,9 @@ def test_a_share_of_the_way_is_kept_of_floats_alone():
             torch.testing.assert_close(part.state_dict()[name], between)
 
 
-def test_losses_on_the_way_are_those_of_the_weights_in_between():
-    def rows(seed, n):
-        return Rows(torch.from_numpy(table(n, seed)), (N_FEATURES,), torch.device("cpu"))
+@pytest.mark.parametrize("stops", [[1, 3], [3], [1, 2, 3]])
+def test_a_fold_is_a_training_in_pieces(stops):
+    groups = [as_rows(table(5, seed)) for seed in (1, 2)]
 
     def losses_after(epochs, share):
         module = make(Loss)
@@ -524,24 +551,24 @@ def test_losses_on_the_way_are_those_of_the_weights_in_between():
             train_ours(module, [], held_out=False, epochs=epochs, share=share)
         with torch.inference_mode():
             module.eval()
-            return [module(torch.from_numpy(table(5, seed))).item() for seed in (1, 2)]
+            return [module(rows.values).item() for rows in groups]
 
     module = make(Loss)
-    net, _ = train_ours(module, [], held_out=False, epochs=0)
+    fractions = []
+    module.set_progress = fractions.append
+    net, _ = train_ours(module, [], held_out=False, epochs=0, keeps_best=False)
     randomness = Randomness(module, torch.device("cpu"))
     randomness.foreign = False
-    losses = _training.losses_on_the_way(
-        net,
-        Rows(torch.from_numpy(table()), (N_FEATURES,), torch.device("cpu")),
-        [rows(1, 5), rows(2, 5)],
-        epochs=3,
-        tried=[1, 3],
-        shares=(1.0, 0.25),
-        randomness=randomness,
-        watch=Interruption(),
+    fold = _training.Fold(
+        net, as_rows(table()), groups, randomness=randomness, watch=Interruption(), epochs=3
     )
-    expected = [[losses_after(epochs, share) for share in (1.0, 0.25)] for epochs in (0, 1, 3)]
-    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    for epochs in [0, *stops]:
+        if epochs:
+            fold.go_on_to(epochs)
+        for share in (0.25, 1.0):
+            expected = losses_after(epochs, share)
+            np.testing.assert_allclose(fold.losses(share), expected, rtol=1e-5)
+    np.testing.assert_allclose(fractions, np.arange(15) / 15)
 
 
 def test_held_out_rows_are_read_batch_by_batch(monkeypatch):
@@ -714,19 +741,20 @@ def test_patient_ctrl_c_is_not_counted_as_a_second_one(monkeypatch):
     assert not Interruption.pressed_twice()
 
 
-def test_ctrl_c_between_folds_ends_the_fit(monkeypatch):
-    end, pressed = _training.KeepBest.on_train_end, []
+def test_ctrl_c_in_a_fold_ends_the_fit(monkeypatch):
+    go_on, pressed = _training.Fold.go_on_to, []
 
-    def press(self, net, **kwargs):
-        end(self, net, **kwargs)
-        if not pressed:
+    def press(self, epoch):
+        go_on(self, epoch)
+        if epoch == 2 and not pressed:
             pressed.append(True)
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(_training.KeepBest, "on_train_end", press)
+    monkeypatch.setattr(_training.Fold, "go_on_to", press)
     estimator = AutoencoderEmbedding(2, architecture=SMALL, random_state=0)
     with pytest.raises(KeyboardInterrupt):
         estimator.fit(table(60))
+    assert pressed
     assert not hasattr(estimator, "net_")
 
 
@@ -846,13 +874,12 @@ class Breaks(nn.Module):
         super().__init__()
         self.layer = fixed_layer()
         self.value, self.at_step = value, at_step
-        self.n_steps = self.n_judged = 0
+        self.n_steps = 0
 
     def forward(self, x):
         self.n_steps += self.training
-        self.n_judged += not self.training
-        if self.at_step is None:  # 1: probe, 2: the start
-            broken = not self.training and self.n_judged > 3
+        if self.at_step is None:
+            broken = not self.training and self.n_steps > 0
         else:
             broken = self.training and self.n_steps >= self.at_step
         return self.layer(x) * (self.value if broken else 1.0)

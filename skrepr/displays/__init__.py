@@ -4,7 +4,8 @@ Displays in the manner of scikit-learn: ``from_estimator`` computes and draws, `
 again, and what was drawn is kept in attributes that end in an underscore. They ask an
 estimator for its public methods only, so that :class:`~sklearn.decomposition.PCA`, UMAP or a
 Pipeline that ends in one of them are shown as well as the embeddings of this package.
-matplotlib is imported when a picture is asked for.
+Arrays may be torch tensors, of any type and on any device. matplotlib is imported when a
+picture is asked for.
 """
 
 from ._embedding import EmbeddingDisplay

@@ -4,20 +4,22 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_bool_dtype, is_float_dtype, is_numeric_dtype
+from pandas.api.types import is_bool_dtype, is_complex_dtype, is_float_dtype, is_numeric_dtype
 
+from ._arguments import as_array, without_masked
 from ._ranges import middle_range
 
 SHAPES = ("o", "^", "s")
 VALUE_COLORS = "viridis"
 _MOST_WHOLE_NUMBERS = 30  # different ones; with more they are values, not labels
+UNKNOWN = "not known"
 
 
 class Group(NamedTuple):
     """Points drawn alike."""
 
     name: str | None
-    """The label; None where there are no labels."""
+    """The label; None where there are no labels. No two groups have the same."""
     rows: list
     """Arrays of numbers of points: one for each label in it."""
     color: str
@@ -74,19 +76,44 @@ def read_colors(y, color_by, n, most_labels, scheme):
     coloring : Coloring
         Groups, too, where no value is known.
     """
-    if color_by not in ("auto", "label", "value"):
-        raise ValueError(f"color_by must be 'auto', 'label' or 'value'. Got {color_by!r} instead.")
     if y is None:
         return Coloring(
             None, [Group(None, [np.arange(n)], scheme.colors[0], SHAPES[0], is_label=False)]
         )
-    y = _as_series(y)
-    if color_by == "value" or (color_by == "auto" and _are_values(y)):
-        values = _as_values(y)
-        if np.isfinite(values).any():
-            return Coloring(values, [])
+    y = read_targets(y, color_by)
+    if isinstance(y, np.ndarray):
+        if np.isfinite(y).any():
+            return Coloring(y, [])
         y = pd.Series(np.full(n, np.nan))
     return Coloring(None, _groups(*_label_codes(y), most_labels, scheme))
+
+
+def read_targets(y, color_by):
+    """Read `y`, and refuse what can be neither a label nor a value.
+
+    Returns
+    -------
+    y : ndarray of float64 or pandas.Series
+        Values, NaN where not known; or else labels.
+    """
+    if isinstance(y, str | bytes | set | dict):
+        raise TypeError(f"Expected sequence or array-like, got {type(y)}")
+    y = without_masked(as_array(y))
+    shape = getattr(y, "shape", (len(y),))
+    if len(shape) == 2 and shape[1] == 1:
+        y = y.iloc[:, 0] if hasattr(y, "iloc") else np.asarray(y)[:, 0]  # a column
+    elif len(shape) != 1:
+        raise ValueError(f"y should be a 1d array, got an array of shape {shape} instead.")
+    y = y if isinstance(y, pd.Series) else pd.Series(y)
+    if color_by == "value" or (color_by == "auto" and _are_values(y)):
+        return _as_values(y)
+    return y
+
+
+def shown_name(name):
+    """Write a label so that it is seen, and told from all others: in quotes, where needed."""
+    is_plain = name and name.isprintable() and name == name.strip() and name[0] not in "'\""
+    return name if is_plain else repr(name)
 
 
 def color_range(values):
@@ -104,24 +131,22 @@ def color_range(values):
     return low, high, ("neither", "min", "max", "both")[beyond[0] + 2 * beyond[1]]
 
 
-def _as_series(y):
-    if getattr(y, "ndim", 1) == 2 and y.shape[1] == 1:
-        y = y.squeeze(axis=1)  # a column
-    if getattr(y, "ndim", 1) != 1:
-        raise ValueError(f"y should be a 1d array, got an array of shape {y.shape} instead.")
-    return y if isinstance(y, pd.Series) else pd.Series(y)
-
-
 def _are_values(y):
-    if not is_numeric_dtype(y) or is_bool_dtype(y):
+    if not _are_numbers(y):
         return False
     known = y.dropna().unique()
     fractions = is_float_dtype(y) and (known != np.round(known)).any()
     return fractions or len(known) > _MOST_WHOLE_NUMBERS
 
 
+def _are_numbers(y):
+    return is_numeric_dtype(y) and not (is_bool_dtype(y) or is_complex_dtype(y))
+
+
 def _as_values(y):
     try:
+        if is_complex_dtype(y):
+            raise TypeError("complex numbers have no order")
         values = pd.to_numeric(y).to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
         raise ValueError(f"color_by='value' needs numbers. Got y of dtype {y.dtype}.") from error
@@ -133,15 +158,14 @@ def _label_codes(y):
 
     An order of categories or of numbers stays.
     """
-    is_ordered = isinstance(y.dtype, pd.CategoricalDtype) or (
-        is_numeric_dtype(y) and not is_bool_dtype(y)
-    )
-    codes, labels = pd.factorize(y, sort=is_ordered)
+    is_ordered = isinstance(y.dtype, pd.CategoricalDtype) or _are_numbers(y)
+    try:
+        codes, labels = pd.factorize(y, sort=is_ordered)
+    except TypeError as error:
+        raise ValueError(f"Labels must be hashable, such as str or int: {error}.") from error
     names = [f"{v:.0f}" if is_float_dtype(y) and v == np.round(v) else str(v) for v in labels]
-    if is_ordered:
-        return codes, names
-    # as text, since a list may hold labels of several types
-    ordered, position = np.unique(np.array(names, dtype=str), return_inverse=True)
+    # as text, since a list may hold labels of several types, and one text is one label
+    position, ordered = pd.factorize(np.array(names, dtype=object), sort=not is_ordered)
     return np.append(position, -1)[codes], ordered.tolist()
 
 
@@ -160,9 +184,13 @@ def _groups(codes, labels, most_labels, scheme):
         shape = SHAPES[i // len(scheme.colors)]
         groups.append(Group(labels[code], [rows_of.pop(code)], color, shape, is_label=True))
     unknown = rows_of.pop(-1)
-    if rows_of:
-        name = f"{len(rows_of)} other labels"
-        groups.append(Group(name, list(rows_of.values()), scheme.grey, SHAPES[0], is_label=False))
-    if len(unknown):
-        groups.append(Group("not known", [unknown], scheme.grey, SHAPES[0], is_label=False))
+    taken = {group.name for group in groups}
+    for name, rows in (
+        (f"{len(rows_of)} other labels", list(rows_of.values())),
+        (UNKNOWN, [unknown] if len(unknown) else []),
+    ):
+        while name in taken:  # there is a label of this text
+            name = f"({name})"
+        if rows:
+            groups.append(Group(name, rows, scheme.grey, SHAPES[0], is_label=False))
     return groups

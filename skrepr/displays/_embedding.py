@@ -1,19 +1,61 @@
 """A map of an embedding."""
 
 import numpy as np
-from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils import check_array, check_consistent_length
 
-from ._coloring import SHAPES, color_range, read_colors
+from ._arguments import (
+    AXES,
+    NONE,
+    SEED,
+    SHAPE,
+    SHARE,
+    Constraint,
+    a_string,
+    an_int,
+    as_array,
+    as_estimators_see,
+    check_arguments,
+    local_generator,
+    without_masked,
+)
+from ._coloring import SHAPES, color_range, read_colors, read_targets, shown_name
 from ._density import draw_density
 from ._marks import draw_marks
-from ._matplotlib import import_pyplot, legend_beside, scheme, shorten
+from ._matplotlib import (
+    axes_or_new,
+    import_pyplot,
+    legend_beside,
+    scheme,
+    shorten,
+    written_literally,
+)
 from ._ranges import near_range, trimmed_range
-from ._reduction import to_two_dimensions
-from ._samples import as_pictures, as_samples, seen_shape, take_rows
+from ._reduction import REDUCTIONS, to_two_dimensions
+from ._samples import as_pictures, as_samples, count_rows, seen_shape, take_rows
 from ._thumbnails import draw_thumbnail, representatives
 
 _SIZE = (6.4, 5.0)  # of a new figure, in inches
 _LONGEST_NAME = 30  # letters of a label in the legend
+_CONSTRAINTS = {
+    "reduction": a_string(*REDUCTIONS),
+    "max_samples": an_int(1) | NONE,
+    "color_by": a_string("auto", "label", "value"),
+    "sample_shape": SHAPE,
+    "axis_names": Constraint(
+        lambda names: (
+            isinstance(names, tuple | list)
+            and len(names) == 2
+            and all(isinstance(name, str) for name in names)
+        ),
+        "a tuple of two str",
+    ),
+    "n_thumbnails": an_int(0),
+    "marker": a_string("dot", "label"),
+    "coverage": SHARE | a_string("auto"),
+    "density_from": an_int(0),
+    "random_state": SEED,
+    "ax": AXES,
+}
 
 
 class EmbeddingDisplay:
@@ -54,8 +96,9 @@ class EmbeddingDisplay:
     figure_ : matplotlib Figure
         The figure of it.
     scatters_ : dict of matplotlib PathCollection
-        The marks, by label; for values and without `y` by None, and those of values that
-        are not known by "not known". Empty for a density.
+        The marks, by label; for values and without `y` by None; those without a label or a
+        value by "not known", and those of many rare labels by their number, such as "3 other
+        labels" (in parentheses, where there is a label of this text). Empty for a density.
     image_ : matplotlib AxesImage or None
         The density.
     counts_ : ndarray of shape (n_cells, n_cells) or None
@@ -156,15 +199,24 @@ class EmbeddingDisplay:
         -------
         display : EmbeddingDisplay
         """
+        check_arguments(cls, _CONSTRAINTS, locals())
+        if not hasattr(estimator, "transform"):
+            raise TypeError(
+                f"{type(estimator).__name__} has no transform. Draw what its fit_transform "
+                f"returned by {cls.__name__}.from_embedding."
+            )
+        X = as_estimators_see(X)
+        samples = as_array(X) if n_thumbnails else None
         if sample_shape is None and n_thumbnails:
-            sample_shape = seen_shape(estimator, X)
+            sample_shape = seen_shape(estimator, samples)
+        _check_rows(cls, X, y, color_by, samples, sample_shape, n_thumbnails)
         return cls.from_embedding(
             estimator.transform(X),
             y,
             reduction=reduction,
             max_samples=max_samples,
             color_by=color_by,
-            samples=X if n_thumbnails else None,
+            samples=samples,
             sample_shape=sample_shape,
             n_thumbnails=n_thumbnails,
             marker=marker,
@@ -228,9 +280,10 @@ class EmbeddingDisplay:
         -------
         display : EmbeddingDisplay
         """
-        Z = check_array(Z, dtype=[np.float64, np.float32], input_name="Z")
-        check_consistent_length(Z, y, samples)
-        rng = check_random_state(random_state)
+        check_arguments(cls, _CONSTRAINTS, locals())
+        Z, y, samples = _read_rows(Z, "Z"), as_array(y), as_array(samples)
+        _check_rows(cls, Z, y, color_by, samples, sample_shape, n_thumbnails)
+        rng = local_generator(random_state)
         rows = None
         if reduction in ("tsne", "umap") and max_samples is not None and len(Z) > max_samples:
             rows = np.sort(rng.choice(len(Z), max_samples, replace=False))
@@ -262,7 +315,7 @@ class EmbeddingDisplay:
             Where to draw. None: a new figure.
         n_thumbnails : int, default=0
             How many rows are shown as images or curves on the map, at most: rows near the
-            centres of clusters, large ones first, less those that would overlap. The frame
+            centers of clusters, large ones first, less those that would overlap. The frame
             has the colour of the point.
         marker : {"dot", "label"}, default="dot"
             "label": each point is written as its label, of up to three characters or so.
@@ -278,42 +331,66 @@ class EmbeddingDisplay:
         -------
         display : EmbeddingDisplay
         """
-        plt = import_pyplot(self)
-        if marker not in ("dot", "label"):
-            raise ValueError(f"marker must be 'dot' or 'label'. Got {marker!r} instead.")
-        if n_thumbnails < 0:
-            raise ValueError(f"n_thumbnails must be 0 or more. Got {n_thumbnails!r} instead.")
-        if n_thumbnails and self.samples is None:
-            raise ValueError("Thumbnails need samples: what each row is to be shown as.")
-        is_own = ax is None
-        if is_own:
-            _, ax = plt.subplots(figsize=_SIZE, layout="compressed")
-        self.ax_, self.figure_ = ax, ax.figure
-        self.scatters_, self.image_, self.counts_ = {}, None, None
-        self.legend_ = self.colorbar_ = None
-        self.thumbnails_, self.thumbnail_rows_ = [], np.empty(0, dtype=int)
-        colors = scheme(ax)
-        n = len(self.points)
+        display = type(self)
+        check_arguments(display, _CONSTRAINTS, vars(self) | locals())
+        points = _read_rows(self.points, "points")
+        if points.shape[1] != 2:
+            raise ValueError(
+                f"points must be an array of shape (n_samples, 2). Got shape {points.shape}: "
+                f"draw wider embeddings by {display.__name__}.from_embedding."
+            )
+        samples = as_array(self.samples)
+        plt = _check_rows(
+            display, points, self.y, self.color_by, samples, self.sample_shape, n_thumbnails
+        )
+        with axes_or_new(plt, ax, figsize=_SIZE, layout="compressed") as to_draw_on:
+            self._draw(to_draw_on, points, samples, n_thumbnails, marker, coverage, density_from)
+            if ax is None and self.legend_ is not None:
+                # a wide legend takes nothing from the map
+                width = self.legend_.get_window_extent().width / self.figure_.dpi
+                self.figure_.set_size_inches(max(_SIZE[0], _SIZE[1] + 0.4 + width), _SIZE[1])
+        return self
 
-        low, span = _square(self.points, coverage)
+    def _draw(self, ax, points, samples, n_thumbnails, marker, coverage, density_from):
+        colors = scheme(ax)
+        n = len(points)
+        low, span = _square(points, coverage)
         thumbnail = 0.0
         if n_thumbnails:
             thumbnail = span / max(8.0, 2.2 * np.sqrt(n_thumbnails) - 1)
             low, span = low - thumbnail / 2, span + thumbnail  # room for those at the edge
-        inside = ((self.points >= low) & (self.points <= low + span)).all(axis=1)
-        self.n_outside_ = n - int(inside.sum())
         is_density = n >= density_from
         most_labels = len(colors.colors) * (1 if is_density else len(SHAPES))
         coloring = read_colors(self.y, self.color_by, n, most_labels, colors)
-        if is_density:
-            self.counts_, self.image_ = draw_density(ax, self.points, low, span, coloring, colors)
-        else:
-            self.scatters_ = draw_marks(ax, self.points, coloring, marker == "label", colors)
+        shown, pictures, is_image = np.empty(0, dtype=int), [], False
         if n_thumbnails:
-            self._draw_thumbnails(low, span, n_thumbnails, thumbnail, coloring.of_points(colors))
+            # whole thumbnails only
+            places = (points - low - span / 2) / span
+            candidates = np.flatnonzero((np.abs(places) <= (1 - thumbnail / span) / 2).all(axis=1))
+            chosen = representatives(places[candidates], n_thumbnails, 1.1 * thumbnail / span)
+            shown = candidates[chosen]
+            pictures = as_samples(take_rows(samples, shown), self.sample_shape)
+            is_image = pictures.ndim == 4
+            pictures = as_pictures(pictures) if is_image else pictures
 
+        # what can be wrong has been told: nothing is drawn on the user's axes before
+        self.ax_, self.figure_ = ax, ax.figure
+        self.scatters_, self.image_, self.counts_ = {}, None, None
+        self.legend_ = self.colorbar_ = None
+        if is_density:
+            self.counts_, self.image_ = draw_density(ax, points, low, span, coloring, colors)
+        else:
+            self.scatters_ = draw_marks(ax, points, coloring, marker == "label", colors)
+        frames = coloring.of_points(colors) if n_thumbnails else ()
+        self.thumbnail_rows_ = shown
+        self.thumbnails_ = [
+            draw_thumbnail(ax, picture, is_image, points[row], thumbnail, frames[row])
+            for row, picture in zip(shown, pictures)
+        ]
         ax.set(xlim=low[0] + [0, span], ylim=low[1] + [0, span])
         ax.set_aspect("equal", adjustable="box")
+        inside = ((points >= low) & (points <= low + span)).all(axis=1)
+        self.n_outside_ = n - int(inside.sum())
         x_name, y_name = self.axis_names
         if self.n_outside_:
             x_name += f"\n{self.n_outside_:,} of {n:,} points are outside"
@@ -323,27 +400,6 @@ class EmbeddingDisplay:
         if not y_name:
             ax.set_yticks([])
         self._explain_colors(coloring, marker, is_density)
-        if is_own and self.legend_ is not None:
-            # a wide legend takes nothing from the map
-            width = self.legend_.get_window_extent().width / self.figure_.dpi
-            self.figure_.set_size_inches(max(_SIZE[0], _SIZE[1] + 0.4 + width), _SIZE[1])
-        return self
-
-    def _draw_thumbnails(self, low, span, n_thumbnails, size, colors):
-        # whole thumbnails only
-        candidates = np.flatnonzero(
-            (np.abs(self.points - low - span / 2) <= (span - size) / 2).all(axis=1)
-        )
-        chosen = representatives(self.points[candidates], n_thumbnails, 1.1 * size)
-        self.thumbnail_rows_ = candidates[chosen]
-        samples = as_samples(take_rows(self.samples, self.thumbnail_rows_), self.sample_shape)
-        is_image = samples.ndim == 4
-        for row, picture in zip(
-            self.thumbnail_rows_, as_pictures(samples) if is_image else samples
-        ):
-            self.thumbnails_.append(
-                draw_thumbnail(self.ax_, picture, is_image, self.points[row], size, colors[row])
-            )
 
     def _explain_colors(self, coloring, marker, is_density):
         name = getattr(self.y, "name", None)
@@ -354,12 +410,14 @@ class EmbeddingDisplay:
             self.colorbar_ = self.figure_.colorbar(artist, ax=self.ax_, extend=extend)
             what = "value" if name is None else str(name)
             self.colorbar_.set_label(f"mean {what}" if is_density else what)
+            written_literally(self.colorbar_.ax.yaxis.label)
         elif is_density and not coloring.has_names:
             self.colorbar_ = self.figure_.colorbar(self.image_, ax=self.ax_)
             self.colorbar_.set_label("points in a cell")
         elif coloring.has_names and (marker == "dot" or is_density):
             from matplotlib.lines import Line2D
 
+            names = [shorten(shown_name(group.name), _LONGEST_NAME) for group in coloring.groups]
             handles = [
                 Line2D([], [], color=group.color, marker=group.shape, ls="", ms=6)
                 for group in coloring.groups
@@ -367,12 +425,33 @@ class EmbeddingDisplay:
             self.legend_ = legend_beside(
                 self.ax_,
                 handles=handles,
-                labels=[shorten(group.name, _LONGEST_NAME) for group in coloring.groups],
-                title=name,
+                labels=names,
+                title=None if name is None else str(name),
                 ncols=1 + len(handles) // 17,
                 handletextpad=0.1,
                 columnspacing=1,
             )
+
+
+def _read_rows(Z, name):
+    with np.errstate(invalid="ignore"):  # infinities of both signs are told in words
+        return check_array(
+            without_masked(as_array(Z)), dtype=[np.float64, np.float32], input_name=name
+        )
+
+
+def _check_rows(display, rows, y, color_by, samples, sample_shape, n_thumbnails):
+    """Refuse what cannot be drawn, before anything is computed; return pyplot."""
+    check_consistent_length(rows, y, samples)
+    if not count_rows(rows):
+        raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
+    if y is not None:
+        read_targets(y, color_by)
+    if n_thumbnails and samples is None:
+        raise ValueError("Thumbnails need samples: what each row is to be shown as.")
+    if n_thumbnails:
+        as_samples(take_rows(samples, [0]), sample_shape)
+    return import_pyplot(display)
 
 
 def _square(points, coverage):
@@ -382,6 +461,7 @@ def _square(points, coverage):
         low, high = np.maximum(low, points.min(axis=0)), np.minimum(high, points.max(axis=0))
     else:
         # the tolerance: shares such as 0.94 have no exact half of what is left over
-        low, high = trimmed_range(points, int(len(points) * (1 - coverage) / 2 + 1e-9))
+        n_trimmed = int(len(points) * (1 - coverage) / 2 + 1e-9)
+        low, high = trimmed_range(points, min(n_trimmed, (len(points) - 1) // 2))
     span = 1.1 * ((high - low).max() or 1.0)
     return (low + high) / 2 - span / 2, span

@@ -4,10 +4,22 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from ._matplotlib import import_pyplot, legend_beside, scheme
+from ._arguments import AXES, BOOL, NONE, Constraint, a_string, an_int, check_arguments
+from ._matplotlib import axes_or_new, import_pyplot, legend_beside, scheme
 from ._samples import last_step
 
 _FEW_EPOCHS = 30  # up to here every epoch has a mark
+_CONSTRAINTS = {
+    "history": Constraint(
+        lambda history: (
+            isinstance(history, pd.DataFrame) and ("epoch" in history or not len(history))
+        ),
+        "a pandas.DataFrame with a column 'epoch'",
+    ),
+    "best_epoch": an_int(0) | NONE,
+    "log": BOOL | a_string("auto"),
+    "ax": AXES,
+}
 
 
 class LossCurveDisplay:
@@ -74,6 +86,7 @@ class LossCurveDisplay:
         -------
         display : LossCurveDisplay
         """
+        check_arguments(cls, _CONSTRAINTS, locals())
         embedding = last_step(estimator)
         check_is_fitted(embedding)
         history = getattr(embedding, "history_", None)
@@ -99,24 +112,29 @@ class LossCurveDisplay:
         -------
         display : LossCurveDisplay
         """
-        plt = import_pyplot(self)
+        check_arguments(type(self), _CONSTRAINTS, vars(self) | locals())
+        plt = import_pyplot(type(self))
         curves = self._curves()
-        terms = list(dict.fromkeys(what for _, what in curves.values() if what != "loss"))
-        if ax is None:
-            # many names stand beside the axes
-            _, ax = plt.subplots(figsize=(8.4 if terms else 6.4, 4), layout="constrained")
+        terms = list(dict.fromkeys(what for _, what in curves if what != "loss"))
+        # many names stand beside the axes
+        size = (8.4 if terms else 6.4, 4)
+        with axes_or_new(plt, ax, figsize=size, layout="constrained") as to_draw_on:
+            self._draw(to_draw_on, curves, terms, log)
+        return self
+
+    def _draw(self, ax, curves, terms, log):
         self.ax_, self.figure_ = ax, ax.figure
         *colors, ink = scheme(ax).colors
         colors = colors[1:]  # the first one is nearly as dark as text
         marker = "o" if len(self.history) <= _FEW_EPOCHS else None
         self.lines_ = {}
-        for column, (part, what) in curves.items():
+        for (part, what), losses in curves.items():
             is_loss = what == "loss"
             rows = "training rows" if part == "train" else "held-out rows"
             color = ink if is_loss else colors[terms.index(what) % len(colors)]
-            (self.lines_[column],) = ax.plot(
+            (self.lines_[f"{part}_{what}"],) = ax.plot(
                 self.history["epoch"],
-                self.history[column],
+                losses,
                 color=color,
                 ls="--" if part == "train" else "-",
                 lw=1.8 if is_loss else 1.2,
@@ -136,38 +154,38 @@ class LossCurveDisplay:
                 label=f"weights kept: epoch {self.best_epoch}"
                 + ("" if self.best_epoch else " (start)"),
             )
-        values = self.history[list(curves)].to_numpy(dtype=float)
+        values = np.concatenate([np.empty(0), *curves.values()])
         values = values[np.isfinite(values)]
-        if log == "auto":
-            log = values.size and values.min() > 0 and values.max() > 20 * values.min()
+        if isinstance(log, str):
+            log = values.size and values.min() > 0 and values.max() / 20 > values.min()
         if log:
             ax.set_yscale("log")
         ax.set(xlabel="epoch", ylabel="loss")
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.spines[["top", "right"]].set_visible(False)
-        if not len(self.history):
-            ax.set(xlim=(-0.5, 1), yticks=[])
+        if not values.size:
+            ax.set(xlim=(-0.5, len(self.history) + 0.5), yticks=[])
             message = "no epoch was run: the weights are those of the start"
+            if len(self.history):
+                message = "no loss is finite"
             ax.text(0.5, 0.5, message, ha="center", transform=ax.transAxes)
         elif terms:
             legend_beside(ax)
         else:
             ax.legend(frameon=False, loc="best")
-        if len(self.history) == 1:
+        if len(self.history) == 1 and values.size:
             ax.set_xlim(-0.5, self.history["epoch"].iloc[0] + 0.5)
-        return self
 
     def _curves(self):
-        """Say what each column shows: (train or valid, name of the loss or term)."""
-        names = {
-            column: tuple(column.split("_", 1))
+        """Read each column with values: (train or valid, name of the loss or term) -> losses."""
+        curves = {
+            tuple(column.split("_", 1)): pd.to_numeric(self.history[column], errors="coerce")
             for column in self.history.columns
-            if column.startswith(("train_", "valid_")) and not self._is_empty(column)
+            if isinstance(column, str) and column.startswith(("train_", "valid_"))
         }
-        order = sorted(
-            names, key=lambda column: (names[column][1] != "loss", *names[column][::-1])
-        )
-        return {column: names[column] for column in order}
-
-    def _is_empty(self, column):
-        return not pd.to_numeric(self.history[column], errors="coerce").notna().any()
+        order = sorted(curves, key=lambda names: (names[1] != "loss", *names[::-1]))
+        return {
+            names: curves[names].to_numpy(dtype=np.float64, na_value=np.nan)
+            for names in order
+            if curves[names].notna().any()
+        }

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._coloring import VALUE_COLORS, color_range
+from ._coloring import UNKNOWN, VALUE_COLORS, color_range, shown_name
 
 
 def draw_marks(ax, points, coloring, as_letters, colors):
@@ -29,7 +29,7 @@ def draw_marks(ax, points, coloring, as_letters, colors):
     if coloring.values is not None:
         known = np.isfinite(coloring.values)
         if not known.all():
-            scatters["not known"] = ax.scatter(
+            scatters[UNKNOWN] = ax.scatter(
                 *points[~known].T, s=size, color=colors.grey, linewidths=0
             )
         low, high, _ = color_range(coloring.values)
@@ -46,7 +46,7 @@ def draw_marks(ax, points, coloring, as_letters, colors):
     for group in coloring.groups:
         rows = np.concatenate(group.rows)
         as_text = as_letters and group.is_label
-        shape, text_size = _letters(group.name) if as_text else (group.shape, None)
+        shape, text_size = _letters(shown_name(group.name)) if as_text else (group.shape, None)
         scatters[group.name] = ax.scatter(
             *points[rows].T,
             s=text_size if as_text else size,
@@ -68,6 +68,6 @@ def _letters(name, points=9.0):
 
     text = TextPath((0, 0), name.replace("$", r"\$"), size=points)
     box = text.get_extents()
-    centred = text.transformed(Affine2D().translate(*(-(box.min + box.max) / 2)))
+    centered = text.transformed(Affine2D().translate(*(-(box.min + box.max) / 2)))
     # a mark is scaled until its longer side is the root of its size
-    return centred, max(box.width, box.height) ** 2
+    return centered, max(box.width, box.height) ** 2

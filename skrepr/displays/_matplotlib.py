@@ -1,5 +1,6 @@
 """The door to matplotlib: its import, colours, and room for names."""
 
+from contextlib import contextmanager
 from typing import NamedTuple
 
 
@@ -47,17 +48,46 @@ def import_pyplot(display):
 
     Parameters
     ----------
-    display : object
+    display : class
         The display that needs it, for the message.
     """
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
-            f"{type(display).__name__}.plot needs matplotlib. Install it by "
-            "`pip install skrepr[plot]`."
+            f"{display.__name__} needs matplotlib. Install it by `pip install skrepr[plot]`."
         ) from error
     return plt
+
+
+@contextmanager
+def axes_or_new(plt, ax, **options):
+    """Give the axes to draw on; a figure made for them is closed where drawing fails.
+
+    Parameters
+    ----------
+    plt : module
+        ``matplotlib.pyplot``.
+    ax : matplotlib Axes or None
+        None: those of a new figure.
+    **options
+        Of ``pyplot.subplots``.
+    """
+    if ax is not None:
+        yield ax
+        return
+    figure, ax = plt.subplots(**options)
+    try:
+        yield ax
+    except BaseException:  # of Ctrl-C, too, no figure stays
+        plt.close(figure)
+        raise
+
+
+def written_literally(*texts):
+    """Write what users named as it is: a dollar sign in it starts no formula."""
+    for text in texts:
+        text.set_parse_math(False)
 
 
 def legend_beside(ax, **options):
@@ -81,6 +111,7 @@ def legend_beside(ax, **options):
         "alignment": "left",
     }
     legend = ax.legend(**options)
+    written_literally(*legend.get_texts(), legend.get_title())
     spec = ax.get_subplotspec()
     if spec is None or ax.figure.get_layout_engine() is not None:
         return legend
@@ -91,6 +122,7 @@ def legend_beside(ax, **options):
         if box.width <= _LARGEST_SHARE * cell.width and box.height <= cell.height:
             break
         legend = ax.legend(**options, fontsize=size)
+        written_literally(*legend.get_texts(), legend.get_title())
     share = min(_LARGEST_SHARE, 1.06 * legend.get_window_extent().width / cell.width)
     ax.set_subplotspec(spec.subgridspec(1, 2, width_ratios=[1 - share, share], wspace=0)[0])
     return legend

@@ -1,17 +1,41 @@
 """Samples above their reconstructions and what these leave out."""
 
 import numpy as np
-import pandas as pd
-from sklearn.utils import check_random_state
+from sklearn.utils import check_array, check_consistent_length
 
-from ._matplotlib import import_pyplot, scheme, shorten
-from ._samples import as_pictures, as_samples, finite_range, seen_shape, take_rows
+from ._arguments import (
+    AXES,
+    SEED,
+    SHAPE,
+    an_int,
+    as_array,
+    as_estimators_see,
+    check_arguments,
+    local_generator,
+)
+from ._matplotlib import axes_or_new, import_pyplot, scheme, shorten, written_literally
+from ._samples import (
+    as_pictures,
+    as_samples,
+    count_rows,
+    finite_range,
+    mean_of_channels,
+    seen_shape,
+    take_rows,
+)
+from ._way_back import check_way_back, rebuild
 
 _ROWS_TO_CHOOSE_FROM = 1000
 _MOST_BARS = 30  # wider tables are drawn as curves over the number of the column
 _LONGEST_NAME = 24  # letters of the name of a column
 _FEWEST_ROWS_FOR_A_UNIT = 10  # that standard deviations are taken from
 _TITLES = ("X", "reconstruction", "residual")
+_CONSTRAINTS = {
+    "n_samples": an_int(1),
+    "sample_shape": SHAPE,
+    "random_state": SEED,
+    "ax": AXES,
+}
 
 
 class ReconstructionDisplay:
@@ -35,16 +59,16 @@ class ReconstructionDisplay:
         What was rebuilt.
     rows : ndarray of shape (n_samples,) or None, default=None
         Their numbers in X.
-    scale : ndarray of shape (n_features,) or None, default=None
-        Standard deviation of each column of a table, and `centre` their means: what
-        the bars are measured in. None: bars are drawn in the units of X.
-    centre : ndarray of shape (n_features,) or None, default=None
+    scale : ndarray of shape sample_shape or None, default=None
+        Standard deviations, above 0, such as of each column of a table, and `center` the
+        means: what is drawn is measured in them. None: the units of X.
+    center : ndarray of shape sample_shape or None, default=None
         See `scale`.
     feature_names : sequence of str or None, default=None
         Names of the columns of a table.
     x : array-like of shape (length,) or None, default=None
-        Positions at which series and spectra were measured, such as wavelengths. None:
-        numbers from 0.
+        Positions at which series and spectra were measured, such as wavelengths. A table
+        with positions is drawn as curves. None: numbers from 0.
 
     Attributes
     ----------
@@ -57,8 +81,7 @@ class ReconstructionDisplay:
     artists_ : ndarray of object of shape (3, n_samples)
         What was drawn in each: an image, a list of lines, or bars.
     errors_ : ndarray of shape (n_samples,)
-        Root mean square of the residual of each sample, in the units of X (of a table: in
-        those drawn).
+        Root mean square of the residual of each sample, in the units drawn.
     colorbar_ : matplotlib Colorbar or None
         The scale of the residuals of images.
 
@@ -85,7 +108,7 @@ class ReconstructionDisplay:
         *,
         rows=None,
         scale=None,
-        centre=None,
+        center=None,
         feature_names=None,
         x=None,
     ):
@@ -93,7 +116,7 @@ class ReconstructionDisplay:
         self.reconstructions = reconstructions
         self.rows = rows
         self.scale = scale
-        self.centre = centre
+        self.center = center
         self.feature_names = feature_names
         self.x = x
 
@@ -132,7 +155,8 @@ class ReconstructionDisplay:
             ``(1, height, width)``. None: the estimator's `input_shape_`, otherwise that of
             a row of X.
         x : array-like of shape (length,) or None, default=None
-            Positions at which series and spectra were measured.
+            Positions at which series and spectra were measured. A table with positions is
+            drawn as curves.
         random_state : int, RandomState instance or None, default=0
             Seed of the draw of rows; the units of a table's bars come from these too.
         ax : matplotlib Axes or None, default=None
@@ -142,35 +166,39 @@ class ReconstructionDisplay:
         -------
         display : ReconstructionDisplay
         """
-        n = X.shape[0] if hasattr(X, "shape") else len(X)
+        check_arguments(cls, _CONSTRAINTS, locals())
+        import_pyplot(cls)
+        check_way_back(estimator)
+        given, X = as_estimators_see(X), as_array(X)
+        check_consistent_length(X)  # what has no rows at all
+        n = count_rows(X)
         size = min(n, _ROWS_TO_CHOOSE_FROM)
-        drawn = np.sort(check_random_state(random_state).choice(n, size, replace=False))
+        drawn = np.sort(local_generator(random_state).choice(n, size, replace=False))
         if sample_shape is None:
             sample_shape = seen_shape(estimator, X)
-        inputs = take_rows(X, drawn)
-        samples = as_samples(inputs, sample_shape)
-        centre = scale = None
-        if _is_table(samples) and size >= _FEWEST_ROWS_FOR_A_UNIT:
-            columns = pd.DataFrame(samples.astype(float))
-            centre, scale = columns.mean().to_numpy(), columns.std(ddof=0).to_numpy()
-            scale = np.where(scale > 0, scale, 1.0)
+        chosen = drawn if rows is None else _read_rows(rows, n)
+        samples = as_samples(take_rows(X, drawn), sample_shape)
+        center = scale = None
+        if _is_table(samples, x) and size >= _FEWEST_ROWS_FOR_A_UNIT:
+            center, scale = _means_and_deviations(samples)
         if rows is not None:
-            drawn = np.arange(n)[rows]
-            inputs = take_rows(X, drawn)
-            samples = as_samples(inputs, sample_shape)
-        rebuilt = as_samples(_rebuild(estimator, inputs), samples.shape[1:])
-        shown = np.arange(len(drawn))
+            samples = as_samples(take_rows(X, chosen), sample_shape)
+        _check_positions(samples, x)
+        rebuilt = as_samples(rebuild(estimator, take_rows(given, chosen)), samples.shape[1:])
+        check_consistent_length(samples, rebuilt)
+        shown = np.arange(len(chosen))
         if rows is None:
-            errors = _root_mean_squares(samples, rebuilt, scale)
-            ranks = np.linspace(0, len(drawn) - 1, min(n_samples, len(drawn)))
+            unit = 1.0 if scale is None else scale
+            errors = _root_mean_squares(_residuals(samples / unit, rebuilt / unit))
+            ranks = np.linspace(0, len(chosen) - 1, min(n_samples, len(chosen)))
             shown = np.argsort(errors, kind="stable")[ranks.round().astype(int)]
-        names = getattr(X, "columns", None)
+        names = getattr(X, "columns", None) if samples.ndim == 2 else None
         return cls(
             samples[shown],
             rebuilt[shown],
-            rows=drawn[shown],
+            rows=chosen[shown],
             scale=scale,
-            centre=centre,
+            center=center,
             feature_names=None if names is None else [str(name) for name in names],
             x=x,
         ).plot(ax)
@@ -187,52 +215,89 @@ class ReconstructionDisplay:
         -------
         display : ReconstructionDisplay
         """
-        plt = import_pyplot(self)
-        n = len(self.samples)
-        if not n:
-            raise ValueError("There is no sample to draw.")
-        is_image, is_table = self.samples.ndim == 4, _is_table(self.samples)
-        if ax is None:
-            size = (1.35 * n + 1.6, 4.4) if is_image else (2.0 * n + 1.0, 5.2)
-            if is_table and self.feature_names is not None:
-                size = size[0], size[1] + 0.07 * max(map(len, self._short_names()))
-            _, ax = plt.subplots(figsize=size, layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
+        check_arguments(type(self), _CONSTRAINTS, {"ax": ax})
+        plt = import_pyplot(type(self))
+        samples, rebuilt = (
+            as_samples(values).astype(np.float64)
+            for values in (self.samples, self.reconstructions)
+        )
+        if samples.shape != rebuilt.shape:
+            raise ValueError(
+                "samples and reconstructions must have one shape. Got "
+                f"{samples.shape} and {rebuilt.shape}."
+            )
+        n = len(samples)
+        _check_positions(samples, self.x)
+        center, scale = self._read_units(samples.shape[1:])
+        is_image, is_table = samples.ndim == 4, _is_table(samples, self.x)
+        size = (1.35 * n + 1.6, 4.4) if is_image else (2.0 * n + 1.0, 5.2)
+        if is_table and self.feature_names is not None:
+            size = size[0], size[1] + 0.07 * max(map(len, self._short_names()))
+        with axes_or_new(plt, ax, figsize=size, layout="constrained") as to_draw_on:
+            self._lay_out(to_draw_on, n, 0.08 if is_image or is_table else 0.36)
+            samples, rebuilt = (samples - center) / scale, (rebuilt - center) / scale
+            residuals = _residuals(samples, rebuilt)
+            self.errors_ = _root_mean_squares(residuals)
+            if is_image:
+                self._draw_images(samples, rebuilt, residuals)
+            elif is_table:
+                self._draw_bars(samples, rebuilt, residuals)
+            else:
+                self._draw_curves(samples, rebuilt, residuals)
+            self._write(is_image, " (sd)" if self.scale is not None else "")
+        return self
+
+    def _lay_out(self, ax, n, beside):
+        """Divide the axes into panels, with that share of one between them."""
         ax.axis("off")
-        # between curves there are numbers: each sample has a scale of its own
-        beside, below = (0.08 if is_image or is_table else 0.36), 0.08
+        below = 0.08
         width, height = 1 / (n + beside * (n - 1)), 1 / (3 + 2 * below)
+        self.ax_, self.figure_, self.colorbar_ = ax, ax.figure, None
         self.axes_ = np.empty((3, n), dtype=object)
         for row, column in np.ndindex(3, n):
             corner = column * width * (1 + beside), (2 - row) * height * (1 + below)
             self.axes_[row, column] = ax.inset_axes([*corner, width, height])
         self.artists_ = np.empty((3, n), dtype=object)
-        self.colorbar_ = None
-        self.errors_ = _root_mean_squares(self.samples, self.reconstructions, self.scale)
-        samples, rebuilt = self.samples.astype(float), self.reconstructions.astype(float)
-        if is_image:
-            self._draw_images(samples, rebuilt)
-        elif is_table:
-            self._draw_bars(samples, rebuilt)
-        else:
-            self._draw_curves(samples, rebuilt)
+
+    def _write(self, is_image, unit):
         for panel in () if is_image else self.axes_.flat:
             panel.spines[["top", "right"]].set_visible(False)
             panel.tick_params(labelbottom=panel in self.axes_[2], labelsize="small")
             # a power of ten apart from the numbers would lie on the panel above
             panel.yaxis.set_major_formatter("{x:.4g}")
-        unit = " (sd)" if is_table and self.scale is not None else ""
         for panel, title in zip(self.axes_[:, 0], _TITLES):
             panel.set_ylabel(title + unit, fontsize="small")
         for panel, error in zip(self.axes_[0], self.errors_):
             panel.set_title(f"error\n{error:.2g}", fontsize="small")
-        return self
 
-    def _draw_images(self, samples, rebuilt):
+    def _read_units(self, shape):
+        """Check what is given for each value of a sample; return `center` and `scale`."""
+        units = []
+        for name, values, default in (
+            ("center", self.center, 0.0),
+            ("scale", self.scale, 1.0),
+            ("feature_names", self.feature_names, None),
+        ):
+            if values is not None and np.shape(values) != shape:
+                raise ValueError(
+                    f"{name} must be of shape {shape}, that of a sample. Got shape "
+                    f"{tuple(np.shape(values))}."
+                )
+            if values is None:
+                units.append(default)
+            elif name != "feature_names":
+                options = {"ensure_2d": False, "allow_nd": True, "dtype": np.float64}
+                units.append(check_array(as_array(values), **options, input_name=name))
+        center, scale = units[:2]
+        if np.min(scale) <= 0:
+            raise ValueError("scale must be above 0, for each value of a sample.")
+        return center, scale
+
+    def _draw_images(self, samples, rebuilt, residuals):
         # on the scale of X: a rebuilt value beyond it takes no shades from the others
         pictures = as_pictures(samples, samples), as_pictures(rebuilt, samples)
         low, high = finite_range(pictures[0])
-        residuals = (samples - rebuilt).mean(axis=1)
+        residuals = mean_of_channels(residuals)
         most = np.abs(finite_range(residuals)).max() or 1.0
         for row, images in enumerate((*pictures, residuals)):
             scale = {"cmap": "gray", "vmin": low, "vmax": high}
@@ -245,14 +310,17 @@ class ReconstructionDisplay:
         place = self.axes_[2, -1].inset_axes([1.08, 0, 0.08, 1])
         self.colorbar_ = self.figure_.colorbar(self.artists_[2, -1], cax=place)
 
-    def _draw_curves(self, samples, rebuilt):
-        samples, rebuilt = (
-            values.reshape(len(values), -1, values.shape[-1]) for values in (samples, rebuilt)
+    def _draw_curves(self, samples, rebuilt, residuals):
+        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+        samples, rebuilt, residuals = (
+            values.reshape(len(values), -1, values.shape[-1])
+            for values in (samples, rebuilt, residuals)
         )  # (n, n_channels, length)
-        x = np.arange(samples.shape[-1]) if self.x is None else np.asarray(self.x)
+        x = np.arange(samples.shape[-1]) if self.x is None else np.asarray(as_array(self.x))
         colors, grey = scheme(self.ax_)
         marker = "." if len(x) == 1 else None
-        for row, values in enumerate((samples, rebuilt, samples - rebuilt)):
+        for row, values in enumerate((samples, rebuilt, residuals)):
             for column, channels in enumerate(values):
                 panel = self.axes_[row, column]
                 if row == 1:
@@ -268,26 +336,30 @@ class ReconstructionDisplay:
             for panel in panels[:2]:
                 panel.set_ylim(low - margin, high + margin)
             # the same span, so that what is left can be judged against what was there
-            most = np.abs(finite_range(samples[column] - rebuilt[column])).max()
+            most = np.abs(finite_range(residuals[column])).max()
             half = max(most, (high - low) / 2) + margin
             panels[2].set_ylim(-half, half)
             for panel in panels:
-                panel.locator_params(nbins=3)
+                panel.locator_params(axis="y", nbins=3)
+                if np.issubdtype(x.dtype, np.datetime64):
+                    locator = AutoDateLocator(minticks=2, maxticks=3)
+                    panel.xaxis.set_major_locator(locator)
+                    panel.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+                else:
+                    panel.locator_params(axis="x", nbins=3)
 
-    def _draw_bars(self, samples, rebuilt):
+    def _draw_bars(self, samples, rebuilt, residuals):
         k = samples.shape[1]
-        centre = 0.0 if self.centre is None else self.centre
-        scale = 1.0 if self.scale is None else self.scale
-        samples, rebuilt = (samples - centre) / scale, (rebuilt - centre) / scale
         colors = scheme(self.ax_).colors
-        for row, values in enumerate((samples, rebuilt, samples - rebuilt)):
+        for row, values in enumerate((samples, rebuilt, residuals)):
             for column, heights in enumerate(values):
                 panel = self.axes_[row, column]
                 color = colors[1 if row == 2 else 0]
+                heights = np.where(np.isfinite(heights), heights, np.nan)
                 self.artists_[row, column] = panel.bar(np.arange(k), heights, color=color)
                 panel.axhline(0, color=colors[-1], lw=0.6)
         shown = np.concatenate([samples, rebuilt])
-        for panels, values in ((self.axes_[:2].flat, shown), (self.axes_[2], samples - rebuilt)):
+        for panels, values in ((self.axes_[:2].flat, shown), (self.axes_[2], residuals)):
             low, high, margin = _limits(values)
             for panel in panels:
                 panel.set_ylim(low - margin, high + margin)
@@ -296,15 +368,58 @@ class ReconstructionDisplay:
         for panel in self.axes_[2]:
             if self.feature_names is not None:
                 panel.set_xticks(np.arange(k), self._short_names(), rotation=90)
+                written_literally(*panel.get_xticklabels())
             else:
                 panel.xaxis.get_major_locator().set_params(integer=True)
 
     def _short_names(self):
-        return [shorten(name, _LONGEST_NAME) for name in self.feature_names]
+        return [shorten(str(name), _LONGEST_NAME) for name in self.feature_names]
 
 
-def _is_table(samples):
-    return samples.ndim == 2 and samples.shape[1] <= _MOST_BARS
+def _is_table(samples, x):
+    return samples.ndim == 2 and samples.shape[1] <= _MOST_BARS and x is None
+
+
+def _read_rows(rows, n):
+    """Turn numbers of rows, or a mask of all, into numbers from 0."""
+    rows = np.asarray(as_array(rows))
+    is_mask = rows.dtype.kind == "b" and rows.shape == (n,)
+    if not is_mask and (rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu")):
+        raise ValueError(
+            f"rows must be numbers of rows, or a mask of all {n} rows. Got an array of dtype "
+            f"{rows.dtype} and shape {rows.shape}."
+        )
+    if not is_mask and rows.size and not (-n <= rows.min() and rows.max() < n):
+        raise ValueError(f"rows must be below {n}, the number of rows of X. Got {rows}.")
+    return np.arange(n)[rows if rows.size else []]
+
+
+def _check_positions(samples, x):
+    if x is None:
+        return
+    if samples.ndim == 4:
+        raise ValueError("x is for series and spectra. Got images: leave it at None.")
+    x = np.asarray(as_array(x))
+    if x.shape != samples.shape[-1:]:
+        raise ValueError(
+            f"x must be of shape {samples.shape[-1:]}, a position for each value of a series. "
+            f"Got shape {x.shape}."
+        )
+    if x.dtype.kind not in "iufM" or not np.isfinite(x).all():
+        raise ValueError(f"x must be finite numbers or dates. Got {x}.")
+
+
+def _means_and_deviations(samples):
+    """Compute the mean and the standard deviation of the values there are in each column."""
+    samples = np.where(np.isfinite(samples), samples, np.nan).astype(np.float64)
+    exponent = np.frexp(np.abs(finite_range(samples)).max())[1]
+    # squares may be beyond floating point; a power of two rounds nothing
+    samples = np.ldexp(samples, -exponent)
+    n_seen = np.maximum(1, (~np.isnan(samples)).sum(axis=0))
+    center = np.nansum(samples, axis=0) / n_seen
+    deviations = np.sqrt(np.nansum((samples - center) ** 2, axis=0) / n_seen)
+    scale = np.where(deviations > 0, np.ldexp(deviations, exponent), 1.0)
+    return np.ldexp(center, exponent), scale
 
 
 def _limits(values):
@@ -312,22 +427,15 @@ def _limits(values):
     return low, high, 0.05 * (high - low) or 1.0
 
 
-def _rebuild(estimator, X):
-    """Encode and decode X by the public methods of any embedding."""
-    if hasattr(estimator, "reconstruct"):
-        return estimator.reconstruct(X)
-    if not hasattr(estimator, "inverse_transform"):
-        raise TypeError(
-            f"{type(estimator).__name__} has no inverse_transform, so there is no "
-            "reconstruction to draw."
-        )
-    return estimator.inverse_transform(estimator.transform(X))
+def _residuals(samples, rebuilt):
+    with np.errstate(invalid="ignore"):  # of two infinite values the difference is not known
+        return samples - rebuilt
 
 
-def _root_mean_squares(samples, rebuilt, scale):
-    residuals = samples.astype(float) - rebuilt
-    if scale is not None:
-        residuals = residuals / scale
+def _root_mean_squares(residuals):
     residuals = residuals.reshape(len(residuals), -1)
     n_seen = np.maximum(1, (~np.isnan(residuals)).sum(axis=1))
-    return np.sqrt(np.nansum(residuals**2, axis=1) / n_seen)
+    largest = np.nan_to_num(np.nanmax(np.abs(residuals), axis=1, initial=0.0))
+    largest = np.where(largest > 0, largest, 1.0)[:, None]
+    # whose squares may be beyond floating point
+    return largest[:, 0] * np.sqrt(np.nansum((residuals / largest) ** 2, axis=1) / n_seen)

@@ -7,6 +7,7 @@ from sklearn.manifold import TSNE
 from ._ranges import near_range
 
 _FEWEST_ROWS = {"auto": 2, "pca": 2, "tsne": 2, "umap": 4}
+REDUCTIONS = tuple(_FEWEST_ROWS)
 _ROWS_FOR_A_RANGE = 10_000
 
 
@@ -25,10 +26,6 @@ def to_two_dimensions(Z, reduction, rng):
     points : ndarray of shape (n_samples, 2)
     axis_names : tuple of two str
     """
-    if reduction not in _FEWEST_ROWS:
-        raise ValueError(
-            f"reduction must be 'auto', 'pca', 'tsne' or 'umap'. Got {reduction!r} instead."
-        )
     n, width = Z.shape
     if width == 1:
         spread = 0.25 * (np.ptp(Z) or 1.0)
@@ -40,11 +37,15 @@ def to_two_dimensions(Z, reduction, rng):
             f"reduction={reduction!r} of {width} components needs at least "
             f"{_FEWEST_ROWS[reduction]} rows. Got {n}."
         )
+    # their squares may be beyond floating point; a power of two rounds nothing
+    exponent = np.frexp(np.abs(Z).max())[1] - 1
+    Z = np.ldexp(Z.astype(np.float64), -exponent)
     if reduction == "tsne":
         return _tsne(Z, rng), ("t-SNE 1", "t-SNE 2")
     if reduction == "umap":
         return _umap(Z, rng), ("UMAP 1", "UMAP 2")
-    return _principal_axes(Z, rng)
+    points, axis_names = _principal_axes(Z, rng)
+    return np.ldexp(points, exponent), axis_names
 
 
 def _principal_axes(Z, rng):

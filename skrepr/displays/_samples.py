@@ -1,19 +1,35 @@
 """Rows of X as samples to be looked at: which of them, and in which shape."""
 
 import numpy as np
+from pandas import isna
 from pandas.api.types import is_object_dtype
 from scipy.sparse import issparse
+from sklearn.utils import check_consistent_length
+
+from ._arguments import as_array, without_masked
+
+
+def fitted_steps(estimator):
+    """List the steps that an estimator consists of: through Pipelines and finished searches."""
+    estimator = getattr(estimator, "best_estimator_", estimator)
+    if not hasattr(estimator, "steps"):
+        return [estimator]
+    steps = (step for _, step in estimator.steps if step not in (None, "passthrough"))
+    return [inner for step in steps for inner in fitted_steps(step)]
 
 
 def last_step(estimator):
     """Return the estimator itself, or the last step of a Pipeline."""
-    while hasattr(estimator, "steps"):
-        estimator = estimator.steps[-1][1]
-    return estimator
+    return (fitted_steps(estimator) or [estimator])[-1]
+
+
+def count_rows(X):
+    """Count the rows of an array, a data frame, a sparse matrix or a list."""
+    return X.shape[0] if hasattr(X, "shape") else len(X)
 
 
 def take_rows(X, rows):
-    """Take rows of an array, a data frame, a sparse matrix, a tensor or a list, as such."""
+    """Take rows of an array, a data frame, a sparse matrix or a list, as such."""
     if hasattr(X, "iloc"):
         return X.iloc[rows]
     if issparse(X):
@@ -48,12 +64,18 @@ def as_samples(X, sample_shape=None):
     Returns
     -------
     samples : ndarray of shape (n_samples, *sample_shape)
-        Series of different lengths end in NaN.
+        Of bool, int or float; what is missing is NaN, as is the end of shorter series.
     """
+    X = without_masked(as_array(X))
+    check_consistent_length(X)  # what has no rows at all
+    if not count_rows(X):
+        raise ValueError("There is no sample to draw.")
     if issparse(X):
         X = X.toarray()
-    is_list = not hasattr(X, "shape") or (is_object_dtype(X) and X.ndim == 1)
-    X = _one_array(X) if is_list else np.asarray(X)
+    is_list = not hasattr(X, "shape") or (len(X.shape) == 1 and is_object_dtype(X))
+    X = _as_numbers(_one_array(X) if is_list else X)
+    if 0 in X.shape:
+        raise ValueError(f"There is nothing to draw in samples of shape {X.shape[1:]}.")
     if sample_shape is not None:
         try:
             X = X.reshape(len(X), *sample_shape)
@@ -74,10 +96,33 @@ def as_samples(X, sample_shape=None):
     return X
 
 
+def _as_numbers(X, what="them"):
+    """Bring to an array of numbers what may be a data frame, or hold them as objects."""
+    columns = getattr(X, "columns", None)
+    given, X = X, np.asarray(X)
+    if X.dtype.kind in "buif":
+        return X
+    if columns is not None:
+        # one by one: each may write what is missing in its own way, and one may hold text
+        part = getattr(given, "iloc", given)
+        return np.column_stack(
+            [
+                _as_numbers(part[:, i].to_numpy(), f"column {name!r}")
+                for i, name in enumerate(columns)
+            ]
+        )
+    try:
+        if X.dtype.kind in "cmM":
+            raise TypeError(f"values are of dtype {X.dtype}")
+        return np.where(isna(X), np.nan, X.astype(object)).astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Samples must be numbers to be drawn. Of {what}, {error}.") from error
+
+
 def _one_array(samples):
     """Bring a list of samples to one array; series of different lengths end in NaN."""
     are_arrays = any(isinstance(one, np.ndarray) for one in samples)
-    samples = [np.asarray(one) for one in samples]
+    samples = [_as_numbers(without_masked(one)) for one in samples]
     same_shape = len({one.shape for one in samples}) == 1
     if are_arrays or not same_shape:
         samples = [one[None] if one.ndim == 1 else one for one in samples]  # one channel
@@ -109,10 +154,16 @@ def as_pictures(images, shown=None):
     """
     images = images.astype(float)
     if images.shape[1] != 3:
-        return images.mean(axis=1)  # (n, H, W)
+        return mean_of_channels(images)  # (n, H, W)
     low, high = finite_range(images if shown is None else shown)
     colors = np.clip((images - low) / (high - low or 1.0), 0, 1)
     return np.moveaxis(colors, 1, -1)  # (n, H, W, 3)
+
+
+def mean_of_channels(images):
+    """Average over channels; of two infinite values with unlike signs it is not known."""
+    with np.errstate(invalid="ignore"):
+        return images.mean(axis=1)
 
 
 def finite_range(values):

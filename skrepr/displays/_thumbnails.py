@@ -8,11 +8,11 @@ from ._matplotlib import scheme
 from ._samples import finite_range
 
 _ROWS_TO_CLUSTER = 5000
-_CENTRES_PER_THUMBNAIL = 3  # those that would overlap are left out
+_CENTERS_PER_THUMBNAIL = 3  # those that would overlap are left out
 
 
 def representatives(points, n, distance):
-    """Choose points near cluster centres, large clusters first, that keep a distance.
+    """Choose points near cluster centers, large clusters first, that keep a distance.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def representatives(points, n, distance):
         Their numbers.
     """
     few = points[:: max(1, len(points) // _ROWS_TO_CLUSTER)]
-    n_clusters = min(_CENTRES_PER_THUMBNAIL * n, len(np.unique(few, axis=0)))
+    n_clusters = min(_CENTERS_PER_THUMBNAIL * n, len(np.unique(few, axis=0)))
     kmeans = KMeans(n_clusters, n_init=1, random_state=0).fit(few)
     _, nearest = cKDTree(points).query(kmeans.cluster_centers_)
     chosen = []
@@ -38,7 +38,7 @@ def representatives(points, n, distance):
     return np.array(chosen[:n])
 
 
-def draw_thumbnail(ax, picture, is_image, centre, size, color):
+def draw_thumbnail(ax, picture, is_image, center, size, color):
     """Draw one row in a frame.
 
     Parameters
@@ -47,7 +47,7 @@ def draw_thumbnail(ax, picture, is_image, centre, size, color):
     picture : ndarray
         What ``imshow`` takes, or a series of shape (n_channels, length) or (length,).
     is_image : bool
-    centre : ndarray of shape (2,)
+    center : ndarray of shape (2,)
     size : float
         Side of the frame, in the units of the axes.
     color : color
@@ -60,18 +60,18 @@ def draw_thumbnail(ax, picture, is_image, centre, size, color):
     from matplotlib.patches import Rectangle
 
     frame = Rectangle(
-        centre - size / 2, size, size, fc=ax.get_facecolor(), ec=color, lw=1.5, zorder=3
+        center - size / 2, size, size, fc=ax.get_facecolor(), ec=color, lw=1.5, zorder=3
     )
     ax.add_patch(frame)
     if is_image:
-        return _draw_image(ax, picture, centre, size)
-    return _draw_curves(ax, np.atleast_2d(picture).astype(float), centre - size / 2, size)
+        return _draw_image(ax, picture, center, size)
+    return _draw_curves(ax, np.atleast_2d(picture).astype(float), center - size / 2, size)
 
 
-def _draw_image(ax, picture, centre, size):
+def _draw_image(ax, picture, center, size):
     height, width = picture.shape[:2]
     half = 0.44 * size * np.array([width, height]) / max(height, width)  # inside its frame
-    (left, bottom), (right, top) = centre - half, centre + half
+    (left, bottom), (right, top) = center - half, center + half
     return ax.imshow(picture, cmap="gray", extent=(left, right, bottom, top), zorder=4)
 
 

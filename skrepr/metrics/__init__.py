@@ -25,6 +25,7 @@ from ._neighbors import knn_agreement, neighborhood_preservation, trustworthines
 from ._probe import linear_probe_score
 from ._rank import describe_collapse as describe_collapse
 from ._rank import effective_rank
+from ._rank import rows_for_collapse as rows_for_collapse
 from ._report import embedding_report
 from ._retrieval import median_rank, recall_at_k
 from ._similarity import consistency_score, linear_cka

@@ -1,6 +1,5 @@
 """Whether each component stands for one factor, where the factors are known."""
 
-from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -9,9 +8,11 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.metrics import mutual_info_score
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_array, check_consistent_length, check_scalar
+from sklearn.utils import check_consistent_length
 
-from ._sampling import local_generator, read_rows
+from ._input import read_integer, read_rows, read_table, read_test_size
+from ._sampling import local_generator
+from ._scale import scaled
 
 # A factor of at most as many whole numbers is predicted as a class.
 _MOST_CLASSES = 20
@@ -67,8 +68,9 @@ def mig(Z, factors, *, n_bins=20):
     >>> mig(factors, factors) > 0.99, mig(factors @ turn, factors) < 0.05
     (True, True)
     """
-    check_scalar(n_bins, "n_bins", Integral, min_val=2)
+    n_bins = read_integer(n_bins, "n_bins", 2)
     Z, factors = _read(Z, factors, least_factors=1)
+    factors = scaled(factors, axis=0)
     codes = [_binned(column, n_bins) for column in Z.T]
     gaps = []
     for factor in factors.T:
@@ -141,6 +143,7 @@ def dci(Z, factors, *, test_size=0.25, random_state=None):
     >>> dci(mixed, factors, random_state=0).disentanglement < 0.1
     True
     """
+    test_size = read_test_size(test_size)
     Z, factors = _read(Z, factors, least_factors=2)
     Z = StandardScaler().fit_transform(Z)  # trees see float32, and no difference below 1e-7
     generator = local_generator(random_state)
@@ -151,7 +154,7 @@ def dci(Z, factors, *, test_size=0.25, random_state=None):
     for factor in factors.T:
         classes = len(np.unique(factor)) <= _MOST_CLASSES and (factor == np.rint(factor)).all()
         if not classes:
-            factor = StandardScaler().fit_transform(factor[:, None])[:, 0]
+            factor = StandardScaler().fit_transform(scaled(factor)[:, None])[:, 0]
         forest = (RandomForestClassifier if classes else RandomForestRegressor)(
             n_estimators=50,
             min_samples_leaf=2,
@@ -172,12 +175,12 @@ def dci(Z, factors, *, test_size=0.25, random_state=None):
 
 
 def _read(Z, factors, least_factors):
-    Z = read_rows(Z, "Z")
-    factors = check_array(factors, dtype=np.float64, input_name="factors")
+    Z = scaled(read_rows(Z, "Z"), axis=0)
+    factors = read_table(factors, "factors", dtype=np.float64)
     check_consistent_length(Z, factors)
     if Z.shape[1] < 2:
         raise ValueError("Found array with 1 feature(s) while a minimum of 2 is required by Z.")
-    varying = np.ptp(factors, axis=0) > 0
+    varying = factors.min(axis=0) < factors.max(axis=0)
     if varying.sum() < least_factors:
         raise ValueError(
             f"At least {least_factors} of the factors must vary. Got {varying.sum()} of "

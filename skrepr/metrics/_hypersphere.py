@@ -1,19 +1,13 @@
 """How an embedding lies on the unit sphere, where contrastive objectives put it."""
 
-from numbers import Real
-
 import numpy as np
-from sklearn.utils import check_scalar
 
-from ._sampling import (
-    draw_rows,
-    mean_and_error,
-    on_sphere,
-    query_blocks,
-    read_pair,
-    read_rows,
-    row_blocks,
-)
+from ._input import read_pair, read_real, read_rows
+from ._sampling import draw_rows, log_sums, mean_and_error, own_places
+from ._scale import ROUNDING, on_sphere
+
+# Powers of distances, which are at most 2, stay in the range of float64.
+_LARGEST_ALPHA = 1000
 
 
 def alignment(Z, other, *, alpha=2):
@@ -29,7 +23,7 @@ def alignment(Z, other, *, alpha=2):
     Z, other : array-like of shape (n_samples, n_components)
         Embeddings of the two views; rows are scaled to unit length.
     alpha : float, default=2
-        Power of the distance.
+        Power of the distance, above 0 and at most 1000.
 
     Returns
     -------
@@ -53,7 +47,7 @@ def alignment(Z, other, *, alpha=2):
     >>> round(alignment([[1, 0], [0, 2]], [[3, 0], [1, 0]]), 6)
     1.0
     """
-    check_scalar(alpha, "alpha", Real, min_val=0, include_boundaries="neither")
+    alpha = read_real(alpha, "alpha", 0, _LARGEST_ALPHA)
     Z, other = read_pair(Z, other)
     distances = np.linalg.norm(on_sphere(Z) - on_sphere(other), axis=1)
     return float(np.mean(distances**alpha))
@@ -72,7 +66,8 @@ def uniformity(Z, *, t=2, sample_size="auto", random_state=None, return_error=Fa
     Z : array-like of shape (n_samples, n_components)
         The embedding; rows are scaled to unit length.
     t : float, default=2
-        Sharpness of the potential.
+        Sharpness of the potential, above 0 and at most 1e300. Rows that differ by rounding
+        count as equal, however sharp it is.
     sample_size : int, "auto" or None, default="auto"
         Number of rows that are compared with all rows. "auto": all up to 20,000 rows, beyond
         2,000 drawn at random. None: all.
@@ -114,18 +109,21 @@ def uniformity(Z, *, t=2, sample_size="auto", random_state=None, return_error=Fa
     >>> round(uniformity(rng.normal(size=(1000, 64)) + 10), 1)
     -0.0
     """
-    check_scalar(t, "t", Real, min_val=0, include_boundaries="neither")
+    t = read_real(t, "t", 0)
     Z = on_sphere(read_rows(Z, "Z").astype(np.float64))
     squares = np.einsum("ij,ij->i", Z, Z)  # 0 for a row of zeros, which has no direction
     n, width = Z.shape
     rows = draw_rows(n, sample_size, random_state)
-    potentials = np.zeros(len(rows))
-    for queries in query_blocks(len(rows), width):
-        Q = Z[rows[queries]]
-        for part in row_blocks(n, width):
-            distances = squares[rows[queries], None] + squares[part] - 2 * Q @ Z[part].T
-            potentials[queries] += np.exp(-t * distances).sum(axis=1)
-    potentials -= 1  # each row's own
-    mean, error = mean_and_error(potentials / (n - 1), n)
-    value = float(np.log(mean))
+
+    def log_potentials(queries, part):
+        Q = rows[queries]
+        distances = squares[Q, None] + squares[part] - 2 * Z[Q] @ Z[part].T
+        distances[distances < ROUNDING] = 0
+        distances[own_places(Q, part)] = np.inf  # a row is no pair with itself
+        return -t * distances
+
+    logs = log_sums(log_potentials, len(rows), n, width)
+    largest = logs.max()
+    mean, error = mean_and_error(np.exp(logs - largest), n)
+    value = float(largest + np.log(mean / (n - 1)))
     return (value, error / mean) if return_error else value

@@ -1,21 +1,10 @@
 """How much an embedding says: active units, and lower bounds on mutual information."""
 
-from numbers import Real
-
 import numpy as np
-from scipy.special import logsumexp
-from sklearn.utils import check_scalar
 
-from ._sampling import (
-    draw_rows,
-    estimate,
-    local_generator,
-    on_sphere,
-    query_blocks,
-    read_pair,
-    read_rows,
-    row_blocks,
-)
+from ._input import LARGEST_REAL, read_pair, read_real, read_rows
+from ._sampling import draw_rows, estimate, local_generator, log_sums
+from ._scale import ROUNDING, centered, exponent, in_unit, on_sphere
 
 # Beyond, variances and their inverses leave the range of float64.
 _LARGEST_LOG_VARIANCE = 300
@@ -55,9 +44,13 @@ def active_units(Z, *, threshold=0.01):
     >>> active_units(Z)
     2
     """
-    check_scalar(threshold, "threshold", Real, min_val=0)
-    variance = read_rows(Z, "Z").var(axis=0, dtype=np.float64, ddof=1)
-    return int(np.sum(variance > threshold))
+    threshold = read_real(threshold, "threshold", 0, include_boundaries="both")
+    Z = read_rows(Z, "Z")
+    unit = exponent(Z, axis=0)
+    deviation = np.linalg.norm(centered(in_unit(Z, unit)), axis=0) / np.sqrt(len(Z) - 1)
+    with np.errstate(over="ignore"):  # infinite is above any threshold
+        # deviations, since their squares may be out of the range of float64
+        return int(np.sum(np.ldexp(deviation, unit) > np.sqrt(threshold)))
 
 
 def mutual_information(
@@ -95,7 +88,8 @@ def mutual_information(
     method : {"infonce", "gaussian"}, default="infonce"
         Which bound.
     temperature : float, default=0.1
-        The :math:`\tau` of "infonce". The bound holds for any; the best one is the tightest.
+        The :math:`\tau` of "infonce", from 1e-300 to 1e300. The bound holds for any; the best
+        one is the tightest. Cosines that differ by rounding count as equal, however low it is.
     sample_size : int, "auto" or None, default="auto"
         Number of rows that are compared with all rows. "auto": all up to 20,000 rows, beyond
         2,000 drawn at random. None: all.
@@ -141,24 +135,42 @@ def mutual_information(
     """
     if method not in ("infonce", "gaussian"):
         raise ValueError(f"method must be 'infonce' or 'gaussian'. Got {method!r} instead.")
-    check_scalar(temperature, "temperature", Real, min_val=0, include_boundaries="neither")
+    temperature = read_real(
+        temperature, "temperature", 1 / LARGEST_REAL, include_boundaries="both"
+    )
     Z, other = read_pair(Z, other)
+    n, width = Z.shape
     generator = local_generator(random_state)
-    rows = draw_rows(len(Z), sample_size, generator)
+    rows = draw_rows(n, sample_size, generator)
     if method == "infonce":
-        features, weights = on_sphere(Z)[rows] / temperature, on_sphere(other)
-        offsets, own = np.zeros(len(weights)), (features * weights[rows]).sum(axis=1)
+        advantages = _cosine_advantages(Z, other, rows, temperature)
     else:
-        features, weights, offsets, own = _gaussian_densities(Z, other, rows, generator)
-    return estimate(_log_shares(features, weights, offsets, rows, own), len(Z), return_error)
+        advantages = _density_advantages(Z, other, rows, generator)
+    # a share of the sum is at most 1, which rounding does not know
+    values = np.log(n) - np.maximum(0, log_sums(advantages, len(rows), n, width))
+    return estimate(values, n, return_error)
 
 
-def _gaussian_densities(mean, log_variance, rows, generator):
-    """Write the log densities of draws under all posteriors as a matrix product.
+def _cosine_advantages(Z, other, rows, temperature):
+    """Make the function that says how much closer than its partner each row is to others."""
+    Z, other = on_sphere(Z)[rows], on_sphere(other)
+    own = (Z * other[rows]).sum(axis=1)
 
-    With features ``(z**2, z)``, log q(z | x_j) is ``features @ weights[j] + offsets[j]``, but
-    for a constant that is the same for all j. Under a draw's own posterior it is told apart,
-    free of the cancellation in that product.
+    def advantages(queries, part):
+        excess = Z[queries] @ other[part].T - own[queries, None]
+        excess[np.abs(excess) <= ROUNDING] = 0
+        return excess / temperature
+
+    return advantages
+
+
+def _density_advantages(mean, log_variance, rows, generator):
+    """Make the function that compares the log densities of draws with those at home.
+
+    With a draw :math:`z_i = m_i + s_i e` the term of each component is
+    :math:`((m_i - m_j + s_i e) / s_j)^2`. Written so, nothing cancels that should not, and
+    under the draw's own posterior :math:`e` comes back, however narrow that is. As a matrix
+    product it would be faster, but wrong for narrow ones.
     """
     largest = np.abs(log_variance).max()
     if largest > _LARGEST_LOG_VARIANCE:
@@ -167,24 +179,22 @@ def _gaussian_densities(mean, log_variance, rows, generator):
             f"{_LARGEST_LOG_VARIANCE} in absolute value. Got {largest:.4g}."
         )
     noise = generator.normal(size=(len(rows), mean.shape[1]))
-    mean = mean - mean.mean(axis=0)
-    z = mean[rows] + np.exp(log_variance[rows] / 2) * noise
-    precision = np.exp(-log_variance)
-    weights = np.hstack([-precision / 2, mean * precision])
-    offsets = -(np.square(mean) * precision + log_variance).sum(axis=1) / 2
-    own = -(np.square(noise) + log_variance[rows]).sum(axis=1) / 2
-    return np.hstack([np.square(z), z]), weights, offsets, own
+    # columns in one piece: they are gone through one by one
+    mean, log_variance = np.asfortranarray(mean), np.asfortranarray(log_variance)
+    step = np.exp(log_variance[rows] / 2) * noise
+    precision = np.exp(-log_variance / 2)
+    volume = log_variance.sum(axis=1)
+    own = np.square(noise).sum(axis=1) + volume[rows]
 
+    def advantages(queries, part):
+        squares = own[queries, None] - volume[part]
+        distances = np.empty_like(squares)
+        with np.errstate(over="ignore"):  # infinitely far is a density of 0
+            for m, s, p in zip(mean.T, step.T, precision.T):
+                np.subtract.outer(m[rows[queries]], m[part], out=distances)
+                distances += s[queries, None]
+                distances *= p[part]
+                squares -= np.square(distances, out=distances)
+        return np.divide(squares, 2, out=squares)
 
-def _log_shares(features, weights, offsets, rows, own):
-    """Compute, for each row, log n plus the log of its own share of the sum over all."""
-    n, width = weights.shape
-    totals = np.full(len(rows), -np.inf)
-    for queries in query_blocks(len(rows), width):
-        for part in row_blocks(n, width):
-            logits = features[queries] @ weights[part].T + offsets[part]
-            here = np.flatnonzero((rows[queries] >= part.start) & (rows[queries] < part.stop))
-            logits[here, rows[queries][here] - part.start] = own[queries][here]
-            totals[queries] = np.logaddexp(totals[queries], logsumexp(logits, axis=1))
-    # a share is at most 1, which rounding does not know
-    return np.log(n) + np.minimum(0, own - totals)
+    return advantages

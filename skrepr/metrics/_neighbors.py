@@ -1,13 +1,13 @@
 """Whether neighbours in the embedding are neighbours in the data, and of one kind."""
 
-from numbers import Integral
-
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
-from sklearn.utils import check_consistent_length, check_scalar
+from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
 
-from ._sampling import draw_rows, estimate, query_blocks, read_rows, read_targets, row_blocks
+from ._input import read_integer, read_rows, read_targets
+from ._sampling import draw_rows, estimate, own_places, query_blocks, row_blocks
+from ._scale import ROUNDING, scaled
 
 
 def trustworthiness(
@@ -79,8 +79,8 @@ def trustworthiness(
 
 def trust_of_rows(X, Z, n_neighbors, sample_size, random_state):
     """Compute the terms whose mean is the trustworthiness, one for each row drawn."""
-    X, Z, rows = _pair(X, Z, n_neighbors, sample_size, random_state)
-    n, k = len(X), n_neighbors
+    X, Z, k, rows = _pair(X, Z, n_neighbors, sample_size, random_state)
+    n = len(X)
     excess = np.maximum(0, _ranks(X, rows, _neighbors(Z, rows, k)) - k).sum(axis=1)
     return 1 - excess * 2 / (k * (2 * n - 3 * k - 1))
 
@@ -151,10 +151,9 @@ def neighborhood_preservation(
 
 def preservation_of_rows(X, Z, n_neighbors, sample_size, random_state):
     """Compute the share of kept neighbours of each row drawn."""
-    X, Z, rows = _pair(X, Z, n_neighbors, sample_size, random_state)
-    in_X, in_Z = _neighbors(X, rows, n_neighbors), _neighbors(Z, rows, n_neighbors)
-    kept = sum((in_X == column[:, None]).sum(axis=1) for column in in_Z.T)
-    return kept / n_neighbors
+    X, Z, k, rows = _pair(X, Z, n_neighbors, sample_size, random_state)
+    in_X, in_Z = _neighbors(X, rows, k), _neighbors(Z, rows, k)
+    return sum((in_X == column[:, None]).sum(axis=1) for column in in_Z.T) / k
 
 
 def knn_agreement(
@@ -222,21 +221,20 @@ def agreement_of_rows(Z, y, n_neighbors, sample_size, random_state):
     """Compute the share of neighbours of the same label, of each row drawn."""
     Z, y = read_rows(Z, "Z"), read_targets(y)
     check_consistent_length(Z, y)
-    check_classification_targets(y)
-    check_scalar(n_neighbors, "n_neighbors", Integral, min_val=1, max_val=len(Z) - 1)
+    with np.errstate(invalid="ignore"):  # tries whether they are whole numbers
+        check_classification_targets(y)
+    k = read_integer(n_neighbors, "n_neighbors", 1, len(Z) - 1)
     rows = draw_rows(len(Z), sample_size, random_state)
-    return (y[_neighbors(Z, rows, n_neighbors)] == y[rows, None]).mean(axis=1)
+    return (y[_neighbors(scaled(Z), rows, k)] == y[rows, None]).mean(axis=1)
 
 
 def _pair(X, Z, n_neighbors, sample_size, random_state):
     X, Z = read_rows(X, "X"), read_rows(Z, "Z")
     check_consistent_length(X, Z)
-    check_scalar(n_neighbors, "n_neighbors", Integral, min_val=1)
-    if n_neighbors >= len(X) / 2:
-        raise ValueError(
-            f"n_neighbors ({n_neighbors}) should be less than n_samples / 2 ({len(X) / 2})"
-        )
-    return X, Z, draw_rows(len(X), sample_size, random_state)
+    k = read_integer(n_neighbors, "n_neighbors", 1)
+    if k >= len(X) / 2:
+        raise ValueError(f"n_neighbors ({k}) should be less than n_samples / 2 ({len(X) / 2})")
+    return scaled(X), scaled(Z), k, draw_rows(len(X), sample_size, random_state)
 
 
 def _neighbors(A, rows, k):
@@ -254,22 +252,21 @@ def _ranks(X, rows, others):
     and no row of distances is held whole.
     """
     n, d = X.shape
-    centre = X.mean(axis=0, dtype=np.float64)  # lest large offsets cancel
+    center = X.mean(axis=0, dtype=np.float64)  # else large offsets cancel
     ranks = np.ones(others.shape, dtype=np.int64)
     for queries in query_blocks(len(rows), d):
-        Q = X[rows[queries]] - centre  # (q, d)
+        Q = X[rows[queries]] - center  # (q, d)
         squares = np.square(Q).sum(axis=1)[:, None]
         limits = np.stack(
-            [np.square(Q - (X[column] - centre)).sum(axis=1) for column in others[queries].T], 1
+            [np.square(Q - (X[column] - center)).sum(axis=1) for column in others[queries].T], 1
         )
         # rounding must not put a row before itself
-        limits -= 64 * np.finfo(np.float64).eps * (squares + limits)
+        limits -= ROUNDING * (squares + limits)
         for part in row_blocks(n, d):
-            B = X[part] - centre  # (b, d)
+            B = X[part] - center  # (b, d)
             distances = np.square(B).sum(axis=1) - 2 * (Q @ B.T)
             distances += squares
-            own = np.flatnonzero((rows[queries] >= part.start) & (rows[queries] < part.stop))
-            distances[own, rows[queries][own] - part.start] = np.inf
+            distances[own_places(rows[queries], part)] = np.inf
             for limit, rank in zip(limits.T, ranks[queries].T):
                 rank += np.count_nonzero(distances < limit[:, None], axis=1)
     return ranks

@@ -2,7 +2,6 @@
 
 import math
 import warnings
-from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
@@ -10,10 +9,12 @@ from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import assert_all_finite, check_consistent_length, check_scalar
+from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 
-from ._sampling import local_generator, read_rows, read_targets
+from ._input import read_integer, read_real, read_rows, read_targets, read_test_size
+from ._sampling import local_generator
+from ._scale import scaled
 
 # More whole numbers than this, of fewer rows each than that, are no names of classes.
 _MOST_CLASSES_OF_FEW_ROWS, _FEW_ROWS = 20, 10
@@ -96,18 +97,15 @@ def linear_probe_score(
 
 def probe_scores(Z, y, classes, label_fractions, n_repeats, test_size, random_state):
     """Score each repeat by itself: a DataFrame of n_labels and score, by fraction and repeat."""
-    check_scalar(n_repeats, "n_repeats", Integral, min_val=1)
-    check_scalar(test_size, "test_size", Real, min_val=0, max_val=1, include_boundaries="neither")
+    n_repeats = read_integer(n_repeats, "n_repeats", 1)
+    test_size = read_test_size(test_size)
     if np.ndim(label_fractions) != 1 or not 0 < len(set(label_fractions)) == len(label_fractions):
         raise ValueError(
             "label_fractions must be a sequence of different numbers, at least one. Got "
             f"{label_fractions!r}."
         )
-    for fraction in label_fractions:
-        check_scalar(
-            fraction, "label_fractions", Real, min_val=0, max_val=1, include_boundaries="right"
-        )
-    Z = read_rows(Z, "Z")
+    label_fractions = [read_real(share, "label_fractions", 0, 1) for share in label_fractions]
+    Z = scaled(read_rows(Z, "Z"), axis=0)
     check_consistent_length(Z, y)
     n_classes = len(np.unique(y)) if classes else 2
     if n_classes < 2:
@@ -118,6 +116,7 @@ def probe_scores(Z, y, classes, label_fractions, n_repeats, test_size, random_st
             f"At least two rows must be held out, and {n_classes} must be left to learn from. "
             f"With test_size={test_size}, {n_test} of {len(y)} are held out."
         )
+    y = y if classes else scaled(y.astype(np.float64))
     splits = local_generator(random_state).randint(2**31 - 1, size=n_repeats)
     found = {}
     for repeat, seed in enumerate(splits):
@@ -136,18 +135,18 @@ def probe_scores(Z, y, classes, label_fractions, n_repeats, test_size, random_st
                 # where labels are few, most may be of a class of their own
                 warnings.filterwarnings("ignore", "The number of unique classes is greater")
                 score = float(probe.fit(Z[rows], y[rows]).score(Z[test], y[test]))
-            found[float(fraction), repeat] = {"n_labels": len(rows), "score": score}
+            found[fraction, repeat] = {"n_labels": len(rows), "score": score}
     return pd.DataFrame.from_dict(found, orient="index").rename_axis(["label_fraction", "repeat"])
 
 
 def is_classes(y):
     """Whether y holds class labels: by scikit-learn's rule, but for counts and the like."""
     if y.dtype.kind in "iuf":
-        assert_all_finite(y, input_name="y")
         n_values = len(np.unique(y))
         if n_values > _MOST_CLASSES_OF_FEW_ROWS and len(y) < _FEW_ROWS * n_values:
             return False
-    kind = type_of_target(y, input_name="y")
+    with np.errstate(invalid="ignore"):  # tries whether they are whole numbers
+        kind = type_of_target(y, input_name="y")
     if kind not in ("binary", "multiclass", "continuous"):
         raise ValueError(f"y must hold classes or numbers, one a row. Got {kind} targets.")
     return kind != "continuous"

@@ -2,12 +2,17 @@
 
 import numpy as np
 from sklearn.decomposition import PCA
-from sklearn.utils import check_array
 
-from ._sampling import centred
+from ._input import read_rows
+from ._scale import centered, scaled
 
-# The rows by which collapse is judged, and the fewest that can judge it.
-MOST_ROWS_FOR_COLLAPSE, FEWEST_ROWS_FOR_COLLAPSE = 1_000, 100
+# Fewer rows cannot judge a collapse, more would say the same.
+_FEWEST_ROWS, _MOST_ROWS = 100, 1_000
+# Shares of the largest standard deviation: below the first a component is dead, if that of
+# PCA is above the second.
+_DEAD, _ALIVE = 1e-4, 1e-3
+# Share of the directions that could be in use, below which the rank has collapsed.
+_LEAST_SHARE_OF_RANK = 1 / 4
 
 
 def effective_rank(Z, *, center=True):
@@ -53,9 +58,9 @@ def effective_rank(Z, *, center=True):
     >>> round(effective_rank(Z), 1)
     4.0
     """
-    Z = check_array(Z, dtype=np.float64, input_name="Z")
+    Z = scaled(read_rows(Z, "Z", least=1).astype(np.float64))
     if center:
-        Z = centred(Z)
+        Z = centered(Z)
     shares = np.linalg.svd(Z, compute_uv=False)
     if shares[0] == 0:
         return 0.0
@@ -63,52 +68,80 @@ def effective_rank(Z, *, center=True):
     return float(np.exp(-np.sum(shares * np.log(shares))))
 
 
-def describe_collapse(Z, X):
+def rows_for_collapse(n):
+    """Tell how many of ``n`` rows, spread evenly, are enough for `describe_collapse`."""
+    return min(n, _MOST_ROWS)
+
+
+def describe_collapse(Z, X=None):
     """Say in which way an embedding has collapsed, measured against PCA of the same rows.
 
     Parameters
     ----------
     Z : ndarray of shape (n_samples, n_components)
-        The embedding.
-    X : ndarray of shape (n_samples, n_features)
-        The data; missing values count as their column's mean.
+        The embedding. Of many rows some are judged, spread evenly; fewer than 100 are not.
+    X : ndarray of shape (n_samples, n_features), default=None
+        The data; missing values count as their column's mean. None: they are not numbers,
+        as in text, and there is no PCA to compare with.
 
     Returns
     -------
     trouble : str or None
+        The figure and one sentence of advice.
     """
-    X = X.astype(np.float64)
-    missing = np.isnan(X)
-    if missing.any():
-        n_seen = np.maximum(1, (~missing).sum(axis=0))
-        X = np.where(missing, np.nansum(X, axis=0) / n_seen, X)
-    if np.ptp(X, axis=0).max() == 0:
-        return None  # the data themselves are constant
-    k = min(Z.shape[1], *X.shape)
-    pca = PCA(k, random_state=0).fit(X)
-    expected = np.sqrt(pca.explained_variance_)
-    deviation = np.sort(Z.std(axis=0, dtype=np.float64))[::-1]
-    if deviation[0] <= 1e-7 * np.abs(Z).max():
-        return (
-            f"all {Z.shape[1]} components are constant. The encoder gives the same output for "
-            "every row: try a smaller learning_rate, or another architecture."
-        )
-    shares, expected_shares = deviation[:k] / deviation[0], expected / expected[0]
-    dead = (shares < 1e-4) & (expected_shares > 1e-3)
-    if dead.any():
-        n_dead = int(dead.sum())
-        return (
-            f"{n_dead} of {Z.shape[1]} components hardly vary (the smallest has "
-            f"{shares[dead].min():.1e} of the largest one's standard deviation), where those "
-            "of PCA on the same rows do. Try fewer components, or a smaller learning_rate."
-        )
-    if Z.shape[1] == 1:
+    if len(Z) < _FEWEST_ROWS:
         return None
-    rank, rank_of_pca = effective_rank(Z), effective_rank(pca.transform(X))
-    if rank < min(Z.shape[1], rank_of_pca) / 4:
+    few = np.linspace(0, len(Z) - 1, rows_for_collapse(len(Z))).astype(int)
+    Z = scaled(Z[few])
+    components_of_pca = None if X is None else _components_of_pca(X[few], Z.shape[1])
+    if components_of_pca is not None and components_of_pca.shape[1] == 0:
+        return None  # the data themselves are constant
+    deviations = np.sort(centered(Z).std(axis=0))[::-1]
+    share = deviations[0] / max(np.abs(Z).max(), np.finfo(Z.dtype).tiny)
+    if share <= 4 * np.finfo(Z.dtype).eps:
+        return (
+            f"all {Z.shape[1]} components are constant (no standard deviation is above "
+            f"{share:.1e} of the largest value). The encoder gives the same output for every "
+            "row: try a smaller learning_rate, or another architecture."
+        )
+    shares = deviations / deviations[0]
+    if components_of_pca is None:
+        dead, beside = shares < _DEAD, ""
+    else:
+        expected = components_of_pca.std(axis=0)
+        shares = shares[: len(expected)]
+        dead = (shares < _DEAD) & (expected > _ALIVE * expected[0])
+        beside = ", where those of PCA on the same rows do"
+    if dead.any():
+        return (
+            f"{dead.sum()} of {Z.shape[1]} components hardly vary (the smallest has "
+            f"{shares[dead].min():.1e} of the largest one's standard deviation){beside}. Try "
+            "fewer components, or a smaller learning_rate."
+        )
+    if components_of_pca is None:
+        return None
+    # one component that is not constant has rank 1: it is never told of
+    rank, rank_of_pca = effective_rank(Z), effective_rank(components_of_pca)
+    if rank < _LEAST_SHARE_OF_RANK * min(Z.shape[1], rank_of_pca):
         return (
             f"its effective rank is {rank:.1f} with {Z.shape[1]} components, where that of "
             f"PCA on the same rows is {rank_of_pca:.1f}. Try a smaller learning_rate or a "
             "simpler architecture; a StandardScaler in front if features differ in scale."
         )
     return None
+
+
+def _components_of_pca(X, n_components):
+    """Embed rows by PCA; into no component at all if they are constant."""
+    X = scaled(X.astype(np.float64))
+    missing = np.isnan(X)
+    if missing.any():
+        n_seen = np.maximum(1, (~missing).sum(axis=0))
+        mean = np.nansum(X, axis=0) / n_seen
+        # rounding does not know that it lies between them, above all where they are equal
+        mean = np.clip(mean, np.fmin.reduce(X), np.fmax.reduce(X))
+        X = np.where(missing, np.nan_to_num(mean), X)
+    X = centered(X)
+    if not X.any():
+        return np.empty((len(X), 0))
+    return PCA(min(n_components, *X.shape), random_state=0).fit_transform(X)

@@ -1,8 +1,6 @@
 """All figures that apply to an embedding, beside PCA's."""
 
-import math
 from html import escape
-from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -13,46 +11,29 @@ from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_array, check_consistent_length, check_scalar
+from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from ._conclusions import (
+    LEAST_GAIN,
+    NEIGHBORS,
+    PROBE,
+    RECONSTRUCTION,
+    ROW_RATIO,
+    ROWS_BETTER,
+    conclude,
+)
+from ._input import as_array, read_data, read_rows, read_table, read_targets, read_test_size
 from ._neighbors import agreement_of_rows, preservation_of_rows, trust_of_rows
 from ._probe import is_classes, probe_scores
-from ._rank import (
-    FEWEST_ROWS_FOR_COLLAPSE,
-    MOST_ROWS_FOR_COLLAPSE,
-    describe_collapse,
-    effective_rank,
-)
-from ._sampling import local_generator, read_targets, row_blocks
+from ._rank import describe_collapse, effective_rank
+from ._sampling import local_generator, row_blocks
+from ._scale import exponent, in_unit
 
 # Enough for two digits of every figure; the cost does not grow with the data.
 _MOST_ROWS, _MOST_QUERIES = 10_000, 1_000
 _FEWEST_ROWS, _FEWEST_ROWS_FOR_PROBE, _FEWEST_ROWS_FOR_TRUST = 4, 20, 50
 _LABEL_FRACTIONS, _N_REPEATS, _N_NEIGHBORS = (0.01, 0.1, 1.0), 3, 5
-# Relative; a smaller difference counts as none.
-_LEAST_GAIN = 1e-3
-# Figures in sentences have as many decimals as tell them apart, between these.
-_FEWEST_DECIMALS, _MOST_DECIMALS = 2, 4
-_STILL_FALLING = "the held-out loss was still falling at the last epoch"
-_RECONSTRUCTION, _NEIGHBORS, _PROBE = (
-    "mean squared error",
-    "trustworthiness",
-    "linear probe, {:.0%} of labels",
-)
-# What is said of a figure that is as good as PCA's, better, and (at -1) worse.
-_SENTENCES = {
-    _NEIGHBORS: (
-        "keeps neighbourhoods as well as PCA",
-        "keeps neighbourhoods better than PCA",
-        "keeps neighbourhoods worse than PCA",
-    ),
-    _PROBE.format(1): (
-        "makes y no easier to read off linearly than PCA",
-        "makes y easier to read off linearly than PCA",
-        "makes y harder to read off linearly than PCA",
-    ),
-}
 
 
 class EmbeddingReport:
@@ -86,8 +67,8 @@ def embedding_report(estimator, X, y=None, *, test_size=0.25, random_state=None)
 
     X is split. PCA learns from the training rows, and so does a clone of an estimator that
     is not fitted yet. One that is fitted is taken as it is, and is judged fairly if it has
-    seen none of X. Of a Pipeline the last step is judged, by what the steps before it make of
-    X: that is what PCA would see in its place.
+    seen none of X. Of a Pipeline, nested or not, the last step is judged, by what the steps
+    before it make of X: that is what PCA would see in its place.
 
     Parameters
     ----------
@@ -108,8 +89,10 @@ def embedding_report(estimator, X, y=None, *, test_size=0.25, random_state=None)
     report : EmbeddingReport
         `table`, a DataFrame; `conclusions`, a list of sentences. Prints as both, as HTML in a
         notebook. The table has, where they apply: the mean squared error of the
-        reconstruction per observed value, in squared units of X; `trustworthiness` and
-        `neighborhood_preservation` of 5 neighbours; `effective_rank`; with y,
+        reconstruction per observed value, in squared units of X, which few rows may carry;
+        therefore also the share of rows rebuilt better than by PCA (in PCA's column: by PCA)
+        and the median of the ratio of the two errors of a row; `trustworthiness` and
+        `neighborhood_preservation` of 5 neighbors; `effective_rank`; with y,
         `linear_probe_score` from 20 held-out rows on, and `knn_agreement` if y holds classes.
         The standard error is that of the difference over rows; for the linear probe, the
         standard deviation over 3 splits. UMAP is not judged on reconstruction: its way back
@@ -120,7 +103,8 @@ def embedding_report(estimator, X, y=None, *, test_size=0.25, random_state=None)
     TypeError
         If the estimator has no ``transform``, or X is sparse.
     ValueError
-        If X holds anything but numbers.
+        If X holds anything but numbers, or infinite ones, or if the reconstruction is missing
+        where X is not.
 
     See Also
     --------
@@ -131,7 +115,7 @@ def embedding_report(estimator, X, y=None, *, test_size=0.25, random_state=None)
     Costs, beside the fit and PCA, 15 s at most for a table of 784 columns, whatever the
     number of rows; in memory, beside X and what the fit takes, a copy of X. In the sentences a
     difference below two standard errors, or below a thousandth of PCA's figure, counts as
-    none.
+    none; so does an error of a row below the rounding of float32.
 
     Examples
     --------
@@ -141,18 +125,22 @@ def embedding_report(estimator, X, y=None, *, test_size=0.25, random_state=None)
     >>> X, y = load_digits(return_X_y=True)
     >>> projection = GaussianRandomProjection(8, random_state=0)
     >>> report = embedding_report(projection, X, y, random_state=0)
-    >>> print(report.conclusions[0])
-    GaussianRandomProjection does not beat PCA on reconstruction: use PCA.
+    >>> print(report.conclusions[0].split(":")[0])
+    GaussianRandomProjection does not beat PCA on reconstruction
     >>> report.table.columns.tolist()
     ['GaussianRandomProjection', 'PCA', 'difference', 'standard_error', 'better']
     """
-    if not hasattr(_last_step(estimator), "transform"):
+    last_step = estimator
+    while isinstance(last_step, Pipeline):
+        last_step = last_step.steps[-1][1]
+    if not hasattr(last_step, "transform"):
         raise TypeError(
             "The 'estimator' parameter of embedding_report must be an object implementing "
             f"'transform'. Got {estimator!r} instead."
         )
     _check_dense(X)
-    check_scalar(test_size, "test_size", Real, min_val=0, max_val=1, include_boundaries="neither")
+    X, y = read_data(X), as_array(y)
+    test_size = read_test_size(test_size)
     check_consistent_length(X, y)
     n = X.shape[0] if hasattr(X, "shape") else len(X)
     if n < _FEWEST_ROWS:
@@ -173,16 +161,22 @@ def embedding_report(estimator, X, y=None, *, test_size=0.25, random_state=None)
     )
     was_fitted = _is_fitted(estimator)
     model = estimator if was_fitted else clone(estimator)
-    if isinstance(model, Pipeline) and len(model) > 1:
-        before = model[:-1]
-        train = before.transform(train) if was_fitted else before.fit_transform(train)
-        test = before.transform(test)
-    model = _last_step(model)
-    target = _as_table(test)  # what is no table of numbers is told before the fit
+    while isinstance(model, Pipeline):
+        if len(model) > 1:
+            before = model[:-1]
+            train = before.transform(train) if was_fitted else before.fit_transform(train)
+            test = before.transform(test)
+        model = model.steps[-1][1]
+    for rows in (train, test):
+        _as_table(rows)  # what is no table of numbers is told before the fit
     if not was_fitted:
         model.fit(train)
-    Z = check_array(model.transform(test), dtype=[np.float64, np.float32], input_name="Z")
-    train, complete = _as_table(train), target
+    embedded = model.transform(test)
+    Z = read_rows(embedded, "Z")
+    train, target = _as_table(train), _as_table(test)
+    unit = exponent(train, target)
+    train, target = in_unit(train, unit), in_unit(target, unit)
+    complete = target
     if np.isnan([target.min(), train.min()]).any():
         imputer = SimpleImputer(keep_empty_features=True).fit(train)
         train, complete = imputer.transform(train), imputer.transform(target)
@@ -195,18 +189,23 @@ def embedding_report(estimator, X, y=None, *, test_size=0.25, random_state=None)
     name = "PCA as given" if name == "PCA" else name
     table = pd.DataFrame.from_dict(
         {
-            **_reconstruction_figures(model, test, target, pca, embeddings),
+            **_reconstruction_figures(
+                _rebuilt(model, test, embedded), target, unit, pca, embeddings[1]
+            ),
             **_neighbor_figures(complete, embeddings, seed),
             **_label_figures(embeddings, y, classes, seed),
         },
         orient="index",
         columns=[name, "PCA", "difference", "standard_error", "better"],
     )
-    conclusions = _conclude(table, model, classes)
-    if len(Z) >= FEWEST_ROWS_FOR_COLLAPSE:
-        few = slice(MOST_ROWS_FOR_COLLAPSE)
-        trouble = describe_collapse(Z[few], complete[few])
-        conclusions += [f"The representation has collapsed: {trouble}"] if trouble else []
+    conclusions = conclude(table, model, classes)
+    if RECONSTRUCTION in table.index:
+        with np.errstate(over="ignore"):  # squared units of X may be beyond float64
+            in_units_of_X = np.ldexp(table.loc[RECONSTRUCTION].iloc[:4].astype(float), 2 * unit)
+        table.loc[RECONSTRUCTION, table.columns[:4]] = in_units_of_X
+    trouble = describe_collapse(Z, complete)
+    if trouble:
+        conclusions.append(f"The representation has collapsed: {trouble}")
     if len(Z) < _FEWEST_ROWS_FOR_TRUST:
         conclusions.append(f"Only {len(Z)} rows were held out: all this may be chance.")
     if was_fitted:
@@ -214,10 +213,6 @@ def embedding_report(estimator, X, y=None, *, test_size=0.25, random_state=None)
             f"{name} was fitted before: this holds if it has seen none of these rows."
         )
     return EmbeddingReport(table, conclusions)
-
-
-def _last_step(estimator):
-    return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
 
 
 def _check_dense(X):
@@ -236,12 +231,13 @@ def _is_fitted(estimator):
     return True
 
 
-def _as_table(X):
+def _as_table(X, name="X"):
+    X = as_array(X)
     _check_dense(X)  # what a Pipeline hands on may be
     X = np.asarray(X)
     # float32 holds every value of the narrow types, such as the bytes of an image
     dtype = np.result_type(X, np.float32) if X.dtype.kind in "buif" else np.float64
-    return X.astype(dtype, copy=False).reshape(len(X), -1)
+    return read_table(X, name, missing=True, dtype=dtype)
 
 
 def _figure(values, values_of_pca, better, *, independent=True):
@@ -254,17 +250,44 @@ def _figure(values, values_of_pca, better, *, independent=True):
     return [values.mean(), values_of_pca.mean(), differences.mean(), error, better]
 
 
-def _reconstruction_figures(model, test, target, pca, embeddings):
-    rebuilt = _rebuilt(model, test, embeddings[0])
+def _reconstruction_figures(rebuilt, target, unit, pca, Z_of_pca):
+    """Judge the reconstruction in the mean, in squared units, and row by row, without units.
+
+    One row in a thousand may carry the mean, whose error then says nothing can be known, while
+    all other rows tell.
+    """
     if rebuilt is None:
         return {}
-    rebuilt, Z = _as_table(rebuilt), embeddings[1]
-    errors = np.empty((2, len(target)))
+    rebuilt = in_unit(_as_table(rebuilt, "reconstruction"), unit)
+    errors, sizes = np.empty((2, len(target))), np.empty(len(target))
     for part in row_blocks(*target.shape):
-        for of_model, guess in zip(errors, (rebuilt[part], pca.inverse_transform(Z[part]))):
-            of_model[part] = np.nansum(np.square(target[part] - guess), axis=1, dtype=float)
+        seen = ~np.isnan(target[part])
+        for sums, guess in zip(
+            (*errors, sizes),
+            (rebuilt[part], pca.inverse_transform(Z_of_pca[part]), pca.mean_),
+        ):
+            residuals = np.where(seen, target[part] - guess, 0)
+            sums[part] = np.square(residuals).sum(axis=1, dtype=float)
+    if np.isnan(errors).any():
+        raise ValueError("Input reconstruction contains NaN where X has values.")
+    # what float32 cannot tell from nothing: of a typical row, since some may be far larger
+    floor = max(np.finfo(np.float32).eps * np.median(sizes), np.finfo(float).tiny)
+    errors[errors < floor] = 0
+    ratios = (errors[0] + floor) / (errors[1] + floor)
     n_seen = np.count_nonzero(~np.isnan(target)) / len(target)
-    return {_RECONSTRUCTION: _figure(*errors / n_seen, "lower")}
+    return {
+        RECONSTRUCTION: _figure(*errors / n_seen, "lower"),
+        ROWS_BETTER: _figure(ratios < 1 - LEAST_GAIN, ratios > 1 + LEAST_GAIN, "higher"),
+        ROW_RATIO: _median_figure(ratios, 1.0, "lower"),
+    }
+
+
+def _median_figure(values, of_pca, better):
+    """Make a row of the table from a median, its standard error from the quantiles about it."""
+    # the share of values below the true median has this standard error
+    of_share = 0.5 / np.sqrt(len(values))
+    low, median, high = np.quantile(values, [0.5 - of_share, 0.5, 0.5 + of_share])
+    return [median, of_pca, median - of_pca, (high - low) / 2, better]
 
 
 def _rebuilt(model, X, Z):
@@ -286,7 +309,7 @@ def _neighbor_figures(X, embeddings, seed):
     if len(X) <= 2 * _N_NEIGHBORS:
         return figures
     for name, of_rows in (
-        (_NEIGHBORS, trust_of_rows),
+        (NEIGHBORS, trust_of_rows),
         ("neighborhood preservation", preservation_of_rows),
     ):
         pair = [of_rows(X, Z, _N_NEIGHBORS, _MOST_QUERIES, seed) for Z in embeddings]
@@ -310,75 +333,5 @@ def _label_figures(embeddings, y, classes, seed):
     for fraction in _LABEL_FRACTIONS:
         of_fraction = [scores["score"].loc[fraction] for scores in pair]
         # splits overlap, so that their mean is not known better than one of them
-        figures[_PROBE.format(fraction)] = _figure(*of_fraction, "higher", independent=False)
+        figures[PROBE.format(fraction)] = _figure(*of_fraction, "higher", independent=False)
     return figures
-
-
-def _conclude(table, model, classes):
-    """Say in sentences what the table shows."""
-    name = table.columns[0]
-    falling = _was_still_falling(model)
-    verdicts = {
-        figure: _verdict(table, figure)
-        for figure in (_RECONSTRUCTION, *_SENTENCES)
-        if figure in table.index
-    }
-    sentences = []
-    if verdicts.get(_RECONSTRUCTION, 0) > 0:
-        ratio = table.loc[_RECONSTRUCTION, name] / table.loc[_RECONSTRUCTION, "PCA"]
-        sentences.append(
-            f"{name} beats PCA on reconstruction: its squared error is {ratio:.3g} of PCA's."
-        )
-    elif _RECONSTRUCTION in verdicts:
-        advice = ": use PCA" if type(model) is not PCA else ""
-        if advice and max(verdicts.values()) > 0:
-            advice += " if that is what counts"
-        if falling:
-            advice += f", or train longer: {_STILL_FALLING}"
-            falling = False  # is told
-        sentences.append(f"{name} does not beat PCA on reconstruction{advice}.")
-    measures = {
-        _NEIGHBORS: _NEIGHBORS,
-        _PROBE.format(1): ("accuracy" if classes else "R²") + " with all labels",
-    }
-    for figure in [figure for figure in verdicts if figure != _RECONSTRUCTION]:
-        ours, of_pca = _apart(*table.loc[figure, [name, "PCA"]])
-        sentences.append(
-            f"{name} {_SENTENCES[figure][verdicts[figure]]}: {measures[figure]} {ours} "
-            f"against {of_pca}."
-        )
-    if falling:
-        sentences.append(f"More training may gain more: {_STILL_FALLING}.")
-    return sentences
-
-
-def _apart(*numbers):
-    """Write numbers with as few decimals as tell them apart."""
-    for decimals in range(_FEWEST_DECIMALS, _MOST_DECIMALS + 1):
-        texts = [f"{number:.{decimals}f}" for number in numbers]
-        if len(set(texts)) == len(texts):
-            break
-    return texts
-
-
-def _verdict(table, figure):
-    """Return 1 for a figure that is better than PCA's, -1 for a worse one, 0 for neither."""
-    row = table.loc[figure]
-    gain = row["difference"] if row["better"] == "higher" else -row["difference"]
-    # float32 differs from float64 by nothing that matters, but always to the same side
-    if abs(gain) <= max(2 * row["standard_error"], _LEAST_GAIN * abs(row["PCA"])):
-        return 0
-    return 1 if gain > 0 else -1
-
-
-def _was_still_falling(model):
-    """Whether the last tenth of the epochs lowered the loss on held-out rows."""
-    history = getattr(model, "history_", None)
-    if history is None or "valid_loss" not in history or len(history) < 2:
-        return False
-    losses = history["valid_loss"].to_numpy()
-    last, n_recent = losses[-1], math.ceil(len(losses) / 10)
-    if np.isnan(losses).any() or last > losses.min():
-        return False
-    earlier = losses[:-n_recent].min()
-    return bool(earlier - last > _LEAST_GAIN * abs(earlier))

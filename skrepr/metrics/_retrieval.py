@@ -1,11 +1,10 @@
 """Whether each row finds its partner in another embedding: two views, two modalities."""
 
-from numbers import Integral
-
 import numpy as np
-from sklearn.utils import check_scalar
 
-from ._sampling import draw_rows, estimate, on_sphere, query_blocks, read_pair, row_blocks
+from ._input import read_integer, read_pair
+from ._sampling import draw_rows, estimate, query_blocks, row_blocks
+from ._scale import ROUNDING, exponent, in_unit, on_sphere
 
 
 def recall_at_k(
@@ -76,7 +75,7 @@ def recall_at_k(
     >>> recall_at_k(Z, rng.normal(size=Z.shape), k=5) < 0.05
     True
     """
-    check_scalar(k, "k", Integral, min_val=1)
+    k = read_integer(k, "k", 1)
     ranks, n = _partner_ranks(Z, other, metric, sample_size, random_state)
     return estimate(ranks <= k, n, return_error)
 
@@ -142,13 +141,15 @@ def _partner_ranks(Z, other, metric, sample_size, random_state):
         Z, other = on_sphere(Z), on_sphere(other)
         squares = np.zeros(len(Z))
     else:
-        centre = other.mean(axis=0)  # lest large offsets cancel
-        Z, other = Z - centre, other - centre
+        unit = exponent(Z, other)
+        Z, other = in_unit(Z, unit), in_unit(other, unit)
+        center = other.mean(axis=0)  # else large offsets cancel
+        Z, other = Z - center, other - center
         squares = np.square(other).sum(axis=1) / 2
     n, width = Z.shape
     rows = draw_rows(n, sample_size, random_state)
     own = (Z[rows] * other[rows]).sum(axis=1) - squares[rows]
-    slack = 64 * np.finfo(np.float64).eps * (np.square(Z[rows]).sum(axis=1) + squares.max())
+    slack = ROUNDING * (np.square(Z[rows]).sum(axis=1) + squares.max())
     nearer, as_near = np.zeros(len(rows)), np.zeros(len(rows))
     for queries in query_blocks(len(rows), width):
         for part in row_blocks(n, width):

@@ -1,15 +1,16 @@
 """Whether two embeddings of the same rows say the same."""
 
 from itertools import permutations
-from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_consistent_length, check_scalar
+from sklearn.utils import check_consistent_length
 
-from ._sampling import centred, local_generator, read_rows
+from ._input import read_data, read_integer, read_rows, read_test_size
+from ._sampling import local_generator
+from ._scale import centered, exponent, in_unit, scaled
 
 
 def linear_cka(Z, other):
@@ -60,7 +61,7 @@ def linear_cka(Z, other):
     """
     A, B = read_rows(Z, "Z"), read_rows(other, "other")
     check_consistent_length(A, B)
-    A, B = centred(A), centred(B)
+    A, B = centered(scaled(A)), centered(scaled(B))
     largest = np.abs(A).max(), np.abs(B).max()
     if min(largest) == 0:
         return 0.0
@@ -128,17 +129,18 @@ def consistency_score(
     >>> consistency_score(GaussianRandomProjection(1), X, random_state=0) < 0.95
     True
     """
-    check_scalar(n_repeats, "n_repeats", Integral, min_val=2)
+    n_repeats = read_integer(n_repeats, "n_repeats", 2)
+    test_size = read_test_size(test_size)
     generator = local_generator(random_state)
     train, test = train_test_split(
-        X, test_size=test_size, random_state=int(generator.randint(2**31 - 1))
+        read_data(X), test_size=test_size, random_state=int(generator.randint(2**31 - 1))
     )
     embeddings = []
     for seed in generator.randint(2**31 - 1, size=n_repeats):
         model = _seeded(estimator, int(seed)).fit(train)
-        embeddings.append(
-            [read_rows(model.transform(rows), "Z").astype(np.float64) for rows in (train, test)]
-        )
+        pair = [read_rows(model.transform(rows), "Z").astype(np.float64) for rows in (train, test)]
+        unit = exponent(*pair)
+        embeddings.append([in_unit(Z, unit) for Z in pair])
     scores = [
         _explained(a_test, b_test, LinearRegression().fit(a, b))
         for (a, a_test), (b, b_test) in permutations(embeddings, 2)
