@@ -496,7 +496,9 @@ def test_an_estimator_of_another_version(written, path):
 # ---------------------------------------------------------------------- fitted attributes
 
 
-@pytest.mark.parametrize("name", ["input_shape_", "layout_", "batch_size_", "max_epochs_"])
+@pytest.mark.parametrize(
+    "name", ["input_shape_", "layout_", "batch_size_", "max_epochs_", "reconstruction_error_"]
+)
 def test_a_missing_attribute(written, path, name):
     rewritten(written, path, lambda document, tensors: document["fitted"].pop(name))
     with pytest.raises(ValueError, match=rf"\['{name}'\] are missing"):

@@ -188,11 +188,24 @@ ATTRIBUTES = {
     "contraction_": lambda value: isinstance(value, str),
 }
 _REQUIRED = {"input_shape_", "layout_", "batch_size_", "max_epochs_"}
+_REQUIRED_OF_DECODERS = {"reconstruction_error_"}
 
 
-def check_attributes(attributes):
+def fitted_attributes(estimator):
+    """Return what a fit has set, by name."""
+    return {name: value for name, value in vars(estimator).items() if is_fitted(name)}
+
+
+def is_fitted(name):
+    """Whether a name is one of a fitted attribute."""
+    return name.endswith("_") and not name.startswith("_")
+
+
+def check_attributes(estimator):
     """Check fitted attributes, alone and against each other."""
-    missing = _REQUIRED - attributes.keys()
+    attributes = fitted_attributes(estimator)
+    required = _REQUIRED | (_REQUIRED_OF_DECODERS if hasattr(estimator, "reconstruct") else set())
+    missing = required - attributes.keys()
     if missing:
         raise ValueError(f"the fitted attributes {sorted(missing)} are missing.")
     for name, value in attributes.items():

@@ -12,6 +12,8 @@ from ._checks import (
     check_finite,
     check_history,
     check_output,
+    fitted_attributes,
+    is_fitted,
 )
 from ._container import pack
 from ._values import Writer, name_of
@@ -55,9 +57,8 @@ def document_of(estimator, writer, *, resume):
     if writer.beside is None:
         parameters.pop("callbacks", None)
     written = {name: writer.encode(value, name) for name, value in parameters.items()}
-    fitted = _fitted(estimator)
     output = getattr(estimator, "_sklearn_output_config", {})
-    check_attributes(fitted)
+    check_attributes(estimator)
     check_output(output)
     check_finite(estimator.module_)
     check_finite(estimator.readout_, bounds=False)
@@ -67,7 +68,7 @@ def document_of(estimator, writer, *, resume):
         "at_fit": _changed(estimator, written, writer),
         "fitted": {
             name: writer.encode(value, name)
-            for name, value in fitted.items()
+            for name, value in fitted_attributes(estimator).items()
             if name not in _NOT_AS_JSON
         },
         "output": output,
@@ -101,10 +102,10 @@ def restore(estimator, document, reader):
         Of any kind, if the document is none that `document_of` has written.
     """
     for name, value in document["fitted"].items():
-        if not _is_fitted(name) or isinstance(getattr(type(estimator), name, None), property):
+        if not is_fitted(name) or isinstance(getattr(type(estimator), name, None), property):
             raise ValueError(f"{name!r} is no fitted attribute.")
         setattr(estimator, name, reader.decode(value, name))
-    check_attributes(_fitted(estimator))
+    check_attributes(estimator)
     check_output(document["output"])
     estimator.set_output(**document["output"])
     history = reader.decode(document["history"], "history_")
@@ -129,7 +130,7 @@ def state_of(estimator, state, known):
     document = document_of(estimator, writer, resume=True)
     held = document["parameters"].keys() | {"_parameters_at_fit"}
     rest = {
-        name: value for name, value in state.items() if name not in held and not _is_fitted(name)
+        name: value for name, value in state.items() if name not in held and not is_fitted(name)
     }
     return rest | {_WRITTEN: pack(document, writer.tensors), _BESIDE: writer.beside}
 
@@ -155,11 +156,3 @@ def _changed(estimator, written, writer):
             if encoded != (written[name] if name in written else writer.encode(now, name)):
                 changed[name] = encoded
     return changed
-
-
-def _fitted(estimator):
-    return {name: value for name, value in vars(estimator).items() if _is_fitted(name)}
-
-
-def _is_fitted(name):
-    return name.endswith("_") and not name.startswith("_")
