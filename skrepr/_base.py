@@ -221,11 +221,12 @@ class BaseEmbedding(
 
     def _parameters_of_fit(self):
         """Copy the parameters on which the fitted state depends; parts may change in place."""
-        values = {name: getattr(self, name) for name in self._parameter_constraints}
+        # a subclass of the user's own may name fewer in its constructor, or more
+        names = self._parameter_constraints | self.get_params(deep=False)
+        values = {name: getattr(self, name) for name in names if name not in _APART_FROM_FIT}
         return {
             name: value if isinstance(value, torch.nn.Module) else clone(value, safe=False)
             for name, value in values.items()
-            if name not in _APART_FROM_FIT
         }
 
     def _cross_validates(self, n, stream):
@@ -338,7 +339,7 @@ class BaseEmbedding(
 
         ``at_fit`` are the parameters that were others at the fit.
         """
-        if not at_fit.keys() <= self._parameter_constraints.keys() - _APART_FROM_FIT.keys():
+        if not at_fit.keys() <= self._parameters_of_fit().keys():
             raise ValueError(f"{sorted(at_fit)} are no parameters of {type(self).__name__}.")
         try:
             self.device_ = resolve_device(self.device)

@@ -230,6 +230,29 @@ def test_a_subclass_of_the_user_s_own(route, tmp_path):
     assert repr(clone(twin)) == repr(estimator)
 
 
+class Wider(AutoencoderEmbedding):
+    """A subclass of the user's own, with one more parameter, on which the network depends."""
+
+    def __init__(self, n_components=2, *, factor=2, max_epochs=1):
+        super().__init__(n_components, max_epochs=max_epochs, random_state=0)
+        self.factor = factor
+
+    def _choose_parts(self, input_shape):
+        super()._choose_parts(input_shape)
+        self.architecture_ = self.decoder_ = MLP((4,))
+
+    def _make_module(self, input_shape):
+        self.architecture_.hidden_layer_sizes = (4 * self.factor,)
+        return super()._make_module(input_shape)
+
+
+def test_a_further_parameter_that_was_changed_after_fit():
+    estimator = Wider().fit(X).set_params(factor=3)
+    twin = pickle.loads(pickle.dumps(estimator))
+    assert twin.factor == 3
+    np.testing.assert_array_equal(twin.transform(X), estimator.transform(X))
+
+
 NOTEBOOK = """
 import cloudpickle, numpy as np, sys
 from skrepr import AutoencoderEmbedding

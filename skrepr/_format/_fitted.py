@@ -72,7 +72,7 @@ def document_of(estimator, writer, *, resume):
             if name not in _NOT_AS_JSON
         },
         "output": output,
-        "history": writer.encode(plain_history(estimator.net_.history), "history_"),
+        "history": writer.encode(_plain_history(estimator.net_.history), "history_"),
         "resume": None,
     }
     writer.add_state("module", estimator.module_.state_dict())
@@ -141,7 +141,7 @@ def split_state(state):
     return state.get(_WRITTEN), state.get(_BESIDE), rest
 
 
-def plain_history(history):
+def _plain_history(history):
     """Return a history of skorch without what it keeps for single batches."""
     return [{name: value for name, value in row.items() if name != "batches"} for row in history]
 
