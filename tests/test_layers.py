@@ -17,6 +17,7 @@ PARTS = PACKAGES - {"displays"}
 GROUND = {
     "_devices",
     "_interruption",
+    "_jacobian",
     "_named_parts",
     "_randomness",
     "_readout",
