@@ -19,6 +19,7 @@ PARTS = PACKAGES - ROOMS - {"displays"}
 GROUND = {
     "_devices",
     "_interruption",
+    "_jacobian",
     "_named_parts",
     "_randomness",
     "_readout",
