@@ -26,7 +26,7 @@ from ._decoding import DecoderMixin
 from ._jacobian import squared_jacobian
 from ._named_parts import check_instances, parts_of
 from ._randomness import chance_of
-from ._start import Units, blocks, linear_start, without_spare_units
+from ._start import Units, start_at_pca
 from .architectures import MLP, ConvNet, as_recipe, is_recipe, own_recipe
 
 # Entries of the Jacobian of one row: beyond, a backward pass for each unit costs too much.
@@ -90,8 +90,7 @@ class _Autoencoder(nn.Module):
     def forward(self, x):  # (B, *input_shape)
         target = self._seen(x)
         generator = chance_of(self, x.device)
-        inputs = self._corrupt(target, generator)
-        terms = {}
+        inputs, terms = self._corrupt(target, generator), {}
         if self.contraction:
             h, squared_norm = squared_jacobian(
                 self._code, inputs, self.encoder, exact=self.exact_contraction, generator=generator
@@ -143,28 +142,9 @@ class _Autoencoder(nn.Module):
         self.units.fit(rows)
         sample = self._seen(rows.sample(2))
         self._corrupt(sample, chance_of(self.eval(), sample.device))  # faults are told now
-        if not any(hasattr(part, "start_linear_path") for part in (self.encoder, self.decoder)):
-            return
-        pca = linear_start(rows, self.units, self.width)
-        if not self.sparsity:  # which gives a meaning to units beyond the rank of the data
-            pca = without_spare_units(pca, self.width)
-        k, d = pca.to_code.shape
-        offset, from_code = torch.zeros(d), pca.from_code
-        if self.loss == "binary_cross_entropy":
-            # first order of the logit around the mean, tamed where columns hardly vary
-            p = self.units.center.cpu().flatten().clamp(0.01, 0.99)
-            offset = p.logit()
-            slope = self.units.scale.cpu() / (p * (1 - p)).clamp(min=0.05)
-            from_code = from_code * slope[:, None]
-        maps = (
-            (self.encoder, (pca.to_code, torch.zeros(k), pca.low, pca.high)),
-            (self.decoder, (from_code, offset, pca.low_code, pca.high_code)),
-        )
-        taken = [
-            hasattr(part, "start_linear_path") and part.start_linear_path(*solution) is not False
-            for part, solution in maps
-        ]
-        self.start_is_solution = all(taken)
+        logits = self.loss == "binary_cross_entropy"
+        # sparsity gives a meaning to units beyond the rank of the data
+        self.start_is_solution = start_at_pca(self, rows, logits, spare_units=self.sparsity > 0)
 
 
 class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
@@ -582,10 +562,8 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
         )
 
     def _check_values(self, rows):
-        if self.loss != "binary_cross_entropy":
-            return
-        for block in blocks(rows):
-            low, high = block.nan_to_num(0.5).aminmax()
+        if self.loss == "binary_cross_entropy":
+            low, high = rows.range()
             if low < 0 or high > 1:
                 raise ValueError(
                     'loss="binary_cross_entropy" needs values in [0, 1]. Got values from '

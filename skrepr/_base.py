@@ -430,7 +430,7 @@ class BaseEmbedding(
         if self.readout_.is_square and (stream or self._keeps_axes()):
             return
         moments = self.readout_.moments if stream else None
-        for batch in rows.batches(chunk_rows(self.input_shape_)):
+        for batch in rows.blocks():
             block = self._followed(batch)
             moments = moments or Moments(width, block.shape[1] - width)
             moments.add(block)
