@@ -23,10 +23,11 @@ from ._base import (
     StrOptions,
 )
 from ._decoding import DecoderMixin
-from ._named_parts import parts_of
-from ._start import Units, blocks, linear_start, without_spare_units
-from .architectures import MLP, ConvNet
-from .architectures._from_module import ModuleEncoder, module_decoder
+from ._jacobian import squared_jacobian
+from ._named_parts import check_instances, parts_of
+from ._randomness import chance_of
+from ._start import Units, start_at_pca
+from .architectures import MLP, ConvNet, as_recipe, is_recipe, own_recipe
 
 # Entries of the Jacobian of one row: beyond, a backward pass for each unit costs too much.
 _LARGEST_EXACT_JACOBIAN = 4096
@@ -88,11 +89,13 @@ class _Autoencoder(nn.Module):
 
     def forward(self, x):  # (B, *input_shape)
         target = self._seen(x)
-        inputs = self._corrupt(target)
-        terms = {}
+        generator = chance_of(self, x.device)
+        inputs, terms = self._corrupt(target, generator), {}
         if self.contraction:
-            h, squared_jacobian = self._code_and_jacobian(inputs)
-            terms["contraction"] = self.contraction * squared_jacobian
+            h, squared_norm = squared_jacobian(
+                self._code, inputs, self.encoder, exact=self.exact_contraction, generator=generator
+            )
+            terms["contraction"] = self.contraction * squared_norm
         else:
             h = self._code(inputs)  # (B, K)
         if self.sparsity:
@@ -115,22 +118,14 @@ class _Autoencoder(nn.Module):
         return inputs.nan_to_num() if self.missing else inputs
 
     def _code(self, inputs):
-        if isinstance(self.encoder, ModuleEncoder):
-            # a network trained elsewhere knows the data in their own units
+        if getattr(self.encoder, "reads_raw_values", False):
             inputs = self.units.undo(inputs)
         return self.encoder(inputs)
 
-    def _corrupt(self, x):
-        if not self.corruption:
-            return x
-        generator = self._source(x.device)
+    def _corrupt(self, x, generator):
         for augmentation in self.corruption:
             x = augmentation(x, generator)
         return x
-
-    def _source(self, device):
-        """Return what to draw from: for held-out rows the same in every epoch."""
-        return self.generator if self.training else torch.Generator(device).manual_seed(0)
 
     def _error(self, h, x, target):
         output = self.decoder(h)
@@ -141,74 +136,15 @@ class _Autoencoder(nn.Module):
         errors = _LOSSES[self.loss](output, target.nan_to_num(), reduction="none")
         return (errors * seen).sum() / seen.sum().clamp(min=1)
 
-    @torch.enable_grad()  # also on held-out rows
-    def _code_and_jacobian(self, inputs):
-        """Compute the code, and the mean over rows of the squared Frobenius norm of dh/dx.
-
-        Exact, with one backward pass for each unit; or by one pass with random signs ``v``,
-        since ``E |v @ J|**2 = |J|**2`` (Hutchinson 1990).
-        """
-        inputs = inputs.detach().requires_grad_()
-        h = self._code(inputs)  # (B, K)
-        code = self._code_of_single_rows(inputs, h)
-        if self.exact_contraction:
-            directions = torch.eye(self.width, device=h.device)
-        else:
-            generator = self._source(h.device)
-            directions = torch.empty_like(h).bernoulli_(0.5, generator=generator)[None] * 2 - 1
-        total = 0.0
-        for direction in directions:
-            (slopes,) = torch.autograd.grad((code * direction).sum(), inputs, create_graph=True)
-            total = total + slopes.square().sum()
-        return h, total / len(h)
-
-    def _code_of_single_rows(self, inputs, h):
-        """Compute the code with each row by itself, as in `transform`.
-
-        While it trains, batch normalisation makes the code of a row depend on the others, and
-        what is summed over rows has slopes that are those of no single one.
-        """
-        norms = [
-            part
-            for part in self.encoder.modules()
-            if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.training
-        ]
-        if not norms:
-            return h
-        for norm in norms:
-            norm.eval()
-        code = self._code(inputs)
-        for norm in norms:
-            norm.train()
-        return code
-
     @torch.no_grad()
     def start(self, rows):
         """Find the units, and start linear paths at PCA: a code of unit variance."""
         self.units.fit(rows)
-        self.eval()._corrupt(self._seen(rows.sample(2)))  # what is wrong with it is told now
-        if not any(hasattr(part, "start_linear_path") for part in (self.encoder, self.decoder)):
-            return
-        pca = linear_start(rows, self.units, self.width)
-        if not self.sparsity:  # which gives a meaning to units beyond the rank of the data
-            pca = without_spare_units(pca, self.width)
-        k, d = pca.to_code.shape
-        offset, from_code = torch.zeros(d), pca.from_code
-        if self.loss == "binary_cross_entropy":
-            # first order of the logit around the mean, tamed where columns hardly vary
-            p = self.units.center.cpu().flatten().clamp(0.01, 0.99)
-            offset = p.logit()
-            slope = self.units.scale.cpu() / (p * (1 - p)).clamp(min=0.05)
-            from_code = from_code * slope[:, None]
-        maps = (
-            (self.encoder, (pca.to_code, torch.zeros(k), pca.low, pca.high)),
-            (self.decoder, (from_code, offset, pca.low_code, pca.high_code)),
-        )
-        taken = [
-            hasattr(part, "start_linear_path") and part.start_linear_path(*solution) is not False
-            for part, solution in maps
-        ]
-        self.start_is_solution = all(taken)
+        sample = self._seen(rows.sample(2))
+        self._corrupt(sample, chance_of(self.eval(), sample.device))  # faults are told now
+        logits = self.loss == "binary_cross_entropy"
+        # sparsity gives a meaning to units beyond the rank of the data
+        self.start_is_solution = start_at_pca(self, rows, logits, spare_units=self.sparsity > 0)
 
 
 class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
@@ -584,7 +520,7 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
 
     def _check_parameters(self):
         super()._check_parameters()
-        if not self.trainable and not isinstance(self.architecture, nn.Module):
+        if not self.trainable and (self.architecture is None or is_recipe(self.architecture)):
             raise ValueError(
                 "trainable=False freezes an encoder that is given as a torch.nn.Module. Got "
                 f"architecture={self.architecture!r}; leave trainable at True."
@@ -594,42 +530,27 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
                 "whiten=True scales and mixes the units of the code, and sparsity="
                 f"{self.sparsity} gives each of them a meaning. Use one of the two."
             )
+        check_instances(self, architecture="MLP()", decoder="MLP()", corruption="GaussianNoise()")
         for part in parts_of(self.corruption):
-            if not callable(part) or isinstance(part, type):
+            if not callable(part):
                 raise TypeError(
-                    "The 'corruption' parameter must be an augmentation, such as "
-                    "GaussianNoise(), a list of them, or a list of pairs of a name and one. "
-                    f"Got {part!r} in it."
-                )
-        for name in ("architecture", "decoder"):
-            if isinstance(getattr(self, name), type):
-                raise TypeError(
-                    f"The {name!r} parameter must be an instance, such as MLP(). Got the class "
-                    f"{getattr(self, name).__name__} instead."
+                    "The 'corruption' parameter must be an augmentation, a list of them, or a "
+                    f"list of pairs of a name and one. Got {part!r} in it."
                 )
 
     def _choose_parts(self, input_shape):
         default = MLP() if len(input_shape) == 1 else ConvNet()
-        self.architecture_ = _copied(self.architecture, default)
-        mirrored = default if isinstance(self.architecture, nn.Module) else self.architecture_
-        self.decoder_ = _copied(self.decoder, mirrored)
+        self.architecture_ = own_recipe(self.architecture, default)
+        mirrored = self.architecture_ if is_recipe(self.architecture_) else default
+        self.decoder_ = own_recipe(self.decoder, mirrored)
         size = math.prod(input_shape) * self.n_components
         self.contraction_ = "exact" if size <= _LARGEST_EXACT_JACOBIAN else "estimate"
 
     def _make_module(self, input_shape):
-        if isinstance(self.architecture_, nn.Module):
-            encoder = ModuleEncoder(
-                self.architecture_, input_shape, self.n_components, self.trainable
-            )
-        else:
-            encoder = self.architecture_.make_encoder(input_shape, self.n_components)
-        if isinstance(self.decoder_, nn.Module):
-            decoder = module_decoder(self.decoder_, self.n_components, input_shape)
-        else:
-            decoder = self.decoder_.make_decoder(self.n_components, input_shape)
+        encoder, decoder = as_recipe(self.architecture_, self.trainable), as_recipe(self.decoder_)
         return _Autoencoder(
-            encoder,
-            decoder,
+            encoder.make_encoder(input_shape, self.n_components),
+            decoder.make_decoder(self.n_components, input_shape),
             self.n_components,
             input_shape,
             loss=self.loss,
@@ -641,10 +562,8 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
         )
 
     def _check_values(self, rows):
-        if self.loss != "binary_cross_entropy":
-            return
-        for block in blocks(rows):
-            low, high = block.nan_to_num(0.5).aminmax()
+        if self.loss == "binary_cross_entropy":
+            low, high = rows.range()
             if low < 0 or high > 1:
                 raise ValueError(
                     'loss="binary_cross_entropy" needs values in [0, 1]. Got values from '
@@ -654,10 +573,3 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
 
     def _keeps_axes(self):
         return self.sparsity > 0
-
-
-def _copied(part, default):
-    """Clone a recipe; a module is copied only when the network is made."""
-    if part is None:
-        return clone(default)
-    return part if isinstance(part, nn.Module) else clone(part, safe=False)

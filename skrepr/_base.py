@@ -32,11 +32,17 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    clone,
+)
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from . import _format, architectures, augmentations
 from ._callbacks import CallbackSupportMixin, FitTask, has_callbacks, with_callbacks
 from ._devices import resolve_device, resolve_precision
 from ._interruption import Interruption
@@ -96,7 +102,8 @@ SHARED_CONSTRAINTS = {
     "random_state": ["random_state"],
     "verbose": [Number(Integral, 0, None, closed="left"), "boolean"],
 }
-_OF_TRAINING = SHARED_CONSTRAINTS.keys() - {"n_components", "input_shape", "missing"}
+# Nothing of the fitted state depends on these.
+_APART_FROM_FIT = {"callbacks": None, "random_state": None, "verbose": 0}
 ENCODER_RECIPE = HasMethods(["make_encoder"])
 DECODER_RECIPE = HasMethods(["make_decoder"])
 
@@ -224,7 +231,7 @@ class BaseEmbedding(
             with torch.no_grad():
                 net.module_.start(rows)  # nothing was learned: then from all rows
         self.net_, self.best_epoch_ = net, best_epoch
-        self._parameters_at_fit = self._network_parameters()
+        self._parameters_at_fit = self._parameters_of_fit()
         with self._evaluation(len(rows)):
             self._fit_readout(learned_from, goes_on, stream)
             self._describe(learned_from if held_out is None else held_out, stream)
@@ -258,15 +265,15 @@ class BaseEmbedding(
                 "first chunk, or fewer components."
             )
 
-    def _network_parameters(self):
-        """Return the parameters on which the network depends, not its training."""
-        parameters = self.get_params(deep=False)
-        return {name: parameters[name] for name in parameters if name not in _OF_TRAINING}
-
-    def _changed_since_fit(self):
-        """List the parameters that no longer describe the fitted network."""
-        now, at_fit = self._network_parameters(), self._parameters_at_fit
-        return [name for name in now if repr(now[name]) != repr(at_fit[name])]
+    def _parameters_of_fit(self):
+        """Copy the parameters on which the fitted state depends; parts may change in place."""
+        # a subclass of the user's own may name fewer in its constructor, or more
+        names = self._parameter_constraints | self.get_params(deep=False)
+        values = {name: getattr(self, name) for name in names if name not in _APART_FROM_FIT}
+        return {
+            name: value if isinstance(value, torch.nn.Module) else clone(value, safe=False)
+            for name, value in values.items()
+        }
 
     def _cross_validates(self, n, stream):
         """Whether cross-validation chooses how far to train.
@@ -373,19 +380,40 @@ class BaseEmbedding(
             **settings,
         )
 
-    def _rebuild(self, module_state, readout_state, history, optimizer=None, generator=None):
-        """Make network, net and readout again from what `save` has written of them."""
+    def _rebuild(self, *, at_fit, module_state, readout_state, history, optimizer, generator):
+        """Make network, net and readout again from what was written of them.
+
+        ``at_fit`` are the parameters that were others at the fit.
+        """
+        if not at_fit.keys() <= self._parameters_of_fit().keys():
+            raise ValueError(f"{sorted(at_fit)} are no parameters of {type(self).__name__}.")
         try:
             self.device_ = resolve_device(self.device)
-        except ValueError:
+        except (TypeError, ValueError):
             self.device_ = torch.device("cpu")  # trained elsewhere, on a device not there
-        module = self._new_module((0, 0))
+        now = {name: getattr(self, name) for name in at_fit.keys() | _APART_FROM_FIT.keys()}
+        vars(self).update(at_fit | _APART_FROM_FIT)
+        self._validate_params()
+        self._check_parameters()
+        with _format.within(module_state):
+            module = self._new_module((0, 0))
+        _format.check_forms(module, module_state)
         module.load_state_dict(module_state)
+        _format.check_finite(module)
+        with _format.within(readout_state):
+            readout = Readout.from_state(readout_state)
+        _format.check_forms(readout, readout_state)
+        _format.check_finite(readout, bounds=False)
+        if readout.matrix.shape != (self.n_components, module.width):
+            raise ValueError(f"the readout has the shape {tuple(readout.matrix.shape)}.")
         if generator is not None:
             module.generator.set_state(generator)
         self.net_ = self._make_net(module.eval(), optimizer_state=optimizer, history=history)
-        self.readout_ = Readout.from_state(readout_state).to(self.device_)
-        self._parameters_at_fit = self._network_parameters()
+        if optimizer is not None:
+            _format.check_optimizer_state(self.net_.optimizer_, optimizer)
+        self.readout_ = readout.to(self.device_)
+        self._parameters_at_fit = self._parameters_of_fit()
+        vars(self).update(now)
 
     def _resolve_schedule(self, n, goes_on, stream):
         """Turn "auto" into numbers that fit ``n`` rows."""
@@ -448,7 +476,7 @@ class BaseEmbedding(
         if self.readout_.is_square and (stream or self._keeps_axes()):
             return
         moments = self.readout_.moments if stream else None
-        for batch in rows.batches(chunk_rows(self.input_shape_)):
+        for batch in rows.blocks():
             block = self._followed(batch)
             moments = moments or Moments(width, block.shape[1] - width)
             moments.add(block)
@@ -563,19 +591,25 @@ class BaseEmbedding(
         with own_surroundings(work), torch.inference_mode(), fixed:
             yield
 
+    def __copy__(self):
+        return self._draft(goes_on=True)  # not by way of the bytes below
+
     def __getstate__(self):
-        # skorch moves its net to a device that is there when it is unpickled; what stands
-        # beside the net travels by way of the CPU
-        state = dict(super().__getstate__())
-        if "readout_" in state and self.device_.type != "cpu":
-            state["readout_"] = copy.deepcopy(self.readout_).cpu()
-        return state
+        state = super().__getstate__()
+        return _format.state_of(self, state, known()) if "net_" in state else state
 
     def __setstate__(self, state):
-        super().__setstate__(state)
-        if "net_" in state:
-            self.device_ = torch.device(self.net_.device)
-            self.readout_.to(self.device_)
+        content, beside, rest = _format.split_state(state)
+        if content is None:
+            super().__setstate__(rest)
+            return
+        source = f"The state of {type(self).__name__}"
+        document, tensors = _format.unpack(content, source)
+        reader = _format.Reader(tensors, known(), beside)
+        with _format.rebuilding(source, document):
+            self.__init__(**_format.parameters_in(document, reader))
+            super().__setstate__(rest)
+            _format.restore(self, document, reader)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -584,6 +618,11 @@ class BaseEmbedding(
         tags.input_tags.allow_nan = self.missing == "mask"
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def known():
+    """List what every reader of a written embedding knows by name."""
+    return _format.known_parts(architectures, augmentations)
 
 
 def auto_batch_size(n):

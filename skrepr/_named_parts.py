@@ -66,6 +66,24 @@ def parts_of(value):
     return [part for _, part in named] if named else list(value)
 
 
+def check_instances(estimator, **parameters):
+    """Check that parameters hold parts, and not their classes.
+
+    Parameters
+    ----------
+    estimator : estimator
+    **parameters : dict
+        By the name of a parameter, an example of a part.
+    """
+    for name, example in parameters.items():
+        for part in parts_of(getattr(estimator, name)):
+            if isinstance(part, type):
+                raise TypeError(
+                    f"The {name!r} parameter must be an instance, such as {example}. Got the "
+                    f"class {part.__name__} instead."
+                )
+
+
 def _named(value):
     """Return ``value`` if it is a list of pairs of a name and a part, else an empty list."""
     pairs = isinstance(value, (list, tuple)) and all(

@@ -64,6 +64,11 @@ def carry_generator(module, generator):
             part.generator = generator
 
 
+def chance_of(module, device):
+    """Return what a module draws from; for held-out rows the same each time it is asked."""
+    return module.generator if module.training else torch.Generator(device).manual_seed(0)
+
+
 def draw_seed(generator):
     """Draw the seed of another generator."""
     return int(torch.randint(2**31, (), generator=generator))

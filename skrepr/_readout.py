@@ -106,7 +106,7 @@ class Readout(nn.Module):
         n_components, width = state["matrix"].shape
         readout = cls(width, n_components)
         if any(name.startswith("moments.") for name in state):
-            readout.moments = Moments(width)
+            readout.moments = Moments(width, len(state["moments.mean"]) - width)
         readout.load_state_dict(state)
         return readout
 

@@ -80,6 +80,18 @@ class Rows:
         n_rows = min(n_rows, len(self), max(2, _SAMPLE_VALUES // math.prod(self.sample_shape)))
         return self[torch.linspace(0, len(self) - 1, n_rows, dtype=torch.float64).long()]
 
+    def blocks(self):
+        """Yield the inputs of all rows in order, a few megabytes at a time."""
+        return iter(self.batches(chunk_rows(self.sample_shape)))
+
+    def range(self):
+        """Find the least and the largest value that is observed."""
+        low, high = math.inf, -math.inf
+        for block in self.blocks():
+            low = min(low, block.nan_to_num(nan=math.inf).amin().item())
+            high = max(high, block.nan_to_num(nan=-math.inf).amax().item())
+        return low, high
+
     def solver_input(self, n_rows):
         """Return a matrix for a solver of scikit-learn: at most ``n_rows``, flattened."""
         matrix = self.sample(n_rows).flatten(1)

@@ -14,15 +14,11 @@ from torch.nn.functional import pad
 _WIDEST_COVARIANCE = 1024
 # Values, not bytes, of the rows that the iterative solver is given.
 _LARGEST_SAMPLE = 2**27
-# Enough for a spectrum or a mean; the cost does not grow with the data.
-_BLOCK_VALUES = 2**20
 
 
-def blocks(rows):
-    """Yield ``rows`` in order, a few megabytes at a time, flattened: (B, width)."""
-    width = int(np.prod(rows.sample_shape))
-    for batch in rows.batches(max(1, _BLOCK_VALUES // width)):
-        yield batch.flatten(1)
+def flat_blocks(rows):
+    """Yield the rows in order, a few megabytes at a time, flattened: (B, width)."""
+    return (block.flatten(1) for block in rows.blocks())
 
 
 def column_statistics(rows):
@@ -34,12 +30,12 @@ def column_statistics(rows):
         0 for a column without any observed value.
     """
     count = total = squares = 0.0
-    for block in blocks(rows):
+    for block in flat_blocks(rows):
         count = count + (~block.isnan()).sum(0)
         total = total + block.double().nansum(0)
     count = count.clamp(min=1)
     mean = total / count
-    for block in blocks(rows):
+    for block in flat_blocks(rows):
         squares = squares + (block.double() - mean).square().nansum(0)
     return mean.cpu(), (squares / count).cpu()
 
@@ -83,7 +79,7 @@ def principal_axes(rows, n_components):
 def _axes_of_covariance(rows):
     mean = column_statistics(rows)[0].to(rows.device)
     scatter = 0.0
-    for block in blocks(rows):
+    for block in flat_blocks(rows):
         deviation = (block.double() - mean).nan_to_num()
         scatter = scatter + deviation.T @ deviation
     variance, axes = np.linalg.eigh(scatter.cpu().numpy() / len(rows))
@@ -153,7 +149,7 @@ def linear_start(rows, units, n_components):
         torch.full((n,), sign * torch.inf) for n in (width, len(to_code)) for sign in (1, -1)
     ]
     low, high, low_code, high_code = bounds
-    for batch in blocks(rows):
+    for batch in flat_blocks(rows):
         inputs = units(batch.reshape(-1, *rows.sample_shape)).flatten(1).nan_to_num()
         codes = inputs @ to_code.T.to(inputs.device)
         for part, least, most in ((inputs, low, high), (codes, low_code, high_code)):
@@ -192,3 +188,46 @@ def without_spare_units(start, width):
         low_code=pad(start.low_code, (0, n_spare), value=1.0),
         high_code=pad(start.high_code, (0, n_spare), value=1.0),
     )
+
+
+def start_at_pca(module, rows, logits=False, spare_units=False):
+    """Start the linear paths of an autoencoder at PCA.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        With ``units``, fitted to the rows, the number of units of the code in ``width``, and
+        ``encoder`` and ``decoder``, which take what is found if they have a method
+        ``start_linear_path``.
+    rows : Rows
+    logits : bool, default=False
+        Whether the decoder gives logits of values in [0, 1].
+    spare_units : bool, default=False
+        Whether units beyond the rank of the data may be trained.
+
+    Returns
+    -------
+    is_solution : bool
+        Whether both have taken it.
+    """
+    encoder, decoder, units = module.encoder, module.decoder, module.units
+    if not any(hasattr(part, "start_linear_path") for part in (encoder, decoder)):
+        return False
+    start = linear_start(rows, units, module.width)
+    if not spare_units:
+        start = without_spare_units(start, module.width)
+    k, d = start.to_code.shape
+    from_code, offset = start.from_code, torch.zeros(d)
+    if logits:
+        # first order of the logit around the mean, tamed where columns hardly vary
+        p = units.center.cpu().flatten().clamp(0.01, 0.99)
+        slope = units.scale.cpu() / (p * (1 - p)).clamp(min=0.05)
+        from_code, offset = from_code * slope[:, None], p.logit()
+    taken = [
+        hasattr(part, "start_linear_path") and part.start_linear_path(*solution) is not False
+        for part, solution in (
+            (encoder, (start.to_code, torch.zeros(k), start.low, start.high)),
+            (decoder, (from_code, offset, start.low_code, start.high_code)),
+        )
+    ]
+    return all(taken)

@@ -9,8 +9,7 @@ from sklearn.base import clone
 from torch import nn
 
 from skrepr import architectures
-from skrepr.architectures import MLP, ConvNet, Linear
-from skrepr.architectures._from_module import ModuleEncoder, module_decoder
+from skrepr.architectures import MLP, ConvNet, Linear, as_recipe
 from skrepr.architectures._layers import Dropout, InputLinear
 from skrepr.architectures._linear_path import LinearPath
 
@@ -391,7 +390,7 @@ def test_bad_parameters_are_named_with_their_value(recipe, name, value):
 
 def test_a_module_is_copied_and_followed_by_a_linear_layer():
     module = nn.Sequential(nn.Unflatten(1, (1, 12)), nn.Conv1d(1, 2, 3))
-    encoder = ModuleEncoder(module, (12,), 3, trainable=True)
+    encoder = as_recipe(module).make_encoder((12,), 3)
     assert encoder(batch((12,))).shape == (2, 3)
     encoder.module[1].weight.data.zero_()
     assert module[1].weight.any()
@@ -399,7 +398,7 @@ def test_a_module_is_copied_and_followed_by_a_linear_layer():
 
 def test_a_frozen_module_stays_as_it_is():
     module = nn.Sequential(nn.Linear(12, 8), nn.BatchNorm1d(8), nn.Dropout(0.5))
-    encoder = ModuleEncoder(module, (12,), 3, trainable=False).train()
+    encoder = as_recipe(module, trainable=False).make_encoder((12,), 3).train()
     assert {name for name, w in encoder.named_parameters() if w.requires_grad} == {
         "linear.weight",
         "linear.bias",
@@ -411,15 +410,15 @@ def test_a_frozen_module_stays_as_it_is():
 
 def test_nothing_to_freeze():
     with pytest.raises(ValueError, match=r"trainable=False.*no parameters to freeze"):
-        ModuleEncoder(nn.Flatten(), (12,), 3, trainable=False)
+        as_recipe(nn.Flatten(), trainable=False).make_encoder((12,), 3)
 
 
 def test_modules_of_the_wrong_shape_are_told():
     with pytest.raises(ValueError, match=r"architecture cannot read samples of shape \(5,\)"):
-        ModuleEncoder(nn.Linear(12, 8), (5,), 3, trainable=True)
+        as_recipe(nn.Linear(12, 8)).make_encoder((5,), 3)
     with pytest.raises(ValueError, match=r"architecture must map"):
-        ModuleEncoder(nn.Flatten(0), (5,), 3, trainable=True)
+        as_recipe(nn.Flatten(0)).make_encoder((5,), 3)
     with pytest.raises(ValueError, match=r"shape \(4,\). Got \(5,\)"):
-        module_decoder(nn.Linear(3, 5), 3, (4,))
+        as_recipe(nn.Linear(3, 5)).make_decoder(3, (4,))
     decoder = nn.Linear(3, 4)
-    assert module_decoder(decoder, 3, (4,)) is not decoder
+    assert as_recipe(decoder).make_decoder(3, (4,)) is not decoder

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from skrepr import AutoencoderEmbedding, _rows, _start
+from skrepr import AutoencoderEmbedding, _rows
 from skrepr._autoencoder import _Autoencoder
 from skrepr.architectures import MLP, ConvNet, Linear
 from skrepr.augmentations import FeatureDropout, FeatureSwap, GaussianNoise, SaltAndPepper
@@ -468,7 +468,7 @@ def test_corruptions_of_a_list_compose(curve):
     module = _Autoencoder(nn.Linear(8, 2), nn.Linear(2, 8), 2, (8,), corruption=[halve, add_one])
     module.generator = None
     x = torch.from_numpy(curve)
-    torch.testing.assert_close(module._corrupt(x), x / 2 + 1)
+    torch.testing.assert_close(module._corrupt(x, None), x / 2 + 1)
     rebuilt = module.decoder(module.encoder(x / 2 + 1))
     torch.testing.assert_close(module(x), (rebuilt - x).square().mean())
 
@@ -497,7 +497,7 @@ def test_wide_sparse_counts_are_never_made_dense(monkeypatch):
     monkeypatch.setattr(type(X), "toarray", watched)
     monkeypatch.setattr(_rows, "_SAMPLE_VALUES", 100 * 6000)
     monkeypatch.setattr(_rows, "_CHUNK_VALUES", 100 * 6000)
-    monkeypatch.setattr(_start, "_BLOCK_VALUES", 100 * 6000)
+    monkeypatch.setattr(_rows, "_CHUNK_VALUES", 100 * 6000)
     embedding = small(4, max_epochs=2, batch_size=50).fit(X)
     assert embedding.transform(X).shape == (300, 4)
     assert largest == 100

@@ -35,7 +35,7 @@ from sklearn.utils._testing import assert_docstring_consistency
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 import skrepr
-from skrepr import _rows, _start
+from skrepr import _rows
 from skrepr.architectures import MLP, ConvNet
 
 SMALL = {"n_components": 2, "architecture": MLP((8,)), "max_epochs": 2}
@@ -373,7 +373,7 @@ def test_sparse_input_is_never_made_dense_as_a_whole(name, format, monkeypatch):
     n = 5000
     X = scipy.sparse.random_array((n, 20), density=0.1, format=format, rng=0)
     monkeypatch.setattr(_rows, "_CHUNK_ROWS", 1000)
-    monkeypatch.setattr(_start, "_BLOCK_VALUES", 20 * 1000)
+    monkeypatch.setattr(_rows, "_CHUNK_VALUES", 20 * 1000)
     n_rows = []
     for kind in (scipy.sparse.csr_array, scipy.sparse.csc_array, scipy.sparse.coo_array):
         for method in ("toarray", "todense"):

@@ -253,7 +253,7 @@ def test_estimator_never_reads_a_file_as_a_whole(file_of_a_plane, monkeypatch):
     monkeypatch.setattr(
         FileRows, "_take", lambda rows, index: read.append(len(index)) or original(rows, index)
     )
-    monkeypatch.setattr("skrepr._start._BLOCK_VALUES", 6 * 64)
+    monkeypatch.setattr("skrepr._rows._CHUNK_VALUES", 6 * 64)
     embedding(max_epochs=1, early_stopping=False).fit(file_of_a_plane)
     passes = [size for size in read if size <= 64]
     assert sum(passes) >= 3 * 600  # statistics, training, readout
@@ -306,3 +306,19 @@ def test_chunks_are_small_beside_the_data(sample_shape):
     n = chunk_rows(sample_shape)
     assert 1 <= n <= 4096
     assert n == 1 or n * np.prod(sample_shape) * 4 <= 8 * 2**20
+
+
+def test_blocks_are_the_rows_in_order(monkeypatch):
+    monkeypatch.setattr("skrepr._rows._CHUNK_VALUES", 60)
+    X = np.random.default_rng(0).normal(size=(33, 2, 3)).astype(np.float32)
+    parts = list(Rows(torch.from_numpy(X), (2, 3), torch.device("cpu")).blocks())
+    assert [len(part) for part in parts] == [10, 10, 10, 3]
+    np.testing.assert_array_equal(torch.cat(parts), X)
+
+
+def test_range_is_that_of_the_observed_values(monkeypatch):
+    monkeypatch.setattr("skrepr._rows._CHUNK_VALUES", 12)
+    X = np.random.default_rng(0).normal(size=(33, 6)).astype(np.float32)
+    X[:3] = np.nan
+    rows = Rows(torch.from_numpy(X), (6,), torch.device("cpu"))
+    assert rows.range() == (np.nanmin(X), np.nanmax(X))

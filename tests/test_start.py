@@ -7,11 +7,10 @@ import torch
 from numpy.testing import assert_allclose
 from sklearn.decomposition import PCA
 
-from skrepr import _start
+from skrepr import _rows, _start
 from skrepr._rows import Rows, SparseRows
 from skrepr._start import (
     Units,
-    blocks,
     column_statistics,
     linear_start,
     principal_axes,
@@ -41,18 +40,10 @@ def with_holes(X, seed=0):
     return X
 
 
-def test_blocks_are_the_rows_in_order(monkeypatch):
-    monkeypatch.setattr(_start, "_BLOCK_VALUES", 60)
-    X = some_rows(n=33).reshape(33, 2, 3)
-    parts = list(blocks(as_rows(X)))
-    assert [len(part) for part in parts] == [10, 10, 10, 3]
-    assert np.array_equal(torch.cat(parts).numpy(), X.reshape(33, 6))
-
-
 @pytest.mark.parametrize("block_values", [6, 60, 2**22])
 @pytest.mark.parametrize("offset", [0.0, 1e6])
 def test_column_statistics_are_those_of_the_observed_values(monkeypatch, block_values, offset):
-    monkeypatch.setattr(_start, "_BLOCK_VALUES", block_values)
+    monkeypatch.setattr(_rows, "_CHUNK_VALUES", block_values)
     X = with_holes(some_rows() * np.float32(50) + np.float32(offset))
     X[:, 4] = np.nan
     X[:60, 3] = np.nan  # whole blocks without a value
@@ -78,7 +69,7 @@ def assert_axes_of(X, found, atol):
 @pytest.mark.parametrize("n_components", [1, 3, 6])
 @pytest.mark.parametrize("block_values", [60, 2**22])
 def test_principal_axes_are_those_of_pca(monkeypatch, n_components, block_values):
-    monkeypatch.setattr(_start, "_BLOCK_VALUES", block_values)
+    monkeypatch.setattr(_rows, "_CHUNK_VALUES", block_values)
     X = some_rows()
     found = principal_axes(as_rows(X, (2, 3)), n_components)
     assert len(found[1]) == n_components

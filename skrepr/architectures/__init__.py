@@ -11,11 +11,15 @@ has two methods, both called while an estimator is being fitted:
 A module with a method ``start_linear_path(weight, bias, low, high)`` is told, before
 training, the linear map that solves the problem in closed form and the range of its inputs;
 see :class:`~skrepr.architectures.MLP`. A module that draws random numbers has an attribute
-``generator``, ``None`` when made; the estimator puts its own generator there. Any class
-with these methods is as good as the ones in this package.
+``generator``, ``None`` when made; the estimator puts its own generator there. An encoder with
+``reads_raw_values = True`` is given X as it is, not centered and scaled. Any class with these
+methods is as good as the ones in this package.
+
+For estimators: `as_recipe` turns a torch module of the user into a recipe.
 """
 
 from ._conv_net import ConvNet
+from ._from_module import as_recipe, is_recipe, own_recipe  # noqa: F401, for estimators
 from ._linear import Linear
 from ._mlp import MLP
 

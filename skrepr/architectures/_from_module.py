@@ -3,7 +3,54 @@
 import copy
 
 import torch
+from sklearn.base import clone
 from torch import nn
+
+
+def is_recipe(part):
+    """Whether ``part`` makes networks, and is none itself."""
+    return not isinstance(part, nn.Module)
+
+
+def own_recipe(part, default):
+    """Clone a recipe, ``default`` for None; a module is copied only when a network is made."""
+    if part is None:
+        return clone(default, safe=False)
+    return clone(part, safe=False) if is_recipe(part) else part
+
+
+def as_recipe(part, trainable=True):
+    """Return a recipe as it is, and wrap a module in one."""
+    return part if is_recipe(part) else FromModule(part, trainable)
+
+
+class FromModule:
+    """Recipe of a network that is there already.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    trainable : bool
+        Whether an encoder is trained further.
+    """
+
+    def __init__(self, module, trainable):
+        self.module = module
+        self.trainable = trainable
+
+    def make_encoder(self, input_shape, n_components):
+        """Copy the module, and put a linear layer behind it."""
+        return ModuleEncoder(self.module, input_shape, n_components, self.trainable)
+
+    def make_decoder(self, n_components, output_shape):
+        """Copy the module, once it is known to return the right shape."""
+        shape = tuple(probe(self.module, "decoder", (n_components,)).shape[1:])
+        if shape != tuple(output_shape):
+            raise ValueError(
+                f"The module given as decoder must return samples of shape {output_shape}. Got "
+                f"{shape} instead."
+            )
+        return copy.deepcopy(self.module)
 
 
 class ModuleEncoder(nn.Module):
@@ -19,6 +66,8 @@ class ModuleEncoder(nn.Module):
         Whether the weights of ``module`` are trained. If not, it also stays in evaluation
         mode, so that batch statistics and dropout are those it was trained with.
     """
+
+    reads_raw_values = True  # a network trained elsewhere knows the data in their own units
 
     def __init__(self, module, input_shape, n_components, trainable):
         super().__init__()
@@ -42,17 +91,6 @@ class ModuleEncoder(nn.Module):
 
     def forward(self, x):
         return self.linear(self.module(x).flatten(1))  # (B, n_components)
-
-
-def module_decoder(module, n_components, output_shape):
-    """Copy a module given as decoder, once it is known to return the right shape."""
-    shape = tuple(probe(module, "decoder", (n_components,)).shape[1:])
-    if shape != tuple(output_shape):
-        raise ValueError(
-            f"The module given as decoder must return samples of shape {output_shape}. Got "
-            f"{shape} instead."
-        )
-    return copy.deepcopy(module)
 
 
 @torch.no_grad()
