@@ -26,6 +26,7 @@ from ._decoding import DecoderMixin
 from ._jacobian import squared_jacobian
 from ._named_parts import check_instances, parts_of
 from ._randomness import chance_of
+from ._rows import as_result
 from ._start import Units, start_at_pca
 from .architectures import MLP, ConvNet, as_recipe, is_recipe, own_recipe
 
@@ -488,7 +489,7 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
             At most 0, higher is better, in the squared units of X.
         """
         check_is_fitted(self)
-        error, n_seen = self._apply(X, self._squared_errors, (2,), np.float64).sum(axis=0)
+        error, n_seen = self._apply(X, self._squared_errors, (2,), exact=True).sum(axis=0)
         return float(-error / max(1.0, n_seen))
 
     def score_samples(self, X):
@@ -512,11 +513,12 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
             average row, that of `reconstruction_error_`.
         """
         check_is_fitted(self)
-        error, n_seen = self._apply(X, self._squared_errors, (2,), np.float64).T
+        error, n_seen = self._apply(X, self._squared_errors, (2,), exact=True).T
         errors = np.where(n_seen > 0, error / np.maximum(1.0, n_seen), self.reconstruction_error_)
         variance = float(self.module_.units.scale) ** 2
         scores = -errors / (1.0 if 1e-30 < variance < 1e30 else variance)
-        return np.maximum(scores, np.finfo(np.float32).min).astype(np.float32)
+        scores = np.maximum(scores, np.finfo(np.float32).min).astype(np.float32)
+        return as_result(torch.from_numpy(scores), X)
 
     def _check_parameters(self):
         super()._check_parameters()

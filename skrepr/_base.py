@@ -49,7 +49,7 @@ from ._interruption import Interruption
 from ._named_parts import NamedPartsMixin
 from ._randomness import Randomness, borrowed_generator, carry_generator, draws_globally
 from ._readout import Moments, Readout
-from ._rows import chunk_rows, read_chunks, read_rows
+from ._rows import as_result, chunk_rows, read_chunks, read_rows, result_device
 from ._stopping import N_FOLDS, affordable_epochs, choose_stop, split_into_folds
 from ._surroundings import (
     FORWARD,
@@ -568,19 +568,27 @@ class BaseEmbedding(
     def _embed(self, batch):
         return self.readout_(self.module_.encode(batch))
 
-    def _apply(self, X, function, shape, dtype=np.float32):
-        """Apply ``function`` to X chunk by chunk, into one array of rows of ``shape``."""
+    def _apply(self, X, function, shape, *, exact=False):
+        """Apply ``function`` to X chunk by chunk, into one array of rows of ``shape``.
+
+        ``exact``: in float64 and of numpy, whatever X is, for arithmetic that follows.
+        """
         missing = self._parameters_at_fit["missing"]
         n, chunks = read_chunks(self, X, self.input_shape_, missing)
-        result = np.empty((n, *shape), dtype=dtype)
+        if exact:
+            return self._gather(chunks, function, n, shape, dtype=torch.float64)
+        return self._gather(chunks, function, n, shape, like=X)
+
+    def _gather(self, chunks, function, n, shape, *, dtype=torch.float32, like=None):
+        """Gather ``n`` rows of results, as an array of the library of ``like``."""
+        result = torch.empty((n, *shape), dtype=dtype, device=result_device(like))
         start = 0
         with self._evaluation(n):
             for chunk in chunks:
                 stop = start + len(chunk)
-                value = function(chunk.to(self.device_))
-                result[start:stop] = value.reshape(-1, *shape).cpu().numpy()
+                result[start:stop] = function(chunk.to(self.device_)).reshape(-1, *shape)
                 start = stop
-        return result
+        return as_result(result, like)
 
     @contextmanager
     def _evaluation(self, n):

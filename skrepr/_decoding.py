@@ -6,7 +6,7 @@ from sklearn.utils import check_array
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
-from ._rows import as_array, chunk_rows
+from ._rows import as_array, as_tensor, chunk_rows, float32_of
 
 
 class DecoderMixin:
@@ -33,21 +33,19 @@ class DecoderMixin:
             In the layout given to `fit`.
         """
         check_is_fitted(self)
+        values = as_array(Z)
         with np.errstate(over="ignore", invalid="ignore"):  # it is told as infinite values
-            Z = check_array(as_array(Z), dtype=np.float32, input_name="Z", estimator=self)
-        if Z.shape[1] != self._n_features_out:
+            values = check_array(values, dtype=float32_of(values), input_name="Z", estimator=self)
+        if values.shape[1] != self._n_features_out:
             raise ValueError(
-                f"Z has {Z.shape[1]} components, but {type(self).__name__} is expecting "
+                f"Z has {values.shape[1]} components, but {type(self).__name__} is expecting "
                 f"{self._n_features_out} components as input."
             )
-        X = np.empty((len(Z), *self.layout_), dtype=np.float32)
-        size = chunk_rows(self.input_shape_)
-        with self._evaluation(len(Z)):
-            for start in range(0, len(Z), size):
-                z = torch.tensor(Z[start : start + size], device=self.device_)
-                x = self.module_.decode(self.readout_.undo(z))
-                X[start : start + size] = x.reshape(-1, *self.layout_).cpu().numpy()
-        return X
+        chunks = as_tensor(values).split(chunk_rows(self.input_shape_))
+        return self._gather(chunks, self._undo, len(values), self.layout_, like=Z)
+
+    def _undo(self, z):
+        return self.module_.decode(self.readout_.undo(z))
 
     def reconstruct(self, X):
         """Encode X and decode it again: ``inverse_transform(transform(X))``.

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse
 import torch
+from sklearn import get_config
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
@@ -228,11 +229,11 @@ def read_rows(estimator, X, device, *, input_shape, missing, n_least):
     """
     layout = getattr(estimator, "layout_", None)
     X = as_array(X)
-    rules = _rules(estimator, missing) | {"ensure_min_samples": n_least}
+    rules = _rules(estimator, missing, X) | {"ensure_min_samples": n_least}
     if isinstance(X, np.memmap) and X.size >= _LARGEST_IN_MEMORY:
         _checked(X[:n_least], rules)
         for start in range(0, len(X), chunk_rows(X.shape[1:])):
-            _checked(X[start : start + chunk_rows(X.shape[1:])], _rules(estimator, missing))
+            _checked(X[start : start + chunk_rows(X.shape[1:])], _rules(estimator, missing, X))
         validate_data(estimator, X, reset=layout is None, skip_check_array=True)
         kind, values = FileRows, X
     else:
@@ -241,9 +242,8 @@ def read_rows(estimator, X, device, *, input_shape, missing, n_least):
     _check_layout(layout, values.shape[1:])
     sample_shape = sample_shape_of(values.shape[1:], input_shape)
     if kind is Rows:
-        values = torch.from_numpy(values if values.flags.writeable else values.copy())
-        if _fits(values, device):
-            values = values.to(device)
+        values = as_tensor(values)
+        values = values.to(device) if _fits(values, device) else values.cpu()
     return kind(values, sample_shape, device), tuple(values.shape[1:])
 
 
@@ -261,10 +261,11 @@ def read_chunks(estimator, X, sample_shape, missing):
     Returns
     -------
     n : int
-    chunks : iterator of torch.Tensor of shape (B, *sample_shape), float32, on the CPU
+    chunks : iterator of torch.Tensor of shape (B, *sample_shape), float32
+        On the CPU, or where X is (see `as_array`).
     """
     X = as_array(X)
-    rules = _rules(estimator, missing)
+    rules = _rules(estimator, missing, X)
     size = chunk_rows(sample_shape)
     first = X if _length(X) <= size else _sliced(X, 0, size)
     first = _validated(estimator, first, False, rules)
@@ -275,14 +276,7 @@ def read_chunks(estimator, X, sample_shape, missing):
         for start in range(size, _length(X), size):
             yield _checked(_sliced(X, start, start + size), rules)
 
-    def dense(chunk):
-        if scipy.sparse.issparse(chunk):
-            chunk = chunk.toarray()
-        if not chunk.flags.writeable:
-            chunk = chunk.copy()
-        return torch.from_numpy(chunk).reshape(-1, *sample_shape)
-
-    return _length(X), map(dense, chunks())
+    return _length(X), (as_tensor(chunk).reshape(-1, *sample_shape) for chunk in chunks())
 
 
 def sample_shape_of(layout, input_shape):
@@ -313,20 +307,68 @@ def sample_shape_of(layout, input_shape):
     return resolved
 
 
+def keeps_library(X):
+    """Whether results are arrays of the library of X, on its device, as scikit-learn does it.
+
+    Under its setting ``array_api_dispatch``; else they are of numpy.
+    """
+    return get_config()["array_api_dispatch"] and (
+        isinstance(X, torch.Tensor)
+        or (hasattr(X, "__array_namespace__") and not isinstance(X, (np.ndarray, np.generic)))
+    )
+
+
 def as_array(X):
-    """Give X an axis that can be sliced, and leave its values alone."""
+    """Give X an axis that can be sliced, and leave its values alone.
+
+    Where results are arrays of its library, X becomes a tensor without being copied.
+    """
+    keeps = keeps_library(X)
+    if keeps and not isinstance(X, torch.Tensor):
+        X = torch.from_dlpack(X)
     if isinstance(X, torch.Tensor):
-        X = X.detach().cpu()
+        X = X.detach()
+        # what cannot be used is refused as an array of numpy, where it is told well
+        if keeps and not X.is_complex() and X.layout == torch.strided:
+            return X
+        X = X.cpu()
         return (X.float() if X.dtype == torch.bfloat16 else X).numpy()
     if scipy.sparse.issparse(X):
         return X if X.format == "csr" else X.tocsr()
     return X if hasattr(X, "shape") else np.asarray(X)
 
 
-def _rules(estimator, missing):
+def as_tensor(values):
+    """Make a tensor of what was validated: where it is, and of its memory if that is writable."""
+    if isinstance(values, torch.Tensor):
+        return values
+    if scipy.sparse.issparse(values):
+        values = values.toarray()
+    return torch.from_numpy(values if values.flags.writeable else values.copy())
+
+
+def result_device(X):
+    """Return the device on which to gather what is computed from X."""
+    return as_array(X).device if keeps_library(X) else torch.device("cpu")
+
+
+def as_result(values, X):
+    """Return a tensor that was computed from X as an array of numpy, or of the library of X."""
+    if not keeps_library(X):
+        return values.numpy()
+    values = values.to(result_device(X))
+    return values if isinstance(X, torch.Tensor) else X.__array_namespace__().from_dlpack(values)
+
+
+def float32_of(X):
+    """Return float32 as the library of an array knows it."""
+    return torch.float32 if isinstance(X, torch.Tensor) else np.float32
+
+
+def _rules(estimator, missing, X):
     return {
         "accept_sparse": "csr",
-        "dtype": np.float32,
+        "dtype": float32_of(X),
         "order": "C",
         "ensure_all_finite": "allow-nan" if missing == "mask" else True,
         "allow_nd": True,
@@ -406,7 +448,7 @@ def _check_layout(expected, received):
 
 def _fits(values, device):
     """Whether the rows may live on the device: in half of its free memory."""
-    if device.type != "cuda":
+    if device.type != "cuda" or values.device == device:
         return True
     free, _ = torch.cuda.mem_get_info(device)
     return values.nbytes <= free / 2
