@@ -47,6 +47,7 @@ from ._stopping import SHARES, choose_stop, epochs_to_try, split_into_folds
 from ._surroundings import (
     FORWARD,
     FORWARD_AND_BACKWARD,
+    ONE_BLAS_THREAD,
     allow_threads,
     count_multiplications,
     own_surroundings,
@@ -108,7 +109,7 @@ class BaseEmbedding(
         """
         goes_on = hasattr(self, "net_") and (stream or self.warm_start)
         draft = self._draft(goes_on)
-        with own_surroundings(), Interruption() as watch:
+        with own_surroundings(), ONE_BLAS_THREAD, Interruption() as watch:
             draft._train(X, goes_on, stream, watch)
             self.__dict__ = draft.__dict__
         watch.warn_if_late()

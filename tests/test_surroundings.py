@@ -11,8 +11,13 @@ import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 from torch import nn
 
-from skrepr import AutoencoderEmbedding
-from skrepr._surroundings import allow_threads, count_multiplications, own_surroundings
+from skrepr import AutoencoderEmbedding, _surroundings
+from skrepr._surroundings import (
+    ONE_BLAS_THREAD,
+    allow_threads,
+    count_multiplications,
+    own_surroundings,
+)
 from skrepr.architectures import MLP, ConvNet
 
 
@@ -75,11 +80,15 @@ def seen():
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_small_networks_use_one_thread(method, three_threads, seen):
     estimator = getattr(embedding(architecture=Spy()), method)(table())
-    Z = estimator.transform(table())
-    estimator.inverse_transform(Z)
-    estimator.score_samples(table())
     assert len(seen) > 5
     assert {number for entry in seen for number in entry} == {1}
+    seen.clear()
+    for evaluate in (estimator.transform, estimator.reconstruct, estimator.score_samples):
+        evaluate(table())
+    estimator.module_.decoder = Spy(2)
+    estimator.inverse_transform(np.zeros((3, 2)))
+    assert len(seen) == 4
+    assert {n for n, *_ in seen} == {1}
     assert torch.get_num_threads() == in_new_thread(torch.get_num_threads) == 3
     assert set(blas_threads()) == {2}
 
@@ -119,13 +128,16 @@ def test_a_fit_allows_the_threads_that_its_network_pays_for(three_threads, seen)
     assert {n for n, *_ in seen} == {1}  # forward is a third of it
 
 
-def test_python_threads_do_not_disturb_each_other(three_threads):
+@pytest.mark.parametrize("library", ["of torch", "none to be asked"])
+def test_python_threads_do_not_disturb_each_other(library, three_threads, monkeypatch):
     """One begins while another is inside, and stays longer."""
+    if library == "none to be asked":
+        monkeypatch.setattr(_surroundings, "_library_of_torch", lambda: None)
     inside, may_leave, begun = threading.Event(), threading.Event(), threading.Event()
     found = {}
 
     def first():
-        with own_surroundings():
+        with own_surroundings(), ONE_BLAS_THREAD:
             inside.set()
             begun.wait(10)
         found["first"] = torch.get_num_threads()
@@ -134,10 +146,11 @@ def test_python_threads_do_not_disturb_each_other(three_threads):
     def second():
         inside.wait(10)
         found["before"] = torch.get_num_threads()
-        with own_surroundings():
+        with own_surroundings(), ONE_BLAS_THREAD:
             begun.set()
             may_leave.wait(10)
             found["inside"] = torch.get_num_threads(), *set(blas_threads())
+            found["default inside"] = in_new_thread(torch.get_num_threads)
         found["second"] = torch.get_num_threads()
 
     threads = [threading.Thread(target=run) for run in (first, second)]
@@ -145,7 +158,7 @@ def test_python_threads_do_not_disturb_each_other(three_threads):
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == {"first": 3, "before": 3, "inside": (1, 1), "second": 3}
+    assert found == {"first": 3, "before": 3, "inside": (1, 1), "default inside": 3, "second": 3}
     assert torch.get_num_threads() == in_new_thread(torch.get_num_threads) == 3
     assert set(blas_threads()) == {2}
 
