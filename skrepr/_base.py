@@ -109,10 +109,11 @@ class BaseEmbedding(
         """
         goes_on = hasattr(self, "net_") and (stream or self.warm_start)
         draft = self._draft(goes_on)
-        with own_surroundings(), ONE_BLAS_THREAD, Interruption() as watch:
+        with Interruption() as watch, own_surroundings(), ONE_BLAS_THREAD:
             draft._train(X, goes_on, stream, watch)
+            watch.check()
+            watch.finishing = True
             self.__dict__ = draft.__dict__
-        watch.warn_if_late()
         return self
 
     def _draft(self, goes_on):
@@ -132,6 +133,7 @@ class BaseEmbedding(
         self.device_ = resolve_device(self.device)
         n_least = 1 if goes_on and stream else 3 if self.early_stopping is True else 2
         rows = self._read(X, n_least)
+        watch.check()
         earlier = self.net_ if goes_on else None
         self._choose_parts(self.input_shape_)
         if goes_on:
@@ -156,6 +158,7 @@ class BaseEmbedding(
             learned_from, held_out = rows.split(n_held_out, module.generator)
         if starts:
             module.start(learned_from)
+            watch.check()
         net = self._make_net(
             module,
             patience=self.patience_ if self.early_stopping_ else None,
@@ -476,8 +479,9 @@ class BaseEmbedding(
         n, chunks = read_chunks(self, X, self.input_shape_, missing)
         result = np.empty((n, *shape), dtype=dtype)
         start = 0
-        with self._evaluation(n):
+        with Interruption() as watch, self._evaluation(n):
             for chunk in chunks:
+                watch.check()
                 stop = start + len(chunk)
                 value = function(chunk.to(self.device_))
                 result[start:stop] = value.reshape(-1, *shape).cpu().numpy()

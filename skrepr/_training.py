@@ -108,6 +108,7 @@ class Net(NeuralNet):
     def _after_step(self):
         if self.run_.after_step is not None:
             self.run_.after_step()
+        self.run_.watch.check()
 
     def notify(self, method_name, **cb_kwargs):
         at_end = method_name == "on_epoch_end"
@@ -612,7 +613,7 @@ def _run_epochs(net, rows, epochs, may_stop_early):
         pass
     except KeyboardInterrupt:
         n_complete = net.run_.n_complete
-        if net.run_.watch.pressed_twice() or not may_stop_early or n_complete == n_before:
+        if net.run_.watch.impatient or not may_stop_early or n_complete == n_before:
             raise
         del net.history[n_complete:]
         return False
