@@ -25,7 +25,7 @@ by the readout. This is the only file that imports private names of scikit-learn
 
 import copy
 import warnings
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from numbers import Integral, Real
 
@@ -41,7 +41,7 @@ from ._closed_form import Moments, Readout
 from ._devices import resolve_device, resolve_precision
 from ._interruption import Interruption
 from ._named_parts import NamedPartsMixin
-from ._randomness import Randomness, borrowed_generator, carry_generator, draws_globally
+from ._randomness import Randomness, borrowed_generator, carry_generator, fixed_draws
 from ._rows import chunk_rows, read_chunks, read_rows
 from ._stopping import SHARES, choose_stop, epochs_to_try, split_into_folds
 from ._surroundings import (
@@ -157,7 +157,8 @@ class BaseEmbedding(
             n_held_out = min(n_held_out, len(rows) - 2)
             learned_from, held_out = rows.split(n_held_out, module.generator)
         if starts:
-            module.start(learned_from)
+            with fixed_draws(module, self.device_):
+                module.start(learned_from)
             watch.check()
         net = self._make_net(
             module,
@@ -223,7 +224,8 @@ class BaseEmbedding(
             in_fold = self._same_module(module)
             learned_from = rows.subset(torch.from_numpy(learned_from))
             if starts:
-                in_fold.start(learned_from)
+                with fixed_draws(in_fold, self.device_):
+                    in_fold.start(learned_from)
             losses.append(
                 _training.losses_on_the_way(
                     self._make_net(in_fold, verbose=self.verbose, optimizer_state=optimizer_state),
@@ -315,6 +317,7 @@ class BaseEmbedding(
             history=history,
         )
 
+    @own_surroundings()
     def _rebuild(self, module_state, readout_state, history, optimizer=None, generator=None):
         """Make network, net and readout again from what `save` has written of them."""
         try:
@@ -493,8 +496,11 @@ class BaseEmbedding(
         """Run the module on chunks of ``n`` rows, without gradients, drawing nothing new."""
         module = self.module_.eval()
         work = FORWARD * min(n, chunk_rows(self.input_shape_)) * module.multiplications
-        fixed = borrowed_generator(0, self.device_) if draws_globally(module) else nullcontext()
-        with own_surroundings(work), torch.inference_mode(), fixed:
+        with (
+            own_surroundings(work),
+            torch.inference_mode(),
+            fixed_draws(module, self.device_),
+        ):
             yield
 
     def __getstate__(self):

@@ -132,7 +132,8 @@ class Net(NeuralNet):
         key = prefix + "_loss"
         losses = [row[key] for row in self.history[-1]["batches"] if key in row]
         if not np.isfinite(losses).all():
-            raise ValueError(_not_finite(key, len(self.history), self.lr))
+            where = "held-out rows" if key.startswith("valid") else "training rows"
+            raise ValueError(_not_finite(f"The loss on the {where}", len(self.history), self.lr))
 
     def _run_slim_epoch(self, iterator, training, prefix):
         self._set_training(training)
@@ -271,6 +272,20 @@ class KeepBest(Callback):
     def go_back(self, share):
         """Keep only a share of the way from the start to the present weights."""
         _put_between(self.tensors_, self.start_, [t.clone() for t in self.tensors_], share)
+
+    def check_last_step(self, net, rows):
+        """Raise if the weights, or the loss that they now give, are not finite.
+
+        Losses are those before each step, so nothing has told how the last one ended.
+        """
+        finite = all(
+            # what was not finite at the start is so by intention, as are open bounds
+            (now.isfinite() | (now == start) | (now.isnan() & start.isnan())).all()
+            for now, start in zip(self.tensors_, self.start_)
+        )
+        few = next(iter(rows.batches(net.batch_size)))
+        if not finite or not np.isfinite(net.losses_of([few])).all():
+            raise ValueError(_not_finite("The weights", len(net.history), net.lr))
 
     def _is_sure(self, net):
         """Whether the kept weights beat the start by 1.5 standard errors.
@@ -570,6 +585,8 @@ def train(
             keep_best.go_back(share)
         if restart is not None and keep_best.epoch_ == 0 < len(net.history):
             restart()
+        if len(net.history) > n_before:
+            keep_best.check_last_step(net, rows)
         # a callback of the user's that loads other weights here has the last word
         net.notify("on_train_end", X=rows, y=None)
     for row in net.history[n_before:]:
@@ -644,10 +661,9 @@ def _detached(output):
     return output.detach()
 
 
-def _not_finite(key, epoch, learning_rate):
-    where = "held-out rows" if key.startswith("valid") else "training rows"
+def _not_finite(what, epoch, learning_rate):
     return (
-        f"The loss on the {where} became NaN or infinite in epoch {epoch}. Likely causes: "
+        f"{what} became NaN or infinite in epoch {epoch}. Likely causes: "
         f"a learning rate that is too large (learning_rate={learning_rate:g}), values of "
         "very different size among the features, or outliers. Cures: a learning rate ten "
         "times smaller; a StandardScaler or RobustScaler in front; "
