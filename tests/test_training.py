@@ -58,6 +58,15 @@ def assert_same_state(one, other):
         assert torch.equal(one[name], other[name]), name
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """What is trained here without skrepr, for comparison, has no rule of its own."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(autouse=True)
 def no_earlier_interruption(monkeypatch):
     monkeypatch.setattr(Interruption, "_last", -np.inf)
