@@ -6,6 +6,7 @@ from sklearn.utils import check_array
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
+from ._interruption import Interruption
 from ._rows import as_array, chunk_rows
 
 
@@ -42,8 +43,9 @@ class DecoderMixin:
             )
         X = np.empty((len(Z), *self.layout_), dtype=np.float32)
         size = chunk_rows(self.input_shape_)
-        with self._evaluation(len(Z)):
+        with Interruption() as watch, self._evaluation(len(Z)):
             for start in range(0, len(Z), size):
+                watch.check()
                 z = torch.tensor(Z[start : start + size], device=self.device_)
                 x = self.module_.decode(self.readout_.undo(z))
                 X[start : start + size] = x.reshape(-1, *self.layout_).cpu().numpy()

@@ -111,6 +111,7 @@ class Net(NeuralNet):
     def _after_step(self):
         if self.run_.after_step is not None:
             self.run_.after_step()
+        self.run_.watch.check()
 
     def notify(self, method_name, **cb_kwargs):
         at_end = method_name == "on_epoch_end"
@@ -134,7 +135,8 @@ class Net(NeuralNet):
         key = prefix + "_loss"
         losses = [row[key] for row in self.history[-1]["batches"] if key in row]
         if not np.isfinite(losses).all():
-            raise ValueError(_not_finite(key, len(self.history), self.lr))
+            where = "held-out rows" if key.startswith("valid") else "training rows"
+            raise ValueError(_not_finite(f"The loss on the {where}", len(self.history), self.lr))
 
     def _run_slim_epoch(self, iterator, training, prefix):
         self._set_training(training)
@@ -324,6 +326,20 @@ class Start:
         chance, error = n * (n + 1) / 4, np.sqrt(n * (n + 1) * (2 * n + 1) / 24)
         return bool((gains > 0).all() or ranks > chance + self._SURE * error)
 
+    def check_last_step(self, rows):
+        """Raise if the weights, or the loss that they now give, are not finite.
+
+        Losses are those before each step, so nothing has told how the last one ended.
+        """
+        finite = all(
+            # what was not finite at the start is so by intention, as are open bounds
+            (now.isfinite() | (now == start) | (now.isnan() & start.isnan())).all()
+            for now, start in zip(self.tensors, self.weights)
+        )
+        few = next(iter(rows.batches(self.net.batch_size)))
+        if not finite or not np.isfinite(self.net.losses_of([few])).all():
+            raise ValueError(_not_finite("The weights", len(self.net.history), self.net.lr))
+
 
 class _ProgressBar(Callback):
     """One bar for the whole fit, with the losses and the time left."""
@@ -479,6 +495,7 @@ def train(
     open_ended=False,
     may_return=False,
     share=1.0,
+    start_anew=None,
 ):
     """Train for some epochs and leave the best weights in the module.
 
@@ -498,6 +515,8 @@ def train(
         surely is a better one.
     share : float, default=1.0
         Share of the way from the start to the best weights that is kept.
+    start_anew : callable or None, default=None
+        Called where held-out rows were judged and the start is returned to.
 
     Returns
     -------
@@ -518,9 +537,8 @@ def train(
     net.run_ = _new_run(net, rows, held_out, randomness, watch, epochs, open_ended)
     keep_best = next(cb for _, cb in net.callbacks_ if isinstance(cb, KeepBest))
     with randomness:
-        start = Start(net, held_out) if may_return else None
-        if start is not None:
-            net.run_.loss_to_beat = start.loss
+        start = Start(net, held_out if may_return else None)
+        net.run_.loss_to_beat = start.loss
         net.notify("on_train_begin", X=rows, y=None)
         interrupted = not _run_epochs(net, rows, epochs, may_stop_early=not open_ended)
         watch.finishing = True
@@ -535,11 +553,15 @@ def train(
         if interrupted or held_out is not None:
             keep_best.restore()
             best_epoch = keep_best.epoch_
-        if start is not None and held_out is not None and not start.is_surely_beaten():
+        if may_return and held_out is not None and not start.is_surely_beaten():
             start.move_to(0)
             best_epoch = n_before
+            if start_anew is not None:
+                start_anew()
         if share < 1:
             start.move_to(share)
+        if len(net.history) > n_before:
+            start.check_last_step(rows)
         # a callback of the user's that loads other weights here has the last word
         net.notify("on_train_end", X=rows, y=None)
     _tidy(net, n_before)
@@ -624,7 +646,7 @@ def _run_epochs(net, rows, epochs, may_stop_early):
         pass
     except KeyboardInterrupt:
         n_complete = net.run_.n_complete
-        if net.run_.watch.pressed_twice() or not may_stop_early or n_complete == n_before:
+        if net.run_.watch.impatient or not may_stop_early or n_complete == n_before:
             raise
         del net.history[n_complete:]
         return False
@@ -655,10 +677,9 @@ def _detached(output):
     return output.detach()
 
 
-def _not_finite(key, epoch, learning_rate):
-    where = "held-out rows" if key.startswith("valid") else "training rows"
+def _not_finite(what, epoch, learning_rate):
     return (
-        f"The loss on the {where} became NaN or infinite in epoch {epoch}. Likely causes: "
+        f"{what} became NaN or infinite in epoch {epoch}. Likely causes: "
         f"a learning rate that is too large (learning_rate={learning_rate:g}), values of "
         "very different size among the features, or outliers. Cures: a learning rate ten "
         "times smaller; a StandardScaler or RobustScaler in front; "
