@@ -502,7 +502,7 @@ GAINS = {
 @pytest.mark.parametrize(("gains", "left"), GAINS.values(), ids=GAINS.keys())
 def test_start_is_left_for_a_sure_gain_only(monkeypatch, gains, left, offset):
     start = np.full(len(gains), offset)
-    losses = iter([list(start), list(start - gains)])
+    losses = iter([list(start), list(start - gains), [0.0]])  # and one after the last step
     monkeypatch.setattr(_training.Net, "mean_loss", lambda *_: np.inf)
     monkeypatch.setattr(_training.Net, "losses_of", lambda *_: next(losses))
     module = make(Loss)
