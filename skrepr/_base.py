@@ -25,7 +25,7 @@ by the readout. This is the only file that imports private names of scikit-learn
 import copy
 import math
 import warnings
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from numbers import Integral, Real
 
@@ -47,13 +47,14 @@ from ._callbacks import CallbackSupportMixin, FitTask, has_callbacks, with_callb
 from ._devices import resolve_device, resolve_precision
 from ._interruption import Interruption
 from ._named_parts import NamedPartsMixin
-from ._randomness import Randomness, borrowed_generator, carry_generator, draws_globally
+from ._randomness import Randomness, borrowed_generator, carry_generator, fixed_draws
 from ._readout import Moments, Readout
 from ._rows import as_result, chunk_rows, read_chunks, read_rows, result_device
 from ._stopping import N_FOLDS, affordable_epochs, choose_stop, split_into_folds
 from ._surroundings import (
     FORWARD,
     FORWARD_AND_BACKWARD,
+    ONE_BLAS_THREAD,
     allow_threads,
     count_work,
     own_surroundings,
@@ -127,10 +128,11 @@ class BaseEmbedding(
         """
         goes_on = hasattr(self, "net_") and (stream or self.warm_start)
         draft = self._draft(goes_on)
-        with own_surroundings(), Interruption() as watch:
+        with Interruption() as watch, own_surroundings(), ONE_BLAS_THREAD:
             draft._train(X, y, goes_on, stream, watch)
+            watch.check()
+            watch.finishing = True
             self.__dict__ = draft.__dict__
-        watch.warn_if_late()
         return self
 
     def _draft(self, goes_on):
@@ -151,6 +153,7 @@ class BaseEmbedding(
         self.device_ = resolve_device(self.device)
         n_least = 1 if goes_on and stream else 3 if self.early_stopping is True else 2
         rows = self._read(X, n_least)
+        watch.check()
         earlier = self.net_ if goes_on else None
         self._choose_parts(self.input_shape_)
         if goes_on:
@@ -167,7 +170,9 @@ class BaseEmbedding(
         learned_from, held_out = self._hold_out(rows, module.generator)
         starts = hasattr(module, "start") and not goes_on
         if starts:
-            module.start(learned_from)
+            with fixed_draws(module, self.device_):
+                module.start(learned_from)
+            watch.check()
         # what training may come back to, and be judged against
         may_return = goes_on or getattr(module, "start_is_solution", False)
         if stream and starts and may_return:
@@ -198,7 +203,6 @@ class BaseEmbedding(
             rows=rows,
             learned_from=learned_from,
             held_out=held_out,
-            may_start_anew=starts and may_return and held_out is not None,
             goes_on=goes_on,
             stream=stream,
         )
@@ -214,6 +218,8 @@ class BaseEmbedding(
             open_ended=stream,
             may_return=may_return,
             share=self.weight_share_,
+            # where nothing is learned, from all rows
+            start_anew=(lambda module: module.start(rows)) if starts else None,
             task=task,
         )
         finish(self, net, best_epoch)
@@ -223,13 +229,8 @@ class BaseEmbedding(
         if task is not None:
             task.end()
 
-    def _finish(
-        self, net, best_epoch, *, rows, learned_from, held_out, may_start_anew, goes_on, stream
-    ):
+    def _finish(self, net, best_epoch, *, rows, learned_from, held_out, goes_on, stream):
         """Set what depends on the trained weights."""
-        if may_start_anew and best_epoch == 0:
-            with torch.no_grad():
-                net.module_.start(rows)  # nothing was learned: then from all rows
         self.net_, self.best_epoch_ = net, best_epoch
         self._parameters_at_fit = self._parameters_of_fit()
         with self._evaluation(len(rows)):
@@ -302,7 +303,9 @@ class BaseEmbedding(
             in_fold = self._same_module(module)
             learned_from = rows.subset(torch.from_numpy(learned_from))
             if starts:
-                in_fold.start(learned_from)
+                with fixed_draws(in_fold, self.device_):
+                    in_fold.start(learned_from)
+            watch.check()
             folds.append(
                 _training.Fold(
                     self._make_net(in_fold, optimizer_state=optimizer_state, keeps_best=False),
@@ -380,6 +383,7 @@ class BaseEmbedding(
             **settings,
         )
 
+    @own_surroundings()
     def _rebuild(self, *, at_fit, module_state, readout_state, history, optimizer, generator):
         """Make network, net and readout again from what was written of them.
 
@@ -583,8 +587,9 @@ class BaseEmbedding(
         """Gather ``n`` rows of results, as an array of the library of ``like``."""
         result = torch.empty((n, *shape), dtype=dtype, device=result_device(like))
         start = 0
-        with self._evaluation(n):
+        with Interruption() as watch, self._evaluation(n):
             for chunk in chunks:
+                watch.check()
                 stop = start + len(chunk)
                 result[start:stop] = function(chunk.to(self.device_)).reshape(-1, *shape)
                 start = stop
@@ -595,8 +600,11 @@ class BaseEmbedding(
         """Run the module on chunks of ``n`` rows, without gradients, drawing nothing new."""
         module = self.module_.eval()
         work = FORWARD * min(n, chunk_rows(self.input_shape_)) * module.work.multiplications
-        fixed = borrowed_generator(0, self.device_) if draws_globally(module) else nullcontext()
-        with own_surroundings(work), torch.inference_mode(), fixed:
+        with (
+            own_surroundings(work),
+            torch.inference_mode(),
+            fixed_draws(module, self.device_),
+        ):
             yield
 
     def __copy__(self):

@@ -9,6 +9,8 @@ _BF16_PAYS = 1e8
 def resolve_device(device):
     """Turn the `device` parameter into a torch.device that is there.
 
+    It has the index that tensors on it have: "cuda" alone is unequal to "cuda:0".
+
     Raises
     ------
     ValueError
@@ -19,10 +21,8 @@ def resolve_device(device):
         there.insert(0, "cuda")
     elif torch.backends.mps.is_available():
         there.insert(0, "mps")
-    if device == "auto":
-        return torch.device(there[0])
     try:
-        wanted = torch.device(device)
+        wanted = torch.device(there[0] if device == "auto" else device)
         if wanted.type in there:
             return torch.empty(0, device=wanted).device
     except RuntimeError:

@@ -1,10 +1,11 @@
 """One generator an estimator, and torch's global ones left as they were.
 
 Every draw of a fit (shuffling, dropout, noise) comes from one CPU generator that the
-module carries in its attribute ``generator``; each submodule with an attribute of that
-name is given it. Two things can only use torch's global generator: the starting weights
-that torch's layers draw, and modules that are not ours. These run between a save and a
-restore of its state, one thread at a time.
+module carries in its attribute ``generator``; each submodule whose attribute of that name
+is None, or a generator, is given it. Two things can only use torch's global generator: the
+starting weights that torch's layers draw, and what is not ours: modules, hooks on modules,
+augmentations. These run between a save and a restore of its state, one Python thread at a
+time. A thread that draws from it outside a fit is not held back, and changes what they draw.
 """
 
 import threading
@@ -38,6 +39,11 @@ def borrowed_generator(seed, device="cpu"):
                 generator.set_state(state)
 
 
+def fixed_draws(module, device):
+    """Return a context in which ``module`` draws the same each time, whatever it draws from."""
+    return borrowed_generator(0, device) if draws_globally(module) else nullcontext()
+
+
 def reseed_global(seed, device):
     """Seed the global generators of the CPU and of ``device``."""
     for generator in _global_generators(torch.device(device)):
@@ -60,13 +66,26 @@ def carry_generator(module, generator):
     """Let ``module``, and all in it that draws, use ``generator``."""
     module.generator = generator
     for part in module.modules():
-        if hasattr(part, "generator"):
+        if _wants_generator(part):
             part.generator = generator
 
 
 def chance_of(module, device):
     """Return what a module draws from; for held-out rows the same each time it is asked."""
     return module.generator if module.training else torch.Generator(device).manual_seed(0)
+
+
+def _wants_generator(part):
+    """Whether the attribute ``generator`` of a module, if it has one, is a place for ours.
+
+    A user's module may mean something else by that name.
+    """
+    if isinstance(getattr(type(part), "generator", None), property):
+        return False
+    if any("generator" in held for held in (part._modules, part._parameters, part._buffers)):
+        return False
+    held = getattr(part, "generator", "nothing")
+    return held is None or isinstance(held, torch.Generator)
 
 
 def draw_seed(generator):
@@ -80,13 +99,24 @@ def draws_globally(module):
 
 
 def _may_draw(part):
+    if part._forward_hooks or part._forward_pre_hooks:
+        return True
     home = type(part).__module__
+    if home.startswith("skrepr."):
+        held = (v if isinstance(v, (list, tuple)) else [v] for v in vars(part).values())
+        return any(callable(value) and not _is_known(value) for values in held for value in values)
     if not home.startswith("torch.nn."):
-        return not home.startswith("skrepr.")
+        return True
     if isinstance(part, nn.modules.dropout._DropoutNd):
         return part.p > 0
     rate = getattr(part, "dropout", 0)  # a number in recurrent layers and attention
     return isinstance(part, _ALWAYS_DRAW) or (isinstance(rate, (int, float)) and rate > 0)
+
+
+def _is_known(value):
+    """Whether a callable is of skrepr, which draws from the generator it is given, or torch."""
+    home = getattr(value if hasattr(value, "__qualname__") else type(value), "__module__", None)
+    return str(home).split(".")[0] in ("skrepr", "torch")
 
 
 class Randomness:

@@ -35,11 +35,12 @@ class Rows:
     Parameters
     ----------
     values : torch.Tensor of shape (n, ...)
-        May live on the device or in host memory; then every batch is copied ahead.
+        May live on the device or in host memory; then every batch is gathered and copied from
+        pinned memory without waiting for what the device computes.
     sample_shape : tuple of int
         Shape of one sample as the network sees it.
     device : torch.device
-        Where batches are wanted.
+        Where batches are wanted, with its index, as `resolve_device` returns it.
     index : torch.Tensor of int64, default=None
         The rows of ``values`` that belong to this object; None: all of them.
     """

@@ -6,11 +6,14 @@ is safe on a busy machine: where several take turns a hundred times a step, each
 for the slowest, and a neighbor that keeps its core makes it slower than all the work.
 """
 
+import ctypes
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache, partial
+from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from threadpoolctl import ThreadpoolController
 from torch import nn
@@ -20,13 +23,16 @@ from torch import nn
 _OPERATIONS_OF_A_THREAD = 1e9
 # Operations a row and multiplication: forward alone, and forward and backward.
 FORWARD, FORWARD_AND_BACKWARD = 2, 6
+_HERE = threading.local()  # in each thread the number of torch's threads that the user has set
 
 
 @contextmanager
 def own_surroundings(work=0):
-    """Compute on few threads in the block, and leave all as it was found.
+    """Compute as if the user had set nothing, on few threads, and leave all as it was found.
 
-    May be entered again inside the block, and in several Python threads at once.
+    What a user may have set around a call: torch's default dtype and device, no_grad,
+    inference_mode, autocast, and numpy's errors. May be entered again inside the block, and in
+    several Python threads at once.
 
     Parameters
     ----------
@@ -34,18 +40,90 @@ def own_surroundings(work=0):
         Operations of one step, as for `allow_threads`.
     """
     outermost = not hasattr(_HERE, "most_threads")
-    before = torch.get_num_threads()
-    if outermost:
-        _HERE.most_threads = before
-    _BLAS.enter()
-    try:
+    with ExitStack() as stack:
+        if outermost:
+            _HERE.most_threads = torch.get_num_threads()
+            stack.callback(delattr, _HERE, "most_threads")
+            stack.enter_context(_FLOAT32)
+            stack.enter_context(torch.inference_mode(False))
+            stack.enter_context(torch.enable_grad())
+            if torch.get_default_device().type != "cpu":
+                stack.enter_context(torch.device("cpu"))
+            for kind in ("cpu", "cuda", "mps"):
+                if torch.is_autocast_enabled(kind):
+                    stack.enter_context(torch.autocast(kind, enabled=False))
+            strict = {kind for kind, action in np.geterr().items() if action == "raise"}
+            stack.enter_context(np.errstate(**{k: _NUMPYS_OWN[k] for k in strict}))
+        stack.callback(_set_threads_here, torch.get_num_threads())
         allow_threads(work)
         yield
-    finally:
-        _set_threads_here(before)
-        _BLAS.exit()
-        if outermost:
-            del _HERE.most_threads
+
+
+_NUMPYS_OWN = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
+
+
+class _OfTheProcess:
+    """A context that changes a setting of the whole process.
+
+    The first of several Python threads that are inside changes it, the last one restores it.
+
+    Parameters
+    ----------
+    change : callable
+        Makes the change, and returns what undoes it.
+    """
+
+    def __init__(self, change):
+        self._change = change
+        self._lock = threading.Lock()
+        self._n_inside = 0
+
+    def __enter__(self):
+        with self._lock:
+            if self._n_inside == 0:
+                self._undo = self._change()
+            self._n_inside += 1
+
+    def __exit__(self, *error):
+        with self._lock:
+            self._n_inside -= 1
+            if self._n_inside == 0:
+                self._undo()
+
+
+def _set_float32():
+    found = torch.get_default_dtype()
+    if found != torch.float32:
+        torch.set_default_dtype(torch.float32)
+    return partial(torch.set_default_dtype, found)
+
+
+def _limit_blas():
+    # by threads that end at once: threadpoolctl lets no other thread change what a living
+    # one has set
+    limit = _in_new_thread(partial(_controller().limit, limits=1, user_api="blas"))
+    return partial(_in_new_thread, limit.restore_original_limits)
+
+
+@cache
+def _controller():
+    return ThreadpoolController()
+
+
+def _in_new_thread(function):
+    results = []
+    thread = threading.Thread(target=lambda: results.append(function()))
+    thread.start()
+    thread.join()
+    return results[0]
+
+
+_FLOAT32 = _OfTheProcess(_set_float32)
+# The BLAS of numpy and scipy, which solvers use, on one thread.
+ONE_BLAS_THREAD = _OfTheProcess(_limit_blas)
+
+
+# ------------------------------------------------------------------ torch's threads
 
 
 def allow_threads(work):
@@ -97,18 +175,28 @@ def _n_places(part, inputs, output):
     return x[0, ..., 0].numel()  # steps of a series, tokens
 
 
-_HERE = threading.local()  # in each thread the number of torch's threads that the user has set
-_ONE_AT_A_TIME = threading.Lock()
-
-
 def _set_threads_here(n):
     """Set the number of torch's threads for the calling Python thread alone.
 
-    ``torch.set_num_threads`` also sets what Python threads begin with that use torch later
-    for the first time; another thread sees to it that this stays what it was.
+    ``torch.set_num_threads`` does more: it also sets what Python threads begin with that use
+    torch later for the first time.
     """
     if n == torch.get_num_threads():
         return
+    library = _library_of_torch()
+    if library is None:
+        _set_threads_and_keep_default(n)
+        return
+    library.omp_set_num_threads(n)
+    if hasattr(library, "MKL_Set_Num_Threads_Local"):
+        library.MKL_Set_Num_Threads_Local(n)
+
+
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def _set_threads_and_keep_default(n):
+    """Set the number of threads by torch's own function; another thread repairs the default."""
     known, done = threading.Event(), threading.Event()
 
     def keep_default():
@@ -128,44 +216,23 @@ def _set_threads_here(n):
             keeper.join()
 
 
-class _OneBlasThread:
-    """Keeps the BLAS of numpy and scipy on one thread, which is a setting of the process.
-
-    The first of several Python threads that are inside sets it, the last one restores it.
-    Both is done by a thread that ends at once: threadpoolctl lets no other one change what a
-    living thread has set.
-    """
-
-    def __init__(self):
-        self._lock = threading.Lock()
-        self._n_inside = 0
-
-    def enter(self):
-        with self._lock:
-            if self._n_inside == 0:
-                self._limit = _in_new_thread(
-                    partial(_controller().limit, limits=1, user_api="blas")
-                )
-            self._n_inside += 1
-
-    def exit(self):
-        with self._lock:
-            self._n_inside -= 1
-            if self._n_inside == 0:
-                _in_new_thread(self._limit.restore_original_limits)
-
-
 @cache
-def _controller():
-    return ThreadpoolController()
+def _library_of_torch():
+    """Return the library whose OpenMP torch uses, or None where it cannot be asked.
 
-
-def _in_new_thread(function):
-    results = []
-    thread = threading.Thread(target=lambda: results.append(function()))
-    thread.start()
-    thread.join()
-    return results[0]
-
-
-_BLAS = _OneBlasThread()
+    Its functions act on the calling thread, at once: starting another thread for each
+    `transform` would take a slice of time of the machine's scheduler if cores are busy.
+    """
+    folder = Path(torch.__file__).parent / "lib"
+    for name in ("libtorch_cpu.so", "libtorch_cpu.dylib"):
+        try:
+            library = ctypes.CDLL(str(folder / name))
+            before = torch.get_num_threads()
+            library.omp_set_num_threads(before + 1)
+            works = torch.get_num_threads() == before + 1
+            library.omp_set_num_threads(before)
+        except (OSError, AttributeError):
+            continue
+        if works:
+            return library
+    return None

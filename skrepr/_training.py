@@ -48,8 +48,10 @@ class _Run:
     set_progress: Callable | None  # of the module, looked up once
     after_step: Callable | None
     task: object = None  # FitTask, where somebody wants to know
-    start: object = None  # Start, where it is a solution
-    share: float = 1.0  # of the way from the start, that is kept
+    start: object = None  # Start
+    start_anew: Callable | None = None
+    may_return: bool = False
+    share: float = 1.0
     n_steps: int = 0
     n_complete: int = 0  # epochs in the history that ended, of this and earlier trainings
     out_of_patience: bool = False
@@ -80,9 +82,9 @@ class Net(NeuralNet):
 
     def on_epoch_begin(self, net, **kwargs):
         super().on_epoch_begin(net, **kwargs)
-        self.run_.randomness.new_epoch()
         if self.run_.task is not None:
             self.run_.task.begin_epoch()
+        self.run_.randomness.new_epoch()
 
     def get_split_datasets(self, X, y=None, **fit_params):
         return X, self.run_.held_out
@@ -116,6 +118,7 @@ class Net(NeuralNet):
     def _after_step(self):
         if self.run_.after_step is not None:
             self.run_.after_step()
+        self.run_.watch.check()
 
     def notify(self, method_name, **cb_kwargs):
         at_end = method_name == "on_epoch_end"
@@ -142,7 +145,8 @@ class Net(NeuralNet):
         key = prefix + "_loss"
         losses = [row[key] for row in self.history[-1]["batches"] if key in row]
         if not np.isfinite(losses).all():
-            raise ValueError(_not_finite(key, len(self.history), self.lr))
+            where = "held-out rows" if key.startswith("valid") else "training rows"
+            raise ValueError(_not_finite(f"The loss on the {where}", len(self.history), self.lr))
 
     def _run_slim_epoch(self, iterator, training, prefix):
         self._set_training(training)
@@ -255,8 +259,7 @@ class KeepBest(Callback):
         self.tensors_ = state_tensors(net)
         self.kept_ = [tensor.detach().clone() for tensor in self.tensors_]
         self.epoch_ = len(net.history)
-        start = net.run_.start
-        self.loss_ = np.inf if start is None else start.loss
+        self.loss_ = net.run_.start.loss
 
     def on_epoch_end(self, net, **kwargs):
         epoch = len(net.history)
@@ -332,6 +335,20 @@ class Start:
         ranks = rankdata(np.abs(gains))[gains > 0].sum()
         chance, error = n * (n + 1) / 4, np.sqrt(n * (n + 1) * (2 * n + 1) / 24)
         return bool((gains > 0).all() or ranks > chance + self._SURE * error)
+
+    def check_last_step(self, rows):
+        """Raise if the weights, or the loss that they now give, are not finite.
+
+        Losses are those before each step, so nothing has told how the last one ended.
+        """
+        finite = all(
+            # what was not finite at the start is so by intention, as are open bounds
+            (now.isfinite() | (now == start) | (now.isnan() & start.isnan())).all()
+            for now, start in zip(self.tensors, self.weights)
+        )
+        few = next(iter(rows.batches(self.net.batch_size)))
+        if not finite or not np.isfinite(self.net.losses_of([few])).all():
+            raise ValueError(_not_finite("The weights", len(self.net.history), self.net.lr))
 
 
 class _ProgressBar(Callback):
@@ -488,6 +505,7 @@ def train(
     open_ended=False,
     may_return=False,
     share=1.0,
+    start_anew=None,
     task=None,
 ):
     """Train for some epochs and leave the best weights in the module.
@@ -508,6 +526,8 @@ def train(
         surely is a better one.
     share : float, default=1.0
         Share of the way from the start to the best weights that is kept.
+    start_anew : callable or None, default=None
+        Called with the module where held-out rows were judged and the start is returned to.
     task : FitTask or None, default=None
         Is told of each epoch, and may end the training after it.
 
@@ -528,9 +548,10 @@ def train(
     if epochs == 0:
         return n_before  # no callback hears of a training that is none
     net.run_ = _new_run(net, rows, held_out, randomness, watch, epochs, open_ended)
-    net.run_.task, net.run_.share = task, share
+    net.run_.task, net.run_.start_anew = task, start_anew
+    net.run_.may_return, net.run_.share = may_return, share
     with randomness:
-        net.run_.start = Start(net, held_out) if may_return else None
+        net.run_.start = Start(net, held_out if may_return else None)
         net.notify("on_train_begin", X=rows, y=None)
         interrupted = not _run_epochs(net, rows, epochs, may_stop_early=not open_ended)
         watch.finishing = True
@@ -541,7 +562,11 @@ def train(
                 f"{watch.IMPATIENCE:g} seconds to stop without a result.",
                 UserWarning,
             )
-        best_epoch = _settle(net, interrupted)
+        best_epoch, returned = _settle(net, interrupted)
+        if returned and start_anew is not None:
+            start_anew(net.module_)
+        if len(net.history) > n_before:
+            net.run_.start.check_last_step(rows)
         # a callback of the user's that loads other weights here has the last word
         net.notify("on_train_end", X=rows, y=None)
     _tidy(net, n_before)
@@ -549,17 +574,20 @@ def train(
 
 
 def _settle(net, interrupted=False):
-    """Put the weights into the module with which the training ends; return their epoch."""
-    run, best_epoch = net.run_, net.run_.n_complete
+    """Put the weights into the module with which the training ends.
+
+    Returns their epoch, and whether held-out rows have brought them back to the start.
+    """
+    run, best_epoch, returned = net.run_, net.run_.n_complete, False
     if interrupted or run.held_out is not None:
         _keep_best(net).restore()
         best_epoch = _keep_best(net).epoch_
-    if run.start is not None and run.held_out is not None and not run.start.is_surely_beaten():
+    if run.may_return and run.held_out is not None and not run.start.is_surely_beaten():
         run.start.move_to(0)
-        best_epoch = run.n_before
+        best_epoch, returned = run.n_before, True
     if run.share < 1:
         run.start.move_to(run.share)
-    return best_epoch
+    return best_epoch, returned
 
 
 def _keep_best(net):
@@ -584,10 +612,12 @@ def as_if_ended(net):
     """
     now = Start(net, None)
     try:
-        best_epoch = _settle(net)
+        best_epoch, returned = _settle(net)
         module = copy.deepcopy(net.module_)
     finally:
         now.move_to(0)
+    if returned and net.run_.start_anew is not None:
+        net.run_.start_anew(module)
     history = [row | {"batches": []} for row in net.history[: net.run_.n_complete]]
     return module.eval(), history, best_epoch
 
@@ -671,7 +701,7 @@ def _run_epochs(net, rows, epochs, may_stop_early):
         pass
     except KeyboardInterrupt:
         n_complete = net.run_.n_complete
-        if net.run_.watch.pressed_twice() or not may_stop_early or n_complete == n_before:
+        if net.run_.watch.impatient or not may_stop_early or n_complete == n_before:
             raise
         del net.history[n_complete:]
         return False
@@ -702,10 +732,9 @@ def _detached(output):
     return output.detach()
 
 
-def _not_finite(key, epoch, learning_rate):
-    where = "held-out rows" if key.startswith("valid") else "training rows"
+def _not_finite(what, epoch, learning_rate):
     return (
-        f"The loss on the {where} became NaN or infinite in epoch {epoch}. Likely causes: "
+        f"{what} became NaN or infinite in epoch {epoch}. Likely causes: "
         f"a learning rate that is too large (learning_rate={learning_rate:g}), values of "
         "very different size among the features, or outliers. Cures: a learning rate ten "
         "times smaller; a StandardScaler or RobustScaler in front; "

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from joblib import Parallel, delayed
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from torch import nn
 from torch.nn import functional as F
 
@@ -19,6 +19,7 @@ from skrepr._randomness import (
 )
 from skrepr.architectures import MLP
 from skrepr.architectures._layers import Dropout
+from skrepr.augmentations import GaussianNoise
 
 N_FEATURES = 6
 CPU = torch.device("cpu")
@@ -87,11 +88,48 @@ class global_generators_stay:
         assert torch.equal(self.torch, torch.get_rng_state())
 
 
+def add_noise(module, inputs, output):
+    return output + torch.randn_like(output) if module.training else output
+
+
+def hooked_encoder():
+    """Return a network whose layers draw nothing, with a hook that does."""
+    encoder = dropout_encoder()[:2]
+    encoder[0].register_forward_hook(add_noise)
+    return encoder
+
+
 ENCODERS = {
     "ours": lambda: MLP((8,), dropout=0.3),
     "torch dropout": dropout_encoder,
     "noise in transform": NoisyAlways,
+    "hook": hooked_encoder,
 }
+
+
+class OwnNoise(BaseEstimator):
+    """An augmentation of the user's that does not draw from what it is given."""
+
+    def __call__(self, x, generator=None):
+        return x + torch.randn_like(x)
+
+
+def own_noise(x, generator=None):
+    return x + torch.randn_like(x)
+
+
+@pytest.mark.parametrize("corruption", [OwnNoise(), own_noise, [GaussianNoise(), OwnNoise()]])
+def test_augmentations_that_draw_globally(corruption):
+    X = table()
+    estimator = embedding(corruption=corruption)
+    with global_generators_stay():
+        one = clone(estimator).fit(X)
+    torch.rand(3)
+    with global_generators_stay():
+        fits = Parallel(n_jobs=4, prefer="threads")(
+            delayed(clone(estimator).fit)(X) for _ in range(12)
+        )
+    assert [torch.equal(weights_of(fit), weights_of(one)) for fit in fits] == [True] * 12
 
 
 @pytest.mark.parametrize("random_state", [0, None])
@@ -198,6 +236,73 @@ def test_warm_start_goes_on_where_the_draws_ended(name):
     np.testing.assert_array_equal(whole.transform(X), halves.transform(X))
 
 
+class WithLayer(nn.Linear):
+    """Generates something else."""
+
+    def __init__(self):
+        super().__init__(N_FEATURES, 4)
+        self.generator = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.generator(super().forward(x))
+
+
+class WithNumber(nn.Linear):
+    generator = 7
+
+
+class WithMethod(nn.Linear):
+    def generator(self):
+        return "of electricity"
+
+
+class WithProperty(nn.Linear):
+    @property
+    def generator(self):
+        return None
+
+
+class WithBuffer(nn.Linear):
+    def __init__(self, *sizes):
+        super().__init__(*sizes)
+        self.register_buffer("generator", None)
+
+
+class WithNoModule(nn.Linear):
+    def __init__(self, *sizes):
+        super().__init__(*sizes)
+        self.register_module("generator", None)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        WithLayer(),
+        *(kind(N_FEATURES, 4) for kind in (WithNumber, WithMethod, WithProperty)),
+        *(kind(N_FEATURES, 4) for kind in (WithBuffer, WithNoModule)),
+    ],
+    ids=lambda part: type(part).__name__,
+)
+def test_other_meanings_of_the_name_generator_stay(part):
+    names, held = part.state_dict().keys(), getattr(part, "generator")  # noqa: B009
+    carry_generator(nn.Sequential(part), torch.Generator())
+    assert getattr(part, "generator") == held  # noqa: B009
+    assert part.state_dict().keys() == names
+    estimator = embedding(architecture=part).fit(table())
+    inside = estimator.module_.encoder.module
+    assert type(inside.generator) is type(held)
+    assert inside.state_dict().keys() == names
+    assert np.isfinite(estimator.transform(table())).all()
+
+
+@pytest.mark.parametrize("own", [None, torch.Generator()])
+def test_a_module_of_the_users_may_ask_for_the_generator(own):
+    part, generator = nn.Linear(2, 2), torch.Generator()
+    part.generator = own
+    carry_generator(nn.Sequential(part), generator)
+    assert part.generator is generator
+
+
 def test_dropout_draws_from_the_carried_generator():
     module = nn.Sequential(Dropout(0.5), nn.Linear(4, 4), nn.Sequential(Dropout(0.5)))
     generator = torch.Generator().manual_seed(0)
@@ -266,6 +371,7 @@ class OfTheUser(nn.Linear):
         (nn.Dropout(0.0), False),
         (nn.FractionalMaxPool2d(2, output_ratio=0.5), True),
         (nn.Sequential(OfTheUser(2, 2)), True),
+        (hooked_encoder(), True),
     ],
 )
 def test_draws_globally(module, expected):

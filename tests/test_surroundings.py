@@ -11,9 +11,10 @@ import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 from torch import nn
 
-from skrepr import AutoencoderEmbedding
-from skrepr._surroundings import allow_threads, count_work, own_surroundings
+from skrepr import AutoencoderEmbedding, _surroundings, load, save
+from skrepr._surroundings import ONE_BLAS_THREAD, allow_threads, count_work, own_surroundings
 from skrepr.architectures import MLP, ConvNet
+from skrepr.augmentations import GaussianNoise
 
 
 def table(n=60, width=6):
@@ -54,9 +55,9 @@ class Spy(nn.Module):
 
     seen = []
 
-    def __init__(self, n_features=6, fails=False):
+    def __init__(self, n_features=6, n_outputs=4, fails=False):
         super().__init__()
-        self.linear = nn.Linear(n_features, 4)
+        self.linear = nn.Linear(n_features, n_outputs)
         self.fails = fails
 
     def forward(self, x):
@@ -75,11 +76,15 @@ def seen():
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_small_networks_use_one_thread(method, three_threads, seen):
     estimator = getattr(embedding(architecture=Spy()), method)(table())
-    Z = estimator.transform(table())
-    estimator.inverse_transform(Z)
-    estimator.score_samples(table())
-    assert len(seen) > 5
+    assert len(seen) > 3
     assert {number for entry in seen for number in entry} == {1}
+    seen.clear()
+    for evaluate in (estimator.transform, estimator.reconstruct, estimator.score_samples):
+        evaluate(table())
+    estimator.module_.decoder = Spy(2, n_outputs=6)
+    estimator.inverse_transform(np.zeros((3, 2)))
+    assert len(seen) == 4
+    assert {n for n, *_ in seen} == {1}
     assert torch.get_num_threads() == in_new_thread(torch.get_num_threads) == 3
     assert set(blas_threads()) == {2}
 
@@ -119,13 +124,16 @@ def test_a_fit_allows_the_threads_that_its_network_pays_for(three_threads, seen)
     assert {n for n, *_ in seen} == {1}  # forward is a third of it
 
 
-def test_python_threads_do_not_disturb_each_other(three_threads):
+@pytest.mark.parametrize("library", ["of torch", "none to be asked"])
+def test_python_threads_do_not_disturb_each_other(library, three_threads, monkeypatch):
     """One begins while another is inside, and stays longer."""
+    if library == "none to be asked":
+        monkeypatch.setattr(_surroundings, "_library_of_torch", lambda: None)
     inside, may_leave, begun = threading.Event(), threading.Event(), threading.Event()
     found = {}
 
     def first():
-        with own_surroundings():
+        with own_surroundings(), ONE_BLAS_THREAD:
             inside.set()
             begun.wait(10)
         found["first"] = torch.get_num_threads()
@@ -134,10 +142,11 @@ def test_python_threads_do_not_disturb_each_other(three_threads):
     def second():
         inside.wait(10)
         found["before"] = torch.get_num_threads()
-        with own_surroundings():
+        with own_surroundings(), ONE_BLAS_THREAD:
             begun.set()
             may_leave.wait(10)
             found["inside"] = torch.get_num_threads(), *set(blas_threads())
+            found["default inside"] = in_new_thread(torch.get_num_threads)
         found["second"] = torch.get_num_threads()
 
     threads = [threading.Thread(target=run) for run in (first, second)]
@@ -145,7 +154,7 @@ def test_python_threads_do_not_disturb_each_other(three_threads):
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == {"first": 3, "before": 3, "inside": (1, 1), "second": 3}
+    assert found == {"first": 3, "before": 3, "inside": (1, 1), "default inside": 3, "second": 3}
     assert torch.get_num_threads() == in_new_thread(torch.get_num_threads) == 3
     assert set(blas_threads()) == {2}
 
@@ -201,3 +210,141 @@ def test_waiting_threads_sleep_unless_the_user_has_chosen():
     assert policy_after("import skrepr", OMP_WAIT_POLICY="ACTIVE") == "ACTIVE"
     assert policy_after("import skrepr", GOMP_SPINCOUNT="1000") == "None"
     assert policy_after("import skrepr", KMP_BLOCKTIME="1") == "None"
+
+
+class default_dtype:
+    def __enter__(self):
+        torch.set_default_dtype(torch.float64)
+
+    def __exit__(self, *error):
+        found = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float32)
+        assert found == torch.float64
+
+
+class default_device:
+    def __enter__(self):
+        torch.set_default_device("meta")
+
+    def __exit__(self, *error):
+        found = torch.get_default_device()
+        torch.set_default_device(None)
+        assert found == torch.device("meta")
+
+
+class deterministic:
+    def __enter__(self):
+        torch.use_deterministic_algorithms(True)
+
+    def __exit__(self, *error):
+        found = torch.are_deterministic_algorithms_enabled()
+        torch.use_deterministic_algorithms(False)
+        assert found
+
+
+class numpy_raises(np.errstate):
+    def __init__(self):
+        super().__init__(all="raise")
+
+    def __exit__(self, *error):
+        assert set(np.geterr().values()) == {"raise"}
+        super().__exit__(*error)
+
+
+class no_gradients(torch.no_grad):
+    def __exit__(self, *error):
+        assert not torch.is_grad_enabled()
+        super().__exit__(*error)
+
+
+class inference(torch.inference_mode):
+    def __exit__(self, *error):
+        assert torch.is_inference_mode_enabled()
+        super().__exit__(*error)
+
+
+class autocast(torch.autocast):
+    def __init__(self):
+        super().__init__("cpu", torch.bfloat16)
+
+    def __exit__(self, *error):
+        assert torch.is_autocast_enabled("cpu")
+        super().__exit__(*error)
+
+
+SURROUNDINGS = {
+    "float64": default_dtype,
+    "set_default_device": default_device,
+    "device": lambda: torch.device("meta"),
+    "no_grad": no_gradients,
+    "inference_mode": inference,
+    "deterministic": deterministic,
+    "errstate": numpy_raises,
+    "autocast": autocast,
+}
+
+
+@pytest.mark.parametrize("name", SURROUNDINGS)
+@pytest.mark.parametrize("kind", ["default", "of the user"])
+def test_what_the_user_has_set_changes_nothing_and_stays(name, kind, tmp_path):
+    X = table()
+    encoder = nn.Sequential(nn.Linear(6, 8), nn.Dropout(0.1)) if kind == "of the user" else None
+    parameters = {"architecture": encoder, "contraction": 0.1, "max_epochs": 2}
+    objects = {"architecture": encoder} if encoder is not None else None
+    expected = embedding(**parameters).fit(X)
+    streamed = embedding(**parameters).partial_fit(X)
+    with SURROUNDINGS[name]():
+        fitted = embedding(**parameters).fit(X)
+        in_stream = embedding(**parameters).partial_fit(X)
+        Z = fitted.transform(X)
+        rebuilt, score = fitted.inverse_transform(Z), fitted.score(X)
+        save(fitted, tmp_path / "fitted.safetensors", resume=True)
+        loaded = load(tmp_path / "fitted.safetensors", objects)
+        again = loaded.transform(X)
+    np.testing.assert_array_equal(Z, expected.transform(X))
+    np.testing.assert_array_equal(again, Z)
+    np.testing.assert_array_equal(rebuilt, expected.inverse_transform(Z))
+    assert score == expected.score(X)
+    np.testing.assert_array_equal(in_stream.transform(X), streamed.transform(X))
+    expected.partial_fit(X)
+    for estimator in (fitted, loaded):  # nothing of what was around is left in them
+        np.testing.assert_array_equal(estimator.partial_fit(X).transform(X), expected.transform(X))
+
+
+def test_threads_share_the_default_dtype():
+    """The first to leave does not give it back while another is inside."""
+    inside, leave = threading.Event(), threading.Event()
+    found = []
+
+    def stay():
+        with own_surroundings():
+            inside.set()
+            leave.wait(10)
+            found.append(torch.get_default_dtype())
+
+    with default_dtype():
+        with own_surroundings():
+            thread = threading.Thread(target=stay)
+            thread.start()
+            inside.wait(10)
+        leave.set()
+        thread.join()
+    assert found == [torch.float32]
+
+
+@pytest.mark.parametrize("normalization", [None, "batch"])
+def test_two_threads_give_the_same_bits_each_time(normalization, three_threads, monkeypatch):
+    """Dropout, noise and batch normalization in steps that two threads share."""
+    monkeypatch.setattr(_surroundings, "_OPERATIONS_OF_A_THREAD", 1.0)
+    torch.set_num_threads(2)
+    parameters = {
+        "architecture": MLP((256, 128), normalization=normalization, dropout=0.2),
+        "corruption": GaussianNoise(0.1),
+        "batch_size": 256,
+    }
+    X = table(600, 64)
+    one, *others = (embedding(**parameters).fit(X) for _ in range(4))
+    for other in others:
+        for a, b in zip(one.module_.state_dict().values(), other.module_.state_dict().values()):
+            assert torch.equal(a, b)
+        np.testing.assert_array_equal(one.transform(X), other.transform(X))

@@ -62,6 +62,15 @@ def assert_same_state(one, other):
         assert torch.equal(one[name], other[name]), name
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """What is trained here without skrepr, for comparison, has no rule of its own."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(autouse=True)
 def no_earlier_interruption(monkeypatch):
     monkeypatch.setattr(Interruption, "_last", -np.inf)
@@ -493,7 +502,7 @@ GAINS = {
 @pytest.mark.parametrize(("gains", "left"), GAINS.values(), ids=GAINS.keys())
 def test_start_is_left_for_a_sure_gain_only(monkeypatch, gains, left, offset):
     start = np.full(len(gains), offset)
-    losses = iter([list(start), list(start - gains)])
+    losses = iter([list(start), list(start - gains), [0.0]])  # and one after the last step
     monkeypatch.setattr(_training.Net, "mean_loss", lambda *_: np.inf)
     monkeypatch.setattr(_training.Net, "losses_of", lambda *_: next(losses))
     module = make(Loss)
@@ -615,6 +624,35 @@ def fixed_layer():
     nn.init.eye_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("learning_rate", [1e300, 1e30, 1e12])
+def test_the_last_step_is_judged_too(method, learning_rate):
+    """One epoch of one step: the loss was measured before it."""
+    settings = {"max_epochs": 1, "batch_size": N_ROWS, "learning_rate": learning_rate}
+    estimator = embedding(**settings)
+    with pytest.raises(ValueError, match=r"The weights became NaN or infinite in epoch 1\."):
+        getattr(estimator, method)(1e6 * table())
+    assert not hasattr(estimator, "net_")
+
+
+class OpenBounds(nn.Module):
+    """Buffers that are not finite by intention."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = fixed_layer()
+        self.register_buffer("high", torch.full((3,), torch.inf))
+        self.register_buffer("unknown", torch.full((3,), torch.nan))
+
+    def forward(self, x):
+        return self.layer(x)
+
+
+def test_what_was_not_finite_at_the_start_may_stay():
+    estimator = embedding(architecture=OpenBounds()).fit(table())
+    assert estimator.module_.encoder.module.unknown.isnan().all()
 
 
 class PressesCtrlC(nn.Module):

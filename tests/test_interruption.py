@@ -1,0 +1,164 @@
+"""Ctrl-C waits until nothing is left half done; a second one does not wait."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from skrepr import AutoencoderEmbedding
+from skrepr._interruption import Interruption
+
+
+@pytest.fixture(autouse=True)
+def no_earlier_interruption(monkeypatch):
+    monkeypatch.setattr(Interruption, "_last", -np.inf)
+
+
+def press(times=1):
+    for _ in range(times):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def handler():
+    return signal.getsignal(signal.SIGINT)
+
+
+def test_the_first_ctrl_c_waits_for_a_check():
+    before, reached = handler(), []
+    with pytest.raises(KeyboardInterrupt), Interruption() as watch:  # noqa: PT012
+        press()
+        reached.append("pressed")
+        assert not watch.signalled
+        watch.check()
+        reached.append("checked")
+    assert reached == ["pressed"]
+    assert watch.signalled and not watch.impatient
+    assert handler() is before
+    watch.check()  # acted upon once
+
+
+def test_the_second_ctrl_c_acts_at_once():
+    with pytest.raises(KeyboardInterrupt), Interruption() as watch:  # noqa: PT012
+        press(2)
+        raise AssertionError
+    assert watch.signalled and watch.impatient
+
+
+def test_a_later_ctrl_c_is_a_first_one_again(monkeypatch):
+    reached = []
+    with pytest.raises(KeyboardInterrupt), Interruption() as watch:  # noqa: PT012
+        press()
+        monkeypatch.setattr(Interruption, "_last", Interruption._last - watch.IMPATIENCE)
+        press()
+        reached.append("patient")
+        watch.check()
+    assert reached and not watch.impatient
+
+
+def test_no_ctrl_c_is_lost(monkeypatch):
+    with pytest.raises(KeyboardInterrupt), Interruption():
+        press()
+    monkeypatch.setattr(Interruption, "_last", -np.inf)
+    with pytest.raises(KeyboardInterrupt) as caught, Interruption():  # noqa: PT012
+        press()
+        raise ValueError("of the fit")
+    assert isinstance(caught.value.__context__, ValueError)
+
+
+def test_ctrl_c_waits_for_a_fit_that_is_being_finished():
+    with pytest.warns(UserWarning, match="it is complete"), Interruption() as watch:  # noqa: PT031
+        watch.finishing = True
+        press()
+        watch.check()
+
+
+def test_the_outermost_counts():
+    with pytest.raises(KeyboardInterrupt), Interruption() as outer:  # noqa: PT012
+        mine = handler()
+        with Interruption() as inner:
+            assert handler() is mine or handler() == mine
+            press()
+            inner.check()
+        assert not inner.signalled
+        outer.check()
+        raise AssertionError
+
+
+def test_a_handler_with_other_plans():
+    pressed = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    try:
+        with Interruption() as watch:
+            press()
+            assert pressed == []
+            watch.check()
+            assert pressed == [signal.SIGINT] and not watch.signalled
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class PressesAnywhere(nn.Module):
+    """An encoder under which Ctrl-C is pressed where torch's settings are being changed."""
+
+    active = False
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(6, 4)
+
+    def forward(self, x):
+        if PressesAnywhere.active:
+            with torch.no_grad():
+                press()
+        return self.layer(x)
+
+
+@pytest.mark.parametrize("method", ["transform", "reconstruct", "inverse_transform"])
+def test_ctrl_c_in_evaluation_is_raised_once_a_chunk_is_done(method, monkeypatch):
+    X = np.random.default_rng(0).normal(size=(20, 6))
+    settings = {"architecture": PressesAnywhere(), "max_epochs": 1, "early_stopping": False}
+    estimator = AutoencoderEmbedding(2, device="cpu", **settings).fit(X)
+    Z = estimator.transform(X)
+    if method == "inverse_transform":
+        estimator.module_.decoder = nn.Sequential(nn.Linear(2, 6), PressesAnywhere())
+        estimator.module_.decoder[1].layer = nn.Linear(6, 6)
+    before = handler()
+    monkeypatch.setattr(PressesAnywhere, "active", True)
+    with pytest.raises(KeyboardInterrupt):
+        getattr(estimator, method)(Z if method == "inverse_transform" else X)
+    monkeypatch.setattr(PressesAnywhere, "active", False)
+    assert handler() is before
+    assert torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
+    np.testing.assert_array_equal(estimator.transform(X), Z)
+
+
+class PressesWhileGradientsAreOff(nn.Module):
+    """Ctrl-C falls into the line of torch that switches gradients on again."""
+
+    def __init__(self, times):
+        super().__init__()
+        self.layer = nn.Linear(6, 4)
+        self.times = times
+
+    def forward(self, x):
+        if self.training:
+            torch.set_grad_enabled(False)
+            press(self.times)
+            torch.set_grad_enabled(True)
+        return self.layer(x)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_gradients_are_on_after_ctrl_c(times, method):
+    """Python raises in the middle of a line only for those who insist."""
+    X = np.random.default_rng(0).normal(size=(20, 6))
+    encoder = PressesWhileGradientsAreOff(times)
+    estimator = AutoencoderEmbedding(2, architecture=encoder, max_epochs=2, device="cpu")
+    with pytest.raises(KeyboardInterrupt):
+        getattr(estimator, method)(X)
+    assert torch.is_grad_enabled()
+    assert not hasattr(estimator, "net_")
