@@ -332,6 +332,15 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
     :class:`~sklearn.pipeline.Pipeline` of these, and its `inverse_transform` the way back; with
     `corruption` in each, the stacked denoising autoencoder [3]_.
 
+    What comes back are arrays of numpy. Under scikit-learn's setting ``array_api_dispatch``
+    they are of the library of X, such as torch, and on its device; fitted attributes remain
+    arrays of numpy.
+
+    Callbacks of scikit-learn (experimental, from its version 1.9 on) see a task for the fit,
+    with a subtask for each epoch, and end the training where they return True. What they are
+    given as a fitted estimator is what `fit` would leave at that point. Cross-validation is
+    over before the first epoch that they see.
+
     How the defaults were chosen, and what each choice bought on real tables, is written in
     ``docs/autoencoder_defaults.md``.
 

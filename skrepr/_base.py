@@ -633,6 +633,8 @@ class BaseEmbedding(
         tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = self.missing == "mask"
         tags.transformer_tags.preserves_dtype = ["float32"]
+        # array_api_support stays false: it also promises fitted attributes of the library of X,
+        # and that arrays of any other are refused
         return tags
 
 

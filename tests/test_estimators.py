@@ -22,6 +22,7 @@ import scipy.sparse
 import torch
 from numpydoc.docscrape import ClassDoc
 from numpydoc.validate import validate
+from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_digits, load_iris
@@ -398,6 +399,167 @@ def test_arrays_of_three_and_four_dimensions(name, shape, architecture):
     np.testing.assert_array_equal(estimator.transform(X.tolist()), Z)
     read_as = make(name, architecture=architecture, input_shape=shape).fit(X.reshape(40, -1))
     np.testing.assert_array_equal(read_as.transform(X.reshape(40, -1)), Z)
+
+
+# --------------------------------------------------- arrays of other libraries, dispatched
+
+
+class Foreign:
+    """An array of another library, as the array API standard asks for it at the least."""
+
+    from_dlpack = classmethod(lambda cls, values: cls(torch.from_dlpack(values)))
+
+    def __init__(self, values):
+        self.values = torch.as_tensor(values)
+        self.shape = self.values.shape
+        self.dtype = self.values.dtype
+
+    def __array_namespace__(self, api_version=None):
+        return Foreign
+
+    def __dlpack__(self, **keywords):
+        return self.values.__dlpack__(**keywords)
+
+    def __dlpack_device__(self):
+        return self.values.__dlpack_device__()
+
+
+DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
+
+
+def answers(estimator, X):
+    """Compute all that has a row for each row of X."""
+    Z = estimator.transform(X)
+    found = {"transform": Z, "score_samples": estimator.score_samples(X)}
+    if hasattr(estimator, "inverse_transform"):
+        found |= {
+            "inverse_transform": estimator.inverse_transform(Z),
+            "reconstruct": estimator.reconstruct(X),
+        }
+    return found
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.int64])
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_tensor_gives_a_tensor_where_it_is(name, device, dtype, X, monkeypatch):
+    monkeypatch.setattr(_rows, "_CHUNK_ROWS", 64)
+    T = torch.tensor(X.round(), dtype=dtype, device=device)
+    estimator = make(name, device="cpu").fit(X.round())
+    expected = answers(estimator, X.round())
+    with config_context(array_api_dispatch=True):
+        fitted = make(name, device="cpu").fit(T)
+        received = answers(estimator, T) | {"fit": fitted.transform(T)}
+        received["fit_transform"] = make(name, device="cpu").fit_transform(T)
+        assert type(fitted.score(T)) is float
+        assert fitted.score(T) == estimator.score(X.round())
+    for method, values in received.items():
+        assert (values.dtype, values.device) == (torch.float32, T.device), method
+        assert not (values.requires_grad or values.is_inference()), method
+        same = expected["transform" if "fit" in method else method]
+        np.testing.assert_array_equal(values.cpu().numpy(), same, err_msg=method)
+
+
+def test_tensors_stay_where_they_are_all_the_way(name, X, monkeypatch):
+    estimator, T = make(name).fit(X), torch.tensor(X).requires_grad_()
+    methods = [estimator.transform]
+    if hasattr(estimator, "inverse_transform"):
+        methods += [
+            estimator.reconstruct,
+            lambda T: estimator.inverse_transform(estimator.transform(T)),
+        ]
+
+    def fail(*arguments, **keywords):
+        raise AssertionError("brought to the CPU")
+
+    for way in ("cpu", "numpy", "__array__"):
+        monkeypatch.setattr(torch.Tensor, way, fail)
+    with config_context(array_api_dispatch=True):
+        for method in methods:
+            assert isinstance(method(T), torch.Tensor)
+
+
+def test_what_is_no_tensor_gives_numpy_whatever_was_fitted(name, X):
+    expected = answers(make(name).fit(X), X)
+    with config_context(array_api_dispatch=True):
+        fitted = make(name).fit(torch.tensor(X))
+        for same in (X, X.tolist(), pd.DataFrame(X), scipy.sparse.csr_array(X)):
+            for method, values in answers(fitted, same).items():
+                assert type(values) is np.ndarray
+                np.testing.assert_array_equal(values, expected[method])
+    for values in answers(fitted, torch.tensor(X)).values():
+        assert type(values) is np.ndarray
+    attributes = [value for attribute, value in vars(fitted).items() if attribute[-1] == "_"]
+    assert not any(isinstance(value, torch.Tensor) for value in attributes)
+
+
+def test_arrays_of_any_library_give_such_arrays(name, X):
+    expected = answers(make(name).fit(X), X)
+    with config_context(array_api_dispatch=True):
+        fitted = make(name).fit(Foreign(X))
+        for method, values in answers(fitted, Foreign(X)).items():
+            assert type(values) is Foreign
+            np.testing.assert_array_equal(values.values, expected[method])
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars"])
+def test_set_output_takes_tensors(name, kind, X):
+    estimator = make(name).set_output(transform=kind)
+    expected = estimator.fit_transform(X)
+    with config_context(array_api_dispatch=True):
+        received = estimator.transform(torch.tensor(X))
+    assert type(received) is type(expected)
+    assert list(received.dtypes) == list(expected.dtypes)
+    np.testing.assert_array_equal(received.to_numpy(), expected.to_numpy())
+
+
+def test_tensors_through_a_pipeline(name, X):
+    pipeline = make_pipeline(StandardScaler(), make(name))
+    with config_context(array_api_dispatch=True):
+        Z = pipeline.fit_transform(torch.tensor(X))
+        assert isinstance(Z, torch.Tensor)
+        assert isinstance(pipeline.transform(torch.tensor(X)), torch.Tensor)
+        assert_same_rows(Z.numpy(), pipeline.fit_transform(X))
+
+
+def test_missing_values_in_tensors_are_masked(name, X):
+    values = X.copy()
+    values[::7, 1] = np.nan
+    expected = answers(make(name, missing="mask").fit(values), values)
+    with config_context(array_api_dispatch=True):
+        T = torch.tensor(values)
+        for method, received in answers(make(name, missing="mask").fit(T), T).items():
+            np.testing.assert_array_equal(received.numpy(), expected[method])
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "kind", "message"),
+    [
+        (lambda T: T * torch.nan, ValueError, "Input X contains NaN"),
+        (lambda T: T.double() * 1e300, ValueError, "infinity or a value too large"),
+        (lambda T: T.to(torch.complex64), ValueError, "Complex data not supported"),
+        (lambda T: T.to_sparse(), TypeError, "to_dense"),
+        (lambda T: T[0], ValueError, "Expected 2D array, got 1D"),
+        (lambda T: T[:0], ValueError, "0 sample"),
+    ],
+)
+def test_bad_tensors_are_told(name, spoiled, kind, message, X):
+    T = spoiled(torch.tensor(X))
+    fitted = make(name).fit(X)
+    for call in (make(name).fit, fitted.transform, fitted.score_samples):
+        with config_context(array_api_dispatch=True), pytest.raises(kind, match=message):
+            call(T)
+
+
+def test_tensors_of_another_width_are_told(name, X):
+    fitted = make(name).fit(X)
+    with config_context(array_api_dispatch=True):
+        with pytest.raises(ValueError, match="X has 3 features"):
+            fitted.transform(torch.tensor(X[:, :3]))
+        if hasattr(fitted, "inverse_transform"):
+            with pytest.raises(ValueError, match="Z has 3 components"):
+                fitted.inverse_transform(torch.ones(5, 3))
+            with pytest.raises(ValueError, match="Input Z contains NaN"):
+                fitted.inverse_transform(torch.full((5, 2), torch.nan))
 
 
 # ----------------------------------------------------------------- transform and its like

@@ -4,9 +4,21 @@ import numpy as np
 import pytest
 import scipy.sparse
 import torch
+from sklearn import config_context
 
 from skrepr import AutoencoderEmbedding, _rows
-from skrepr._rows import Batches, FileRows, Rows, SparseRows, chunk_rows, sample_shape_of
+from skrepr._rows import (
+    Batches,
+    FileRows,
+    Rows,
+    SparseRows,
+    as_array,
+    as_result,
+    chunk_rows,
+    keeps_library,
+    read_rows,
+    sample_shape_of,
+)
 from skrepr.architectures import MLP
 
 CPU = torch.device("cpu")
@@ -322,3 +334,39 @@ def test_range_is_that_of_the_observed_values(monkeypatch):
     X[:3] = np.nan
     rows = Rows(torch.from_numpy(X), (6,), torch.device("cpu"))
     assert rows.range() == (np.nanmin(X), np.nanmax(X))
+
+
+# ------------------------------------------------------------- arrays of other libraries
+
+
+@pytest.mark.parametrize("dispatch", [False, True])
+def test_a_tensor_is_read_without_a_copy(dispatch):
+    T = table().requires_grad_()
+    with config_context(array_api_dispatch=dispatch):
+        read = as_array(T)
+    assert isinstance(read, torch.Tensor if dispatch else np.ndarray)
+    np.testing.assert_array_equal(read, T.detach())
+    T.detach()[0, 0] = -1
+    assert read[0, 0] == -1
+
+
+def test_what_keeps_its_library():
+    tensor = table()
+    others = (tensor.numpy(), tensor.tolist(), np.float64(3), 3, np.ma.masked_array([3.0]), None)
+    assert not keeps_library(tensor)
+    with config_context(array_api_dispatch=True):
+        assert keeps_library(tensor)
+        assert not any(map(keeps_library, others))
+        assert as_result(tensor, tensor) is tensor
+        assert isinstance(as_result(tensor, others[0]), np.ndarray)
+    assert isinstance(as_result(tensor, tensor), np.ndarray)
+
+
+def test_rows_are_those_of_the_tensor_itself():
+    T = table()
+    with config_context(array_api_dispatch=True):
+        rows, layout = read_rows(
+            AutoencoderEmbedding(), T, CPU, input_shape=None, missing="error", n_least=2
+        )
+    assert layout == (WIDTH,)
+    assert rows.values.data_ptr() == T.data_ptr()
