@@ -355,6 +355,24 @@ def test_the_estimator_of_an_epoch_is_a_copy_of_its_own(tmp_path):
     assert not np.array_equal(first.transform(X), before)
 
 
+def test_the_estimator_of_an_epoch_goes_on_as_the_fit_would():
+    watch = Watches()
+    estimator = make(architecture=MLP((8,), dropout=0.2)).set_callbacks(watch).fit(X)
+    last = watch.ended[-2].set_callbacks().partial_fit(X)
+    assert_same_fit(last, estimator.set_callbacks().partial_fit(X))
+
+
+def test_a_fitted_estimator_is_copied_without_its_bytes(monkeypatch):
+    def fail(*arguments, **keywords):
+        raise AssertionError
+
+    estimator = make().fit(X)
+    monkeypatch.setattr(AutoencoderEmbedding, "__getstate__", fail)
+    shallow = copy.copy(estimator)
+    assert vars(shallow) == vars(estimator)
+    assert vars(shallow) is not vars(estimator)
+
+
 def test_scoring_monitor_scores_each_epoch():
     monitor = ScoringMonitor(scoring=lambda fitted, X, y: {"score": fitted.score(X)})
     estimator = make(warm_start=True).set_callbacks(monitor).fit(X, LABELS)
@@ -396,9 +414,11 @@ def test_all_callbacks_hear_of_the_last_epoch(notes):
             if self.n_epochs == 2:
                 raise KeyboardInterrupt  # skorch's way to end a training
 
-    estimator = make(max_epochs=9, callbacks=[Counts()]).set_callbacks(notes).fit(X)
+    watch = Watches()
+    estimator = make(max_epochs=9, callbacks=[Counts()]).set_callbacks(notes, watch).fit(X)
     assert estimator.n_epochs_ == 2
     assert notes.tasks() == of_fit(2)
+    assert [fitted.n_epochs_ for fitted in watch.ended] == [1, 2, 2]
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
