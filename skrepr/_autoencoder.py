@@ -1,7 +1,7 @@
 """The autoencoder: a narrow code from which the data can be rebuilt.
 
 This file holds the torch module and its estimator. How X is read, what `transform` does
-and how a fit is kept safe is in ``_base.py``, the training itself in ``_training.py``.
+and how a fit is kept safe is in ``_base/``, the training itself in ``_training/``.
 """
 
 import math
@@ -25,8 +25,8 @@ from ._base import (
 from ._decoding import DecoderMixin
 from ._jacobian import squared_jacobian
 from ._named_parts import check_instances, parts_of
-from ._randomness import chance_of
 from ._start import Units, start_at_pca
+from ._training import chance_of
 from .architectures import MLP, ConvNet, as_recipe, is_recipe, own_recipe
 
 # Entries of the Jacobian of one row: beyond, a backward pass for each unit costs too much.
@@ -238,7 +238,7 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
         Further arguments of the optimizer.
     callbacks : list or None, default=None
         Callbacks of skorch, or pairs of a name and a callback. They are copied, and take no
-        part in cross-validation.
+        part in cross-validation. Those of scikit-learn are set by `set_callbacks`.
     input_shape : tuple of int or None, default=None
         Shape in which the network sees one row of a flat table: ``(n_channels, length)``
         or ``(n_channels, height, width)``. One entry may be -1 and is inferred.
@@ -447,7 +447,7 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
         self : AutoencoderEmbedding
             Fitted estimator.
         """
-        return self._fit(X)
+        return self._fit(X, y)
 
     def partial_fit(self, X, y=None):
         """Train for one pass over a chunk of a stream.
@@ -470,7 +470,7 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
         self : AutoencoderEmbedding
             Fitted estimator.
         """
-        return self._fit(X, stream=True)
+        return self._fit(X, y, stream=True)
 
     def score(self, X, y=None):
         """Compute minus the mean squared error per observed value.

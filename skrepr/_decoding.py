@@ -6,8 +6,8 @@ from sklearn.utils import check_array
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
-from ._interruption import Interruption
 from ._rows import as_array, chunk_rows
+from ._training import Interruption
 
 
 class DecoderMixin:
@@ -82,7 +82,7 @@ class DecoderMixin:
         errors = (x - rebuilt).square().nan_to_num(nan=torch.inf, posinf=torch.inf)
         return torch.stack([errors.where(seen, 0.0).sum(1), seen.sum(1)], 1)
 
-    def _describe(self, rows, stream):
+    def _describe(self, rows, call):
         x = rows.sample(4096)
         parts = x.split(chunk_rows(self.input_shape_))
         error, n_seen = sum(self._squared_errors(part).sum(0) for part in parts).tolist()
