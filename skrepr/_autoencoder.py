@@ -1,7 +1,7 @@
 """The autoencoder: a narrow code from which the data can be rebuilt.
 
 This file holds the torch module and its estimator. How X is read, what `transform` does
-and how a fit is kept safe is in ``_base.py``, the training itself in ``_training.py``.
+and how a fit is kept safe is in ``_base/``, the training itself in ``_training/``.
 """
 
 import math
@@ -25,9 +25,9 @@ from ._base import (
 from ._decoding import DecoderMixin
 from ._jacobian import squared_jacobian
 from ._named_parts import check_instances, parts_of
-from ._randomness import chance_of
 from ._rows import as_result
 from ._start import Units, start_at_pca
+from ._training import chance_of
 from .architectures import MLP, ConvNet, as_recipe, is_recipe, own_recipe
 
 # Entries of the Jacobian of one row: beyond, a backward pass for each unit costs too much.

@@ -78,7 +78,7 @@ class DecoderMixin:
         errors = (x - rebuilt).square().nan_to_num(nan=torch.inf, posinf=torch.inf)
         return torch.stack([errors.where(seen, 0.0).sum(1), seen.sum(1)], 1)
 
-    def _describe(self, rows, stream):
+    def _describe(self, rows, call):
         x = rows.sample(4096)
         parts = x.split(chunk_rows(self.input_shape_))
         error, n_seen = sum(self._squared_errors(part).sum(0) for part in parts).tolist()

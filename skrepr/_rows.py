@@ -1,13 +1,28 @@
 """How the rows of X reach the network: whole batches, on the device.
 
-A ``Rows`` object is what the training loop and the closed-form steps see of the data. It
-has a length, and hands out batches; where the values live (a tensor on the device, a
-sparse matrix, a file) is its own affair. Drawing a batch is one indexing operation,
-never a loop over rows: on small networks that loop costs more than the training.
+A ``Rows`` object is what the training loop and the closed-form steps see of the data. Where
+the values live (a tensor on the device, a sparse matrix, a file) is its own affair. Whatever
+has this protocol is as good:
+
+``len(rows)``, ``sample_shape``, ``device``
+    Number of samples; the shape of one, or what stands for it; where batches are.
+``batches(batch_size, generator=None, smallest=2)``
+    What ``forward`` of the module is given, an iterable with a length and the ``sizes`` of its
+    batches, anew in each pass: a tensor x, or a tuple such as (x, y) or a pair of modalities,
+    whose first entry has the rows as its first axis.
+``blocks()``, ``sample(n_rows)``
+    Inputs only, in order, in blocks of a few megabytes; some of them, evenly spread. For
+    starts, readouts and the judgment of collapse.
+``subset(index)``, ``split(n_held_out, generator)``
+    Some of the rows, without copying them; rows to train on and rows held out.
+
+Drawing a batch is one indexing operation, never a loop over rows: on small networks that loop
+costs more than the training.
 """
 
 import math
 from contextlib import contextmanager
+from numbers import Integral
 
 import numpy as np
 import pandas as pd
@@ -100,17 +115,20 @@ class Rows:
         mean = matrix.nanmean(0).nan_to_num()
         return torch.where(matrix.isnan(), mean, matrix).cpu().numpy()
 
-    def batches(self, batch_size, generator=None):
-        """Return an iterable over batches; each pass is shuffled by ``generator``, if any."""
-        return Batches(self, batch_size, generator)
+    def batches(self, batch_size, generator=None, smallest=2):
+        """Return an iterable over batches; each pass is shuffled by ``generator``, if any.
 
-    def draw(self, batch_size, generator):
+        A last batch of fewer than ``smallest`` rows joins the one before.
+        """
+        return Batches(self, batch_size, generator, smallest)
+
+    def draw(self, batch_size, generator, smallest=2):
         """Yield the batches of one pass."""
         n = len(self)
         order = torch.arange(n) if generator is None else torch.randperm(n, generator=generator)
         if self.index is not None:
             order = self.index[order]
-        for start, stop in _bounds(n, batch_size):
+        for start, stop in _bounds(n, batch_size, smallest):
             yield self._batch(order[start:stop])
 
 
@@ -149,9 +167,9 @@ class FileRows(Rows):
         read = np.asarray(self.values[index.numpy()], dtype=np.float32)
         return torch.from_numpy(np.ascontiguousarray(read)).to(self.device)
 
-    def draw(self, batch_size, generator):
+    def draw(self, batch_size, generator, smallest=2):
         if generator is None:
-            yield from super().draw(batch_size, None)
+            yield from super().draw(batch_size, None, smallest)
             return
         n = len(self)
         run = max(1, _RUN_BYTES // (4 * int(np.prod(self.sample_shape))))
@@ -161,42 +179,44 @@ class FileRows(Rows):
             buffer = torch.cat([rest, *(self[runs[i]] for i in together.sort().values)])
             order = torch.randperm(len(buffer), generator=generator).to(self.device)
             # held back for the next buffer: the rows that fill no batch, and one batch
-            # more, so that the last one of the pass is never a single row
+            # more, so that the last one of the pass is never too small
             n_ready = max(0, len(buffer) // batch_size - 1) * batch_size
             for start in range(0, n_ready, batch_size):
                 yield buffer[order[start : start + batch_size]]
             rest = buffer[order[n_ready:]]
-        for start, stop in _bounds(len(rest), batch_size):
+        for start, stop in _bounds(len(rest), batch_size, smallest):
             yield rest[start:stop]
 
 
 class Batches:
     """The batches of one set of rows, anew in each pass."""
 
-    def __init__(self, rows, batch_size, generator=None):
+    def __init__(self, rows, batch_size, generator=None, smallest=2):
         self.rows = rows
         self.batch_size = batch_size
         self.generator = generator
+        self.smallest = smallest
 
     def __len__(self):
-        return len(_bounds(len(self.rows), self.batch_size))
+        return len(self.sizes)
 
     @property
     def sizes(self):
         """Number of rows of each batch."""
-        return [stop - start for start, stop in _bounds(len(self.rows), self.batch_size)]
+        bounds = _bounds(len(self.rows), self.batch_size, self.smallest)
+        return [stop - start for start, stop in bounds]
 
     def __iter__(self):
-        return self.rows.draw(self.batch_size, self.generator)
+        return self.rows.draw(self.batch_size, self.generator, self.smallest)
 
 
-def _bounds(n, batch_size):
-    """List (start, stop) of each batch; a last batch of one row joins the one before.
+def _bounds(n, batch_size, smallest):
+    """List (start, stop) of each batch; a last one that is too small joins the one before.
 
-    Batch normalisation has no variance to divide by in a batch of one row.
+    Batch normalization has no variance to divide by in a batch of one row.
     """
     starts = list(range(0, n, batch_size))
-    if len(starts) > 1 and n - starts[-1] == 1 and batch_size > 1:
+    if len(starts) > 1 and n - starts[-1] < min(smallest, batch_size):
         starts.pop()
     return list(zip(starts, [*starts[1:], n]))
 
@@ -228,6 +248,7 @@ def read_rows(estimator, X, device, *, input_shape, missing, n_least):
     layout : tuple of int
         Shape of one row of X as given.
     """
+    check_input_shape(input_shape)
     layout = getattr(estimator, "layout_", None)
     X = as_array(X)
     rules = _rules(estimator, missing, X) | {"ensure_min_samples": n_least}
@@ -278,6 +299,19 @@ def read_chunks(estimator, X, sample_shape, missing):
             yield _checked(_sliced(X, start, start + size), rules)
 
     return _length(X), (as_tensor(chunk).reshape(-1, *sample_shape) for chunk in chunks())
+
+
+def check_input_shape(shape):
+    """Check the parameter `input_shape`."""
+    if shape is not None and (
+        len(shape) == 0
+        or sum(side == -1 for side in shape) > 1
+        or not all(isinstance(side, Integral) and (side >= 1 or side == -1) for side in shape)
+    ):
+        raise ValueError(
+            "The 'input_shape' parameter must be a tuple of integers >= 1, of which one "
+            f"may be -1. Got {shape!r} instead."
+        )
 
 
 def sample_shape_of(layout, input_shape):

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 import skrepr
 
 from . import _format
-from ._base import known
+from ._base import known_names
 
 try:
     import fcntl
@@ -89,7 +89,7 @@ def save(estimator, path, *, resume=False):
             "callbacks are not written: give them again with set_params(callbacks=...) after "
             "loading, if training shall go on with them."
         )
-    writer = _format.Writer(known())
+    writer = _format.Writer(known_names())
     document = _format.document_of(estimator, writer, resume=resume)
     _write(path, _format.pack(document, writer.tensors))
 
@@ -143,7 +143,7 @@ def load(path, objects=None):
     AutoencoderEmbedding(max_epochs=5, n_components=2)
     """
     document, tensors = _format.unpack(_read(path), str(path))
-    reader = _format.Reader(tensors, known(), objects or {})
+    reader = _format.Reader(tensors, known_names(), objects or {})
     with _format.rebuilding(str(path), document):
         cls = _estimators().get(f"skrepr.{document['class']}")
         if cls is None:

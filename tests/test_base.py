@@ -15,10 +15,11 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import nn
 
-from skrepr import AutoencoderEmbedding, RepresentationCollapseWarning, _base, _training
+from skrepr import AutoencoderEmbedding, RepresentationCollapseWarning, _training
 from skrepr._autoencoder import _Autoencoder
+from skrepr._training import _plan
 from skrepr.architectures import MLP, ConvNet
-from skrepr.augmentations import FeatureDropout, GaussianNoise
+from skrepr.augmentations import GaussianNoise
 from skrepr.metrics import describe_collapse
 
 RNG = np.random.default_rng(0)
@@ -244,7 +245,7 @@ def test_each_chunk_is_one_pass_over_all_of_it():
 
 @pytest.mark.parametrize(("batch_size", "expected"), [("auto", 5), (20, 20), (1000, 1000)])
 def test_a_stream_keeps_its_batch_size(batch_size, expected, monkeypatch):
-    monkeypatch.setattr(_base, "auto_batch_size", lambda n: n)
+    monkeypatch.setattr(_plan, "auto_batch_size", lambda n: n)
     estimator = streamed([X[:5]], batch_size=batch_size)
     assert estimator.batch_size_ == expected
     assert estimator.partial_fit(X).batch_size_ == expected
@@ -453,51 +454,6 @@ def test_inverse_transform_undoes_transform_in_chunks(monkeypatch):
     np.testing.assert_allclose(estimator.inverse_transform(Z.tolist()), expected, atol=1e-5)
 
 
-# ---------------------------------------------------------------------------- named parts
-
-NAMED = [("mask", FeatureDropout(0.1)), ("noise", GaussianNoise(0.2))]
-
-
-def test_named_parts_are_parameters():
-    estimator = make(corruption=clone_pairs(NAMED))
-    params = estimator.get_params()
-    assert params["corruption__noise__scale"] == 0.2
-    assert isinstance(params["corruption__mask"], FeatureDropout)
-    assert "corruption__noise" not in estimator.get_params(deep=False)
-    estimator.set_params(corruption__noise__scale=0.5, n_components=2)
-    assert estimator.get_params()["corruption__noise__scale"] == 0.5
-    assert estimator.n_components == 2
-    estimator.set_params(corruption__mask=GaussianNoise(0.7))
-    assert estimator.get_params()["corruption__mask__scale"] == 0.7
-    assert [name for name, _ in estimator.corruption] == ["mask", "noise"]
-
-
-def clone_pairs(pairs):
-    return [(name, clone(part)) for name, part in pairs]
-
-
-def test_named_parts_are_replaced_before_they_are_reached_into():
-    estimator = make(corruption=clone_pairs(NAMED))
-    estimator.set_params(corruption__new__scale=0.4, corruption=[("new", GaussianNoise(0.1))])
-    assert estimator.corruption[0][1].scale == 0.4
-    estimator.set_params(corruption__new__scale=0.6, corruption__new=GaussianNoise(0.1))
-    assert estimator.corruption[0][1].scale == 0.6
-
-
-@pytest.mark.parametrize("name", ["corruption__blur__scale", "corruption__blur"])
-def test_unknown_named_parts(name):
-    with pytest.raises(ValueError, match=r"'blur'.*\['mask', 'noise'\]"):
-        make(corruption=clone_pairs(NAMED)).set_params(**{name: 1})
-
-
-def test_clone_copies_named_parts():
-    estimator = make(corruption=clone_pairs(NAMED))
-    cloned = clone(estimator)
-    cloned.set_params(corruption__noise__scale=9)
-    assert estimator.get_params()["corruption__noise__scale"] == 0.2
-    assert repr(estimator).count("GaussianNoise") == 1
-
-
 # ------------------------------------------------------------------- set_params after fit
 
 
@@ -507,13 +463,6 @@ def test_what_missing_means_is_settled_in_fit():
     holes[0, 0] = np.nan
     with pytest.raises(ValueError, match="NaN"):
         estimator.transform(holes)
-
-
-def test_a_list_and_a_part_of_it_are_set_in_one_call():
-    estimator = make().set_params(
-        corruption=[("mask", FeatureDropout())], corruption__mask__rate=0.5
-    )
-    assert estimator.corruption[0][1].rate == 0.5
 
 
 def test_going_on_with_few_rows_is_cross_validated_from_where_it_stands(monkeypatch):

@@ -15,6 +15,7 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
 
+import skrepr
 from skrepr import AutoencoderEmbedding
 
 ROOT = Path(__file__).parents[1]
@@ -69,12 +70,16 @@ def test_versions_are_pinned_for_all_that_is_installed():
     assert set(wanted) <= {line.split("==")[0] for line in lines}
 
 
-def test_the_map_names_every_file():
+def test_users_are_shown_the_public_rooms_and_contributors_all():
+    guide = (ROOT / "docs" / "contributing.md").read_text()
+    for name in skrepr.__dir__():
+        if not name.startswith("_") and name in {*skrepr.__all__, *skrepr._SUBMODULES}:
+            assert f"`skrepr.{name}" in README or f"`{name}`" in README, name
     for path in (ROOT / "skrepr").iterdir():
         if path.is_dir() and (path / "__init__.py").exists():
-            assert f"`skrepr/{path.name}/`" in README
+            assert f"{path.name}/" in guide, path.name
         elif path.suffix == ".py" and path.name != "__init__.py":
-            assert f"`skrepr/{path.name}`" in README
+            assert path.name in guide, path.name
 
 
 def test_links_lead_somewhere():

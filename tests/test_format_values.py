@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from skrepr import _format
-from skrepr._base import known
+from skrepr._base import known_names
 from skrepr.architectures import MLP
 from skrepr.augmentations import FeatureDropout, GaussianNoise
 
@@ -36,9 +36,9 @@ from skrepr.augmentations import FeatureDropout, GaussianNoise
     ids=repr,
 )
 def test_values_come_back_as_they_were(value):
-    writer = _format.Writer(known())
+    writer = _format.Writer(known_names())
     text = json.dumps(writer.encode(value, "value"))
-    received = _format.Reader(writer.tensors, known(), {}).decode(json.loads(text), "value")
+    received = _format.Reader(writer.tensors, known_names(), {}).decode(json.loads(text), "value")
     assert type(received) is type(value)
     assert repr(received) == repr(value)
 
@@ -48,16 +48,16 @@ def test_values_come_back_as_they_were(value):
 def test_arrays_come_back_as_they_were(dtype, shape):
     value = np.arange(6)[: int(np.prod(shape))].reshape(shape).astype(dtype)
     value.flags.writeable = False
-    writer = _format.Writer(known())
+    writer = _format.Writer(known_names())
     encoded = writer.encode(value, "value")
-    received = _format.Reader(writer.tensors, known(), {}).decode(encoded, "value")
+    received = _format.Reader(writer.tensors, known_names(), {}).decode(encoded, "value")
     np.testing.assert_array_equal(received, value)
     assert received.dtype == value.dtype.newbyteorder("=")
     assert received.shape == value.shape
 
 
 def test_tied_tensors_are_written_apart():
-    writer = _format.Writer(known())
+    writer = _format.Writer(known_names())
     tensor = torch.arange(6.0)
     writer.add_state("module", {"one": tensor, "two": tensor, "part": tensor[:3]})
     _, tensors = _format.unpack(_format.pack({}, writer.tensors), "here")
@@ -70,16 +70,16 @@ def test_tied_tensors_are_written_apart():
 
 def test_what_is_not_known_goes_beside():
     beside = {}
-    writer = _format.Writer(known(), beside)
+    writer = _format.Writer(known_names(), beside)
     value = [MLP((3,)), {"mine": test_tied_tensors_are_written_apart}, lambda: 0]
     text = json.dumps(writer.encode(value, "value"))
     assert list(beside.values()) == [value[1]["mine"], value[2]]
-    received = _format.Reader({}, known(), beside).decode(json.loads(text), "value")
+    received = _format.Reader({}, known_names(), beside).decode(json.loads(text), "value")
     assert repr(received) == repr(value)
 
 
 def test_a_class_of_the_same_name_is_not_taken_for_ours():
     mine = type("MLP", (), {"__module__": "skrepr.architectures._mlp"})
     beside = {}
-    _format.Writer(known(), beside).encode(mine, "value")
+    _format.Writer(known_names(), beside).encode(mine, "value")
     assert list(beside.values()) == [mine]

@@ -8,8 +8,7 @@ import safetensors.torch
 import sklearn
 import torch
 
-import skrepr
-
+from .. import __version__
 from ._values import NotKnown
 
 _FORMAT = 1
@@ -21,7 +20,7 @@ def pack(document, tensors):
     document = {
         "format": _FORMAT,
         "versions": {
-            "skrepr": skrepr.__version__,
+            "skrepr": __version__,
             "scikit-learn": sklearn.__version__,
             "torch": torch.__version__,
         },
@@ -74,7 +73,7 @@ def rebuilding(source, document):
         raise
     except Exception as error:  # from anywhere in what the content makes us call
         raise ValueError(
-            f"{source} cannot be rebuilt by skrepr {skrepr.__version__}, it was written by "
+            f"{source} cannot be rebuilt by skrepr {__version__}, it was written by "
             f"{document['versions']}: {error}"
         ) from error
 

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from skrepr import AutoencoderEmbedding
-from skrepr._randomness import (
+from skrepr._training._randomness import (
     Randomness,
     borrowed_generator,
     carry_generator,

@@ -7,6 +7,7 @@ far less on chance than that of the whole way.
 """
 
 import numpy as np
+import torch
 
 # Shares of the way from the start to the trained weights that are tried.
 SHARES = (0.25, 0.5, 1.0)
@@ -21,28 +22,28 @@ N_FOLDS = 5
 _MOST_WORK, _COST_OF_A_VALUE, _FEWEST_STEPS = 1.5e11, 100, 10
 
 
-def split_into_folds(order, n_folds):
-    """Split rows into folds, and each fold into groups whose losses are measured.
+def split_into_folds(rows, generator):
+    """Split rows into folds, and the rows that each holds out into groups, for their losses.
 
     Parameters
     ----------
-    order : ndarray of shape (n,), int
-        Indices of all rows, in random order.
-    n_folds : int
+    rows : Rows
+    generator : torch.Generator
 
     Returns
     -------
-    folds : list of (ndarray, list of ndarray)
-        Indices of the rows to train on, sorted, and those of each held-out group.
+    folds : list of (Rows, list of Rows)
+        The rows to train on, in order, and each held-out group.
     """
-    parts = np.array_split(order, n_folds)
-    return [
-        (
-            np.sort(np.concatenate([other for other in parts if other is not part])),
-            np.array_split(part, min(len(part), _GROUPS_OF_A_FOLD)),
-        )
-        for part in parts
-    ]
+    order = torch.randperm(len(rows), generator=generator).numpy()
+    parts = np.array_split(order, min(N_FOLDS, len(rows)))
+    folds = []
+    for part in parts:
+        others = np.sort(np.concatenate([other for other in parts if other is not part]))
+        groups = np.array_split(part, min(len(part), _GROUPS_OF_A_FOLD))
+        learned_from, *groups = (rows.subset(torch.from_numpy(i)) for i in (others, *groups))
+        folds.append((learned_from, groups))
+    return folds
 
 
 def affordable_epochs(n_epochs, batch_size, n, work):

@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback
 
 from skrepr import AutoencoderEmbedding, _training, save
-from skrepr._interruption import Interruption
+from skrepr._training._interruption import Interruption
 from skrepr.architectures import MLP
 
 X, LABELS = load_digits(return_X_y=True)

@@ -11,8 +11,14 @@ import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 from torch import nn
 
-from skrepr import AutoencoderEmbedding, _surroundings, load, save
-from skrepr._surroundings import ONE_BLAS_THREAD, allow_threads, count_work, own_surroundings
+from skrepr import AutoencoderEmbedding, load, save
+from skrepr._training import _surroundings
+from skrepr._training._surroundings import (
+    ONE_BLAS_THREAD,
+    allow_threads,
+    count_work,
+    own_surroundings,
+)
 from skrepr.architectures import MLP, ConvNet
 from skrepr.augmentations import GaussianNoise
 

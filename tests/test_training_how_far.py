@@ -2,15 +2,17 @@
 
 import numpy as np
 import pytest
+import torch
 
-from skrepr._stopping import (
+from skrepr._rows import Rows
+from skrepr._training._how_far import (
     SHARES,
     affordable_epochs,
     choose_stop,
     epochs_to_try,
     split_into_folds,
 )
-from skrepr._surroundings import Work
+from skrepr._training._surroundings import Work
 
 RNG = np.random.default_rng(0)
 EPOCHS = epochs_to_try(4)  # 1, 2, 3, 4
@@ -48,12 +50,19 @@ def choose(losses):
 
 @pytest.mark.parametrize("n", [3, 10, 23, 100, 499])
 def test_folds_hold_out_every_row_once(n):
-    folds = split_into_folds(RNG.permutation(n), min(n, 5))
-    held_out = np.concatenate([row for _, groups in folds for row in groups])
-    np.testing.assert_array_equal(np.sort(held_out), np.arange(n))
-    for learned_from, groups in folds:
+    numbers = torch.arange(n, dtype=torch.float32)[:, None]
+    folds = split_into_folds(Rows(numbers, (1,), numbers.device), torch.Generator())
+    assert len(folds) == min(n, 5)
+
+    def numbers_of(rows):
+        return rows.sample(n).flatten().numpy()
+
+    held_out = [np.concatenate([numbers_of(group) for group in groups]) for _, groups in folds]
+    np.testing.assert_array_equal(np.sort(np.concatenate(held_out)), np.arange(n))
+    for (learned_from, groups), of_fold in zip(folds, held_out):
         assert min(map(len, groups)) > 0
-        np.testing.assert_array_equal(learned_from, np.setdiff1d(np.arange(n), np.r_[*groups]))
+        expected = np.setdiff1d(np.arange(n), of_fold)
+        np.testing.assert_array_equal(numbers_of(learned_from), expected)
 
 
 @pytest.mark.parametrize("n_epochs", [1, 2, 25, 200, 4000])

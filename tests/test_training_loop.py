@@ -27,10 +27,13 @@ from skorch.helper import predefined_split
 from torch import nn
 from torch.nn import functional as F
 
-from skrepr import AutoencoderEmbedding, _devices, _interruption, _training
-from skrepr._interruption import Interruption
-from skrepr._randomness import Randomness, carry_generator
+from skrepr import AutoencoderEmbedding, _training
 from skrepr._rows import Rows
+from skrepr._training import _devices, _interruption
+from skrepr._training._interruption import Interruption
+from skrepr._training._keep_best import Start
+from skrepr._training._net import Net
+from skrepr._training._randomness import Randomness, carry_generator
 from skrepr.architectures import MLP
 
 N_ROWS, N_HELD_OUT, N_FEATURES, BATCH_SIZE = 70, 20, 6, 16
@@ -305,9 +308,9 @@ def test_terms_train_and_are_recorded_as_stock_skorch_does(extra):
 @pytest.mark.parametrize(("hooks", "slim"), [([], True), ([Watcher()], False)])
 def test_which_loop_runs(hooks, slim, monkeypatch):
     epochs = []
-    original = _training.Net._run_slim_epoch
+    original = Net._run_slim_epoch
     monkeypatch.setattr(
-        _training.Net,
+        Net,
         "_run_slim_epoch",
         lambda net, *args: epochs.append(args[1]) or original(net, *args),
     )
@@ -502,9 +505,9 @@ GAINS = {
 @pytest.mark.parametrize(("gains", "left"), GAINS.values(), ids=GAINS.keys())
 def test_start_is_left_for_a_sure_gain_only(monkeypatch, gains, left, offset):
     start = np.full(len(gains), offset)
-    losses = iter([list(start), list(start - gains), [0.0]])  # and one after the last step
-    monkeypatch.setattr(_training.Net, "mean_loss", lambda *_: np.inf)
-    monkeypatch.setattr(_training.Net, "losses_of", lambda *_: next(losses))
+    losses = iter([start, start - gains])
+    monkeypatch.setattr(Net, "mean_loss", lambda *_: np.inf)
+    monkeypatch.setattr(Start, "_losses_of_groups", lambda *_: next(losses))
     module = make(Loss)
     before = {name: value.clone() for name, value in module.state_dict().items()}
     _, best_epoch = train_ours(module, [], epochs=3)
@@ -520,6 +523,37 @@ def test_a_start_that_is_no_solution_never_comes_back():
     losses = [row["valid_loss"] for row in net.history]
     assert best_epoch == 1 + int(np.argmin(losses))
     assert not torch.equal(module.state_dict()["layers.0.weight"], start["layers.0.weight"])
+
+
+def test_early_stopping_may_watch_a_figure_of_the_module():
+    class Watched(Loss):
+        figures = iter([5.0, *[5.0] * 10, 3.0, 4.0, 2.0, 6.0, *[2.0] * 10])
+
+        def watched(self, rows):
+            assert not self.training and not torch.is_grad_enabled()
+            return next(self.figures)
+
+    module, diary = make(Watched), Diary()
+    net, best_epoch = train_ours(module, [diary], epochs=4)
+    assert best_epoch == 3
+    assert [row["valid_watched"] for row in net.history] == [3.0, 4.0, 2.0, 6.0]
+    assert_same_state(module.state_dict(), callback_of(net, Diary).states[2])
+
+
+@pytest.mark.parametrize(("smallest", "expected"), [(2, [16] * 4 + [6]), (7, [16] * 3 + [22])])
+def test_batches_have_as_many_rows_as_their_loss_needs(smallest, expected):
+    sizes = []
+
+    class Needy(Loss):
+        smallest_batch = smallest
+
+        def forward(self, x):
+            if self.training:
+                sizes.append(len(x))
+            return super().forward(x)
+
+    train_ours(make(Needy), [], epochs=1)
+    assert sizes == expected
 
 
 def test_the_start_is_judged_as_the_epochs_are():
@@ -584,8 +618,8 @@ def test_held_out_rows_are_read_batch_by_batch(monkeypatch):
     held, most = set(), [0]
     draw = Rows.draw
 
-    def watched(self, batch_size, generator):
-        for batch in draw(self, batch_size, generator):
+    def watched(self, batch_size, generator, smallest):
+        for batch in draw(self, batch_size, generator, smallest):
             held.add(number := object())
             weakref.finalize(batch, held.discard, number)
             most[0] = max(most[0], len(held))

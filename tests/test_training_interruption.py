@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from skrepr import AutoencoderEmbedding
-from skrepr._interruption import Interruption
+from skrepr._training._interruption import Interruption
 
 
 @pytest.fixture(autouse=True)

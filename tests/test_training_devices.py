@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from skrepr._devices import resolve_device
+from skrepr._training._devices import resolve_device
 
 
 @pytest.fixture

@@ -1,0 +1,75 @@
+"""What is done with an embedding, the same for all: reading X, fitting safely, transforming.
+
+An estimator adds the science. It defines
+
+``_make_module(input_shape)``
+    The network, from parameters and shapes alone (`fit` and `load` both call it): a torch
+    module with ``width``, the number of features, ``forward(batch)``, the loss, and
+    ``encode(x)``, the features, (B, width). Where there is a decoder, ``decode(features)``.
+    Optional: ``start(rows)``, a start in closed form, after which ``start_is_solution`` says
+    whether training may come back to it; and what the loop asks for (``_training``).
+
+and, where it differs from others,
+
+``_choose_parts(input_shape)``
+    Fills in the parts left at None, as fitted attributes.
+``_check_parameters()``
+    Checks of parameters against each other.
+``_read(X, y, n_least)``, ``_read_chunks(X)``, ``_example()``
+    How data are read: for training, for everything else, and two samples of nothing.
+``_check_values(rows)``
+    Checks of the data that only this method needs.
+``_plan(n, call)``
+    What "auto" becomes.
+``_keeps_axes()``
+    Whether single features have a meaning, so that the readout leaves them alone.
+``_fit_readout(rows, call)``
+    The map from features to the embedding; `_followed` says what decides on its axes.
+``_describe(rows, call)``
+    Fitted attributes that describe the result, from held-out rows if there are any.
+``_collapse(Z, sample)``
+    What is wrong with the embedding of a sample, if anything.
+
+Its parameters are those of the groups of constraints that have something to act on, and its
+own; ``whiten`` among them is read by the readout. Think twice before adding anything here: all
+embeddings get it.
+
+``_constraints.py``
+    What parameters may be; the only file that imports private names of scikit-learn.
+``_fitting.py``
+    A fit, step by step.
+``_state.py``
+    What is written of a fitted embedding, and how it is made again.
+``_embedding.py``
+    What is done with a fitted embedding.
+"""
+
+from ._constraints import (
+    ARRAY_CONSTRAINTS,
+    DECODER_RECIPE,
+    ENCODER_RECIPE,
+    OPTIMIZER_CONSTRAINTS,
+    SHARED_CONSTRAINTS,
+    TRAINING_CONSTRAINTS,
+    HasMethods,
+    Number,
+    StrOptions,
+)
+from ._embedding import BaseEmbedding
+from ._fitting import RepresentationCollapseWarning
+from ._state import known_names
+
+__all__ = [
+    "ARRAY_CONSTRAINTS",
+    "DECODER_RECIPE",
+    "ENCODER_RECIPE",
+    "OPTIMIZER_CONSTRAINTS",
+    "SHARED_CONSTRAINTS",
+    "TRAINING_CONSTRAINTS",
+    "BaseEmbedding",
+    "HasMethods",
+    "Number",
+    "RepresentationCollapseWarning",
+    "StrOptions",
+    "known_names",
+]

@@ -1,0 +1,382 @@
+"""A fit, step by step: check, read, module, plan, hold out, start, train, finish."""
+
+import copy
+import math
+import warnings
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+
+from .. import _training
+from .._readout import Moments, Readout
+from .._rows import read_rows
+from .._training import borrowed_generator, carry_generator, fixed_draws, own_surroundings
+from ..metrics import describe_collapse, rows_for_collapse
+
+# A start without loss is a minimum: there, gradients are rounding, which training would follow.
+_NO_LOSS = 1e-9
+# What is given to an optimizer by estimators without parameters for it.
+_OF_THE_OPTIMIZER = {"optimizer": None, "optimizer_params": None, "weight_decay": 0.0}
+
+
+class RepresentationCollapseWarning(UserWarning):
+    """The embedding uses far fewer directions than the data have."""
+
+
+class Call(NamedTuple):
+    """What one call of `fit` or `partial_fit` is."""
+
+    earlier: object  # the net of the training that goes on, or None
+    stream: bool  # a chunk of a stream without a planned end
+    watch: object  # Interruption
+
+    @property
+    def is_new(self):
+        """Whether a network has to be made."""
+        return self.earlier is None
+
+
+class FittingMixin:
+    """How an embedding is fitted."""
+
+    def _fit(self, X, y=None, *, stream=False):
+        """Fit on a copy of this estimator, and become that copy once all is done."""
+        goes_on = hasattr(self, "net_") and (stream or self.warm_start)
+        draft = self._draft(goes_on)
+        with (
+            _training.Interruption() as watch,
+            own_surroundings(),
+            _training.ONE_BLAS_THREAD,
+        ):
+            draft._train(X, y, Call(self.net_ if goes_on else None, stream, watch))
+            watch.check()
+            watch.finishing = True
+            self.__dict__ = draft.__dict__
+        return self
+
+    def _draft(self, goes_on):
+        draft = object.__new__(type(self))
+        draft.__dict__ = {
+            name: value
+            for name, value in vars(self).items()
+            if goes_on or not name.endswith("_") or name.startswith("_")
+        }
+        return draft
+
+    @_training.with_callbacks
+    def _train(self, X, y, call):
+        """Check, read, module, plan, hold out, start, train, finish."""
+        self._validate_params()
+        self._check_parameters()
+        self.device_ = _training.resolve_device(self.device)
+        rows = self._read(X, y, self._fewest_rows(call))
+        call.watch.check()
+        self._choose_parts(self.input_shape_)
+        module = self._module_to_train(call)
+        self._plan(len(rows), call)
+        self._check_batches(module, len(rows))
+        _training.allow_threads(
+            _training.FORWARD_AND_BACKWARD * self.batch_size_ * module.work.multiplications
+        )
+        task = self._task(X, y, call)
+        learned_from, held_out = self._hold_out(rows, module.generator)
+        starts = call.is_new and hasattr(module, "start")
+        may_return = self._start(module, learned_from, call)
+        net = self._net_to_train(module, call)
+        self._choose_how_far(net, rows, learned_from, may_return, call)
+        randomness = _training.Randomness(module, self.device_)
+        finish = partial(
+            type(self)._finish,
+            rows=rows,
+            learned_from=learned_from,
+            held_out=held_out,
+            call=call,
+        )
+        if task is not None:
+            task.so_far = partial(self._as_if_ended, net, randomness, finish)
+        best_epoch = _training.train(
+            net,
+            learned_from,
+            held_out,
+            epochs=self.max_epochs_,
+            randomness=randomness,
+            watch=call.watch,
+            open_ended=call.stream,
+            may_return=may_return,
+            share=self.weight_share_,
+            # where nothing is learned, from all rows
+            start_anew=(lambda trained: trained.start(rows)) if starts else None,
+            task=task,
+        )
+        finish(self, net, best_epoch)
+        if not call.stream:
+            self._warn_of_collapse(rows)
+        if task is not None:
+            task.end()
+
+    def _finish(self, net, best_epoch, *, rows, learned_from, held_out, call):
+        """Set what depends on the trained weights."""
+        self.net_, self.best_epoch_ = net, best_epoch
+        self._parameters_at_fit = self._parameters_of_fit()
+        with self._evaluation(len(rows)):
+            self._fit_readout(learned_from, call)
+            self._describe(learned_from if held_out is None else held_out, call)
+
+    # ------------------------------------------------------------- the steps of a fit
+
+    def _fewest_rows(self, call):
+        if call.stream and not call.is_new:
+            return 1
+        return 3 if self.early_stopping is True else 2
+
+    def _check_parameters(self):
+        """Check parameters against each other; constraints see them one by one."""
+        if self.early_stopping is True and self.validation_fraction is None:
+            raise ValueError(
+                "early_stopping=True needs rows to be held out, but validation_fraction is "
+                "None. Set validation_fraction=0.1, or early_stopping=False."
+            )
+
+    def _read(self, X, y, n_least):
+        """Read X for training, and set its shapes; labels are for estimators that use them."""
+        rows, self.layout_ = read_rows(
+            self,
+            X,
+            self.device_,
+            input_shape=self.input_shape,
+            missing=self.missing,
+            n_least=n_least,
+        )
+        if getattr(self, "input_shape_", rows.sample_shape) != rows.sample_shape:
+            raise ValueError(
+                f"Training cannot go on: input_shape={self.input_shape} gives samples of shape "
+                f"{rows.sample_shape}, and the fitted network has seen {self.input_shape_}. "
+                "Restore it, or fit anew with warm_start=False."
+            )
+        self.input_shape_ = rows.sample_shape
+        self._check_values(rows)
+        return rows
+
+    def _check_values(self, rows):
+        """Check what only this method asks of the data."""
+
+    def _choose_parts(self, input_shape):
+        """Set the parts that are left at None."""
+
+    def _module_to_train(self, call):
+        if call.is_new:
+            return self._new_module(self._draw_seeds())
+        return self._same_module(call.earlier.module_)
+
+    def _draw_seeds(self):
+        """Draw the seeds of the starting weights and of the module's generator."""
+        if self.random_state is None:
+            # not numpy's global generator, which is left as it is
+            return np.random.default_rng().integers(2**31, size=2).tolist()
+        return check_random_state(self.random_state).randint(2**31 - 1, size=2).tolist()
+
+    def _new_module(self, seeds):
+        with borrowed_generator(seeds[0]):
+            module = self._make_module(self.input_shape_)
+            module.work = _training.count_work(module.eval(), self._example())
+        carry_generator(module, torch.Generator().manual_seed(seeds[1]))
+        return module.to(self.device_)
+
+    def _example(self):
+        """Make two samples of nothing, from the shapes alone."""
+        return torch.zeros(2, *self.input_shape_)
+
+    def _same_module(self, earlier):
+        """Make the module that the parameters ask for, with the weights of an earlier one."""
+        module = self._new_module((0, 0))
+        try:
+            module.load_state_dict(earlier.state_dict())
+        except RuntimeError as error:
+            raise ValueError(
+                f"Training cannot go on: n_components={self.n_components}, input_shape="
+                f"{self.input_shape} and the parts of {self!r} describe another network than "
+                "the fitted one. Restore them, or fit anew with warm_start=False."
+            ) from error
+        carry_generator(module, copy.deepcopy(earlier.generator))
+        return module
+
+    def _plan(self, n, call):
+        """Turn "auto" into numbers that fit ``n`` rows."""
+        goes_on = call.stream and not call.is_new
+        plan = _training.make_plan(
+            self, n, stream=call.stream, batch_size=self.batch_size_ if goes_on else None
+        )
+        for name, value in plan._asdict().items():
+            setattr(self, f"{name}_", value)
+
+    def _check_batches(self, module, n):
+        has_norms = any(
+            isinstance(part, torch.nn.modules.batchnorm._BatchNorm) for part in module.modules()
+        )
+        least = max(getattr(module, "smallest_batch", 1), 2 if has_norms else 1)
+        if min(self.batch_size_, n) < least:
+            cause, cure = type(self).__name__, ""
+            if has_norms and least == 2:
+                cause, cure = "Batch normalization", ', or normalization="layer"'
+            raise ValueError(
+                f"{cause} needs batches of at least {least} rows. Got "
+                f"batch_size={self.batch_size_} and {n} rows. Use a larger batch_size{cure}."
+            )
+
+    def _task(self, X, y, call):
+        """Return what tells scikit-learn's callbacks of this fit, if there are any."""
+        if not _training.has_callbacks(self):
+            return None
+        name = "partial-fit" if call.stream else "fit"
+        return _training.FitTask(self, X, y, name=name, n_epochs=self.max_epochs_)
+
+    def _hold_out(self, rows, generator):
+        """Split the rows into those to train on and, for early stopping, those to judge by."""
+        if not self.early_stopping_:
+            return rows, None
+        n_held_out = max(1, round(self.validation_fraction * len(rows)))
+        return rows.split(min(n_held_out, len(rows) - 2), generator)
+
+    def _start(self, module, rows, call):
+        """Start a new module in closed form; return whether training may come back there."""
+        if call.is_new and hasattr(module, "start"):
+            with fixed_draws(module, self.device_):
+                module.start(rows)
+            call.watch.check()
+        if not call.is_new:
+            return True
+        is_solution = getattr(module, "start_is_solution", False)
+        n_least = min(self.n_components, math.prod(self.input_shape_)) + 1
+        if is_solution and call.stream and len(rows) < n_least:
+            raise ValueError(
+                f"n_components={self.n_components} needs at least {n_least} rows in the first "
+                f"call of partial_fit, which finds where training starts. Got {len(rows)}. Use "
+                "a larger first chunk, or fewer components."
+            )
+        return is_solution
+
+    def _net_to_train(self, module, call):
+        return self._make_net(
+            module,
+            patience=self.patience_ if self.early_stopping_ else None,
+            callbacks=self.callbacks,
+            verbose=bool(self.verbose),
+            optimizer_state=None if call.is_new else call.earlier.optimizer_.state_dict(),
+            history=() if call.is_new else call.earlier.history,
+        )
+
+    def _make_net(self, module, **settings):
+        """Make the net that trains ``module``; ``settings`` are further ones of `make_net`."""
+        precision = _training.resolve_precision(
+            self.precision, module, self.batch_size_, self.device_
+        )
+        return _training.make_net(
+            module,
+            **{name: getattr(self, name, default) for name, default in _OF_THE_OPTIMIZER.items()},
+            learning_rate=self.learning_rate,
+            batch_size=self.batch_size_,
+            max_epochs=self.max_epochs_,
+            device=self.device_,
+            precision=precision,
+            **settings,
+        )
+
+    def _choose_how_far(self, net, rows, learned_from, may_return, call):
+        """Set the number of epochs, and the share of the way from the start that is kept."""
+        self.weight_share_ = 1.0
+        if call.stream or not may_return:
+            return
+        automatic = call.is_new and self.max_epochs == "auto"
+        if automatic and net.mean_loss(learned_from) < _NO_LOSS:
+            self.max_epochs_ = 0
+        elif _training.cross_validates(self, len(rows)):
+            self.max_epochs_ = _training.affordable_epochs(
+                self.max_epochs_, self.batch_size_, len(rows), net.module_.work
+            )
+            self.max_epochs_, self.weight_share_ = self._cross_validate(rows, net, call)
+
+    def _cross_validate(self, rows, net, call):
+        """Find the number of epochs and the share of the way that are best on held-out rows.
+
+        Training begins where that of ``net`` will: at the start, in each fold that of its own
+        rows, or where an earlier training has ended.
+        """
+        optimizer_state = None if call.is_new else net.optimizer_.state_dict()
+        generator = copy.deepcopy(net.module_.generator)
+        folds = []
+        for learned_from, groups in _training.split_into_folds(rows, generator):
+            module = self._same_module(net.module_)
+            self._start(module, learned_from, call)
+            folds.append(
+                _training.Fold(
+                    self._make_net(module, optimizer_state=optimizer_state, keeps_best=False),
+                    learned_from,
+                    groups,
+                    randomness=_training.Randomness(module, self.device_),
+                    watch=call.watch,
+                    epochs=self.max_epochs_,
+                )
+            )
+        return _training.choose_stop(folds, self.max_epochs_)
+
+    def _as_if_ended(self, net, randomness, finish):
+        """Return the attributes that the fit would leave if it ended now."""
+        module, history, best_epoch = _training.as_if_ended(net)
+        carry_generator(module, copy.deepcopy(randomness.generator))
+        so_far = self._draft(goes_on=True)
+        optimizer_state = net.optimizer_.state_dict()
+        net = so_far._make_net(module, optimizer_state=optimizer_state, history=history)
+        finish(so_far, net, best_epoch)
+        return vars(so_far)
+
+    def _fit_readout(self, rows, call):
+        """Fit the readout to the features of the training rows."""
+        width = self.module_.width
+        if call.is_new or not call.stream:
+            self.readout_ = Readout(width, self.n_components).to(self.device_)
+        else:
+            self.readout_ = copy.deepcopy(self.readout_)
+        for name in ("explained_variance_", "components_", "mean_"):
+            vars(self).pop(name, None)  # of an earlier fit
+        if self.readout_.is_square and (call.stream or self._keeps_axes()):
+            return
+        moments = self.readout_.moments if call.stream else None
+        for batch in rows.blocks():
+            block = self._followed(batch)
+            moments = moments or Moments(width, block.shape[1] - width)
+            moments.add(block)
+        axes = self.readout_.fit(moments, whiten=getattr(self, "whiten", False))
+        if call.stream:
+            self.readout_.moments = moments
+            return
+        self.explained_variance_ = axes.variance
+        if axes.components is not None:
+            self.components_ = axes.components.reshape(-1, *self.layout_)
+            self.mean_ = axes.mean.reshape(self.layout_)
+
+    def _followed(self, batch):
+        """Return what decides on the axes: features, and what is rebuilt from them, if any."""
+        return self.module_.encode(batch)
+
+    def _keeps_axes(self):
+        """Whether single features have a meaning of their own, and are not to be mixed."""
+        return False
+
+    def _describe(self, rows, call):
+        """Set the fitted attributes that tell how well it went."""
+
+    def _warn_of_collapse(self, rows):
+        with self._evaluation(len(rows)):
+            sample = rows.sample(rows_for_collapse(len(rows)))
+            trouble = self._collapse(self._embed(sample).cpu().numpy(), sample)
+        if trouble:
+            warnings.warn(
+                f"The representation has collapsed: {trouble}", RepresentationCollapseWarning
+            )
+
+    def _collapse(self, Z, sample):
+        """Say what is wrong with the embedding of a sample of the rows, if anything."""
+        return describe_collapse(Z, sample.flatten(1).cpu().numpy())

@@ -1,0 +1,88 @@
+"""How a network is trained: the only room that knows skorch, which is imported in `fit`.
+
+The loop knows no method. It asks of the module
+
+``forward(batch)``
+    the loss of a batch, or a dict of terms whose sum is the loss, the same in all batches;
+``set_progress(fraction)``, optional
+    called before each step with the share of the planned steps that is done (None in
+    `partial_fit`, which has no planned end), for schedules;
+``after_step()``, optional
+    called once after each optimizer step, for momentum teachers and queues;
+``watched(rows)``, optional
+    what early stopping watches of held-out rows in place of the loss, a float, lower is better;
+``smallest_batch``, optional
+    the least number of rows of a batch that its loss makes sense of.
+
+``_plan.py``
+    What "auto" becomes.
+``_net.py``, ``_callbacks.py``, ``_optimizer.py``
+    skorch's net, with whole batches and a slim loop.
+``_loop.py``, ``_keep_best.py``
+    A training from its start to the weights that are kept.
+``_how_far.py``
+    How far to train on few rows.
+``_history.py``
+    What the history tells, in our words.
+``_fit_task.py``
+    What scikit-learn's callbacks are told.
+``_devices.py``, ``_surroundings.py``, ``_randomness.py``, ``_interruption.py``
+    Where to compute and in which arithmetic; threads and settings; generators; Ctrl-C.
+"""
+
+from importlib import import_module
+
+from ._devices import resolve_device, resolve_precision
+from ._fit_task import CallbackSupportMixin, FitTask, has_callbacks, with_callbacks
+from ._history import as_frame
+from ._how_far import affordable_epochs, choose_stop, split_into_folds
+from ._interruption import Interruption
+from ._plan import cross_validates, make_plan
+from ._randomness import Randomness, borrowed_generator, carry_generator, chance_of, fixed_draws
+from ._surroundings import (
+    FORWARD,
+    FORWARD_AND_BACKWARD,
+    ONE_BLAS_THREAD,
+    allow_threads,
+    count_work,
+    own_surroundings,
+)
+
+__all__ = [
+    "FORWARD",
+    "FORWARD_AND_BACKWARD",
+    "ONE_BLAS_THREAD",
+    "CallbackSupportMixin",
+    "FitTask",
+    "Fold",
+    "Interruption",
+    "Randomness",
+    "affordable_epochs",
+    "allow_threads",
+    "as_frame",
+    "as_if_ended",
+    "borrowed_generator",
+    "carry_generator",
+    "chance_of",
+    "choose_stop",
+    "count_work",
+    "cross_validates",
+    "fixed_draws",
+    "has_callbacks",
+    "make_net",
+    "make_plan",
+    "own_surroundings",
+    "resolve_device",
+    "resolve_precision",
+    "split_into_folds",
+    "train",
+    "with_callbacks",
+]
+# These need skorch.
+_LATE = {"Fold": "_loop", "as_if_ended": "_loop", "make_net": "_net", "train": "_loop"}
+
+
+def __getattr__(name):
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_LATE[name]}", __name__), name)

@@ -1,0 +1,55 @@
+"""The optimizer: which it is, whether its arguments fit, and how it goes on."""
+
+import copy
+import inspect
+
+import torch
+
+
+def choose_optimizer(optimizer, optimizer_params, learning_rate, weight_decay, module, device):
+    """Choose the optimizer's class and arguments, and make sure that they fit together."""
+    cls = torch.optim.AdamW if optimizer is None else optimizer
+    if not (isinstance(cls, type) and issubclass(cls, torch.optim.Optimizer)):
+        raise TypeError(
+            "The 'optimizer' parameter must be a class of torch.optim, or None. Got "
+            f"{optimizer!r} instead."
+        )
+    own = dict(optimizer_params or {})
+    for name, parameter in (("lr", "learning_rate"), ("weight_decay", "weight_decay")):
+        if name in own:
+            raise ValueError(
+                f"optimizer_params={own!r} must not hold {name!r}. Set {parameter} instead."
+            )
+    arguments = {}
+    if optimizer is None and device.type in ("cpu", "cuda", "mps") and "foreach" not in own:
+        # one kernel instead of a loop over parameters: a third of the time of a small net
+        arguments["fused"] = True
+    if "weight_decay" in inspect.signature(cls).parameters:
+        arguments["weight_decay"] = weight_decay
+    elif weight_decay:
+        raise ValueError(
+            f"weight_decay={weight_decay!r} has no effect with optimizer={cls.__name__}, "
+            "which has no such parameter. Set weight_decay=0."
+        )
+    arguments |= own
+    try:
+        cls(module.parameters(), lr=learning_rate, **arguments)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"optimizer_params={optimizer_params!r} does not fit optimizer={cls.__name__}: {error}"
+        ) from error
+    return cls, arguments
+
+
+def go_on(optimizer, earlier):
+    """Give a new optimizer the moments of an earlier one; its arguments are its own."""
+    state = optimizer.state_dict()
+    if any(
+        not new.keys() <= old.keys()
+        for new, old in zip(state["param_groups"], earlier["param_groups"])
+    ):
+        raise ValueError(
+            f"Training cannot go on with optimizer={type(optimizer).__name__}, since it began "
+            "with another one. Set warm_start=False to start anew."
+        )
+    optimizer.load_state_dict(state | {"state": copy.deepcopy(earlier["state"])})
