@@ -895,6 +895,20 @@ def test_fit_outside_the_main_thread():
     assert estimator.n_epochs_ == 3
 
 
+class LoadsOtherWeights(Callback):
+    def on_train_end(self, net, **kwargs):
+        with torch.no_grad():
+            for parameter in net.module_.parameters():
+                parameter.fill_(0.5)
+
+
+def test_a_callback_at_the_end_has_the_last_word():
+    settings = {"early_stopping": True, "learning_rate": 1e-9}  # back to the start
+    estimator = embedding(callbacks=[LoadsOtherWeights()], **settings).fit(table())
+    assert estimator.best_epoch_ == 0
+    assert all((parameter == 0.5).all() for parameter in estimator.module_.parameters())
+
+
 class Fails(Callback):
     def on_epoch_end(self, net, **kwargs):
         if len(net.history) == 2:
