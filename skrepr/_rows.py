@@ -445,9 +445,10 @@ def _columns_without_numbers(X, most=5):
 
 def _checked(X, rules):
     # most chunks are fine, and that is seen faster than `check_array` sees it
-    if type(X) is np.ndarray and X.dtype == np.float32 and X.ndim > 1 and X.flags.c_contiguous:
-        with np.errstate(over="ignore", invalid="ignore"):
-            if len(X) and np.isfinite(X.sum()):
+    is_array = type(X) is np.ndarray and X.flags.c_contiguous
+    if (is_array or isinstance(X, torch.Tensor)) and X.dtype == float32_of(X) and X.ndim > 1:
+        with _no_warning_of_infinity():
+            if len(X) and math.isfinite(X.sum()):
                 return X
     with _no_warning_of_infinity():
         return check_array(X, input_name="X", **rules)
