@@ -65,6 +65,9 @@ class Moments(nn.Module):
     def covariance(self):
         return self.scatter / self.count
 
+    def _apply(self, *arguments, **keywords):
+        return self  # stays on the CPU, in float64, wherever the readout goes
+
 
 class Axes(NamedTuple):
     """What the components of an embedding are."""
