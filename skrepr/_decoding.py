@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._interruption import Interruption
 from ._rows import chunk_rows
+from ._surroundings import own_surroundings
 
 
 class DecoderMixin:
@@ -20,6 +21,7 @@ class DecoderMixin:
     # Z is no metadata to be routed
     __metadata_request__inverse_transform = {"Z": UNUSED}
 
+    @own_surroundings()
     def inverse_transform(self, Z):
         """Map an embedding back to data.
 
