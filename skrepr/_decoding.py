@@ -7,6 +7,7 @@ from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from ._rows import as_array, as_tensor, chunk_rows, float32_of
+from ._training import own_surroundings
 
 
 class DecoderMixin:
@@ -19,6 +20,7 @@ class DecoderMixin:
     # Z is no metadata to be routed
     __metadata_request__inverse_transform = {"Z": UNUSED}
 
+    @own_surroundings()
     def inverse_transform(self, Z):
         """Map an embedding back to data.
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from scipy.linalg import eigh
+from scipy.sparse.linalg import eigsh
 from torch import nn
 
 # Of the largest variance. Features are float32: below, there is nothing but their rounding.
@@ -16,6 +17,8 @@ _NO_VARIANCE = 1e-12
 # Of the largest standard deviation. What varies, but not along with anything that is rebuilt,
 # keeps this much, so that the readout can be undone.
 _UNSEEN = 1e-6
+# One axis in so many, or fewer, are found by an iteration: all of 5,000 would take a minute.
+_FEW = 20
 
 
 class Moments(nn.Module):
@@ -64,6 +67,9 @@ class Moments(nn.Module):
     @property
     def covariance(self):
         return self.scatter / self.count
+
+    def _apply(self, *arguments, **keywords):
+        return self  # stays on the CPU, in float64, wherever the readout goes
 
 
 class Axes(NamedTuple):
@@ -181,7 +187,11 @@ def _principal(matrix, n_largest):
     vectors : ndarray of shape (width, r)
     """
     width = len(matrix)
-    square, vectors = eigh(matrix, subset_by_index=[width - n_largest, width - 1])
+    if n_largest * _FEW <= width:
+        start = np.random.default_rng(0).normal(size=width)
+        square, vectors = eigsh(matrix, n_largest, which="LA", v0=start)
+    else:
+        square, vectors = eigh(matrix, subset_by_index=[width - n_largest, width - 1])
     square, vectors = square[::-1], vectors[:, ::-1]
     varies = square > _NO_VARIANCE * max(0.0, square[0])
     return np.sqrt(square[varies]), vectors[:, varies]

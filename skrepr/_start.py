@@ -17,8 +17,11 @@ _LARGEST_SAMPLE = 2**27
 
 
 def flat_blocks(rows):
-    """Yield the rows in order, a few megabytes at a time, flattened: (B, width)."""
-    return (block.flatten(1) for block in rows.blocks())
+    """Yield the rows in order, a few megabytes at a time: (B, width), float64.
+
+    On the CPU, since not every accelerator has float64.
+    """
+    return (block.flatten(1).cpu().double() for block in rows.blocks())
 
 
 def column_statistics(rows):
@@ -32,12 +35,12 @@ def column_statistics(rows):
     count = total = squares = 0.0
     for block in flat_blocks(rows):
         count = count + (~block.isnan()).sum(0)
-        total = total + block.double().nansum(0)
+        total = total + block.nansum(0)
     count = count.clamp(min=1)
     mean = total / count
     for block in flat_blocks(rows):
-        squares = squares + (block.double() - mean).square().nansum(0)
-    return mean.cpu(), (squares / count).cpu()
+        squares = squares + (block - mean).square().nansum(0)
+    return mean, squares / count
 
 
 def principal_axes(rows, n_components):
@@ -77,21 +80,24 @@ def principal_axes(rows, n_components):
 
 
 def _axes_of_covariance(rows):
-    mean = column_statistics(rows)[0].to(rows.device)
+    mean = column_statistics(rows)[0]
     scatter = 0.0
     for block in flat_blocks(rows):
-        deviation = (block.double() - mean).nan_to_num()
+        deviation = (block - mean).nan_to_num()
         scatter = scatter + deviation.T @ deviation
-    variance, axes = np.linalg.eigh(scatter.cpu().numpy() / len(rows))
-    return mean.cpu().numpy(), axes.T[::-1], variance[::-1]
+    variance, axes = np.linalg.eigh(scatter.numpy() / len(rows))
+    return mean.numpy(), axes.T[::-1], variance[::-1]
 
 
 def _iterative_axes(rows, n_components, width):
     sample = rows.solver_input(_LARGEST_SAMPLE // width)
     n = sample.shape[0]
     n_components = min(n_components, n - 1, width - 1)
-    pca = PCA(n_components, svd_solver="arpack", random_state=0).fit(sample)
-    return pca.mean_, pca.components_, pca.explained_variance_.astype(float) * (n - 1) / n
+    # the solver squares what it is given; a power of two takes no digits
+    unit = 2.0 ** float(np.floor(np.log2(abs(sample).max() or 1.0)))
+    pca = PCA(n_components, svd_solver="arpack", random_state=0).fit(sample / unit)
+    variance = pca.explained_variance_.astype(float) * unit**2 * (n - 1) / n
+    return pca.mean_ * unit, pca.components_, variance
 
 
 class Units(nn.Module):
@@ -149,8 +155,8 @@ def linear_start(rows, units, n_components):
         torch.full((n,), sign * torch.inf) for n in (width, len(to_code)) for sign in (1, -1)
     ]
     low, high, low_code, high_code = bounds
-    for batch in flat_blocks(rows):
-        inputs = units(batch.reshape(-1, *rows.sample_shape)).flatten(1).nan_to_num()
+    for batch in rows.blocks():
+        inputs = units(batch).flatten(1).nan_to_num()
         codes = inputs @ to_code.T.to(inputs.device)
         for part, least, most in ((inputs, low, high), (codes, low_code, high_code)):
             torch.minimum(least, part.amin(0).cpu(), out=least)

@@ -225,3 +225,10 @@ def test_readout_is_its_state(follows_a_stream):
         for one in (readout, copy):
             one.fit(one.moments.add(more))
         assert torch.equal(copy.matrix, readout.matrix)
+
+
+def test_moments_of_a_stream_stay_in_float64():
+    readout = Readout(6, 2)
+    readout.moments = Moments(6).add(torch.from_numpy(some_rows()))
+    readout.to(torch.float16)
+    assert readout.moments.scatter.dtype == torch.float64

@@ -143,3 +143,12 @@ def test_spare_units_are_zero_and_pass_no_gradient():
     code = torch.zeros(1, 5, requires_grad=True)
     code.clamp(start.low_code, start.high_code).sum().backward()
     assert code.grad[0].tolist() == [1, 1, 1, 0, 0]
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1e-20, 1e18])
+def test_wide_data_may_be_in_any_unit(unit):
+    X = some_rows(n=30, width=1100) * np.float32(unit)
+    _, axes, deviation = principal_axes(as_rows(X), 3)
+    _, expected, of_plain = principal_axes(as_rows(some_rows(n=30, width=1100)), 3)
+    assert_allclose(axes, expected, atol=1e-3)
+    assert_allclose(deviation.double() / unit, of_plain, rtol=1e-3)

@@ -317,6 +317,19 @@ def test_what_the_user_has_set_changes_nothing_and_stays(name, kind, tmp_path):
         np.testing.assert_array_equal(estimator.partial_fit(X).transform(X), expected.transform(X))
 
 
+def test_strict_errors_of_numpy_are_those_of_the_user_only():
+    """Values too small for float32 are zero, as numpy has it where nothing is set."""
+    X = table()
+    X = np.where(X < -1, 1e-300, X.astype(np.float64))
+    assert (X == 1e-300).any()
+    with numpy_raises():
+        estimator = embedding().fit(X)
+        Z = estimator.transform(X)
+        estimator.inverse_transform(np.where(Z < 0, 1e-300, Z.astype(np.float64)))
+        embedding().partial_fit(X)
+    np.testing.assert_array_equal(Z, embedding().fit(X).transform(X))
+
+
 def test_threads_share_the_default_dtype():
     """The first to leave does not give it back while another is inside."""
     inside, leave = threading.Event(), threading.Event()

@@ -65,6 +65,7 @@ class BaseEmbedding(
     def _embed(self, batch):
         return self.readout_(self.module_.encode(batch))
 
+    @_training.own_surroundings()
     def _apply(self, X, function, shape, *, exact=False):
         """Apply ``function`` to X chunk by chunk, into one array of rows of ``shape``.
 

@@ -222,7 +222,7 @@ class FittingMixin:
             if has_norms and least == 2:
                 cause, cure = "Batch normalization", ', or normalization="layer"'
             raise ValueError(
-                f"{cause} needs batches of at least {least} rows. Got "
+                f"{cause} needs batches of at least {'two' if least == 2 else least} rows. Got "
                 f"batch_size={self.batch_size_} and {n} rows. Use a larger batch_size{cure}."
             )
 

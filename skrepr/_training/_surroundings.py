@@ -45,8 +45,8 @@ def own_surroundings(work=0):
             _HERE.most_threads = torch.get_num_threads()
             stack.callback(delattr, _HERE, "most_threads")
             stack.enter_context(_FLOAT32)
+            # switches gradients on, too
             stack.enter_context(torch.inference_mode(False))
-            stack.enter_context(torch.enable_grad())
             if torch.get_default_device().type != "cpu":
                 stack.enter_context(torch.device("cpu"))
             for kind in ("cpu", "cuda", "mps"):
