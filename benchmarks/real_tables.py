@@ -1,4 +1,4 @@
-"""Real data sets as standardised tables, each with a training and a test part."""
+"""Real data sets as standardized tables, each with a training and a test part."""
 
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def load_table(folder, name, *, most_rows=None, seed=0):
     Returns
     -------
     X_train, X_test : ndarray of shape (n, n_features), float32
-        Standardised by the training part; NaN is 0. Test rows with a value beyond 1,000
+        Standardized by the training part; NaN is 0. Test rows with a value beyond 1,000
         standard deviations are left out.
     y_train, y_test : ndarray of shape (n,)
     """

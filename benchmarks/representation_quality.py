@@ -164,7 +164,7 @@ def methods(n_components, seed):
     return made
 
 
-def judge(method, X_train, X_test, y_train, y_test, labelled):
+def judge(method, X_train, X_test, y_train, y_test, labeled):
     """Fit one method and measure it."""
     torch.set_num_threads(THREADS)
     start = time.perf_counter()
@@ -175,7 +175,7 @@ def judge(method, X_train, X_test, y_train, y_test, labelled):
         squares = (X_test - method.reconstruct(X_test)) ** 2
         row["error"] = float(np.mean(squares))
         row["error_of_rows"] = np.mean(squares, axis=1)
-    if labelled:
+    if labeled:
         some = slice(MOST_PROBE_ROWS)
         row["knn"] = KNeighborsClassifier(5).fit(Z_train, y_train).score(Z_test, y_test)
         probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
@@ -191,10 +191,10 @@ def judge(method, X_train, X_test, y_train, y_test, labelled):
 def detectors(X_train, X_test, y_test, seed):
     """AUROC of simple detectors, fitted on the training rows."""
     forest = IsolationForest(n_estimators=300, random_state=seed).fit(X_train)
-    neighbours = NearestNeighbors(n_neighbors=5).fit(X_train)
+    neighbors = NearestNeighbors(n_neighbors=5).fit(X_train)
     scores = {
         "IsolationForest": -forest.score_samples(X_test),
-        "5-NN distance": neighbours.kneighbors(X_test)[0][:, -1],
+        "5-NN distance": neighbors.kneighbors(X_test)[0][:, -1],
     }
     try:
         from pyod.models.auto_encoder import AutoEncoder
@@ -220,19 +220,19 @@ def run(path, data, names, seeds, most_rows):
 
 
 def rows_of_one_set(name, seed, X_train, X_test, y_train, y_test, done):
-    d, labelled = X_train.shape[1], not name.startswith("anomaly")
+    d, labeled = X_train.shape[1], not name.startswith("anomaly")
     facts = {"set": name, "seed": seed, "rows": len(X_train), "features": d}
     for width in sorted({2, min(16, d // 2)}):
         for method_name, method in methods(min(width, len(X_train) - 1), seed).items():
             row = facts | {"width": width, "method": method_name}
             if key_of(row) not in done:
-                row |= judge(method, X_train, X_test, y_train, y_test, labelled)
+                row |= judge(method, X_train, X_test, y_train, y_test, labeled)
                 scores = row.pop("error_of_rows", None)
-                if not labelled and scores is not None:
+                if not labeled and scores is not None:
                     row["auroc"] = roc_auc_score(y_test, scores)
                 yield row
     row = facts | {"width": 0, "method": "IsolationForest"}
-    if not labelled and key_of(row) not in done:
+    if not labeled and key_of(row) not in done:
         start = time.perf_counter()
         for method_name, auroc in detectors(X_train, X_test, y_test, seed).items():
             seconds = time.perf_counter() - start
@@ -247,7 +247,7 @@ def read_rows(path):
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def summarise(rows):
+def summarize(rows):
     """Print the table, and the figures over all sets."""
     table = pd.DataFrame(rows)
     embeddings = table[table["width"] > 0]
@@ -320,7 +320,7 @@ def main():
         run(path, arguments.data, names[::4], [0], 2000)
     else:
         run(path, arguments.data, names, range(arguments.seeds), None)
-    summarise([row for row in read_rows(path) if row["set"] in names])
+    summarize([row for row in read_rows(path) if row["set"] in names])
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def main(folder=Path(__file__).parent):
         for panel in display.axes_[2]:
             panel.set_xlabel("wavelength (Å)")
         ax.set_title(f"{name}: error {errors[name]:.3f} on all unseen spectra", pad=36)
-    figure.suptitle("Unseen spectra, noisy (grey) and without noise, above what is rebuilt")
+    figure.suptitle("Unseen spectra, noisy (gray) and without noise, above what is rebuilt")
     figure.savefig(folder / "plot_denoising.png", dpi=90)
     plt.close(figure)
     return errors

@@ -49,14 +49,14 @@ def compare(X_train, X_test, y_train, y_test, widths=(2, 4, 8)):
             embed = make_pipeline(StandardScaler(), embedding)
             Z_train, Z_test = embed.fit_transform(X_train), embed.transform(X_test)
             linear = make_pipeline(StandardScaler(), LogisticRegression()).fit(Z_train, y_train)
-            neighbours = KNeighborsClassifier().fit(Z_train, y_train)
+            neighbors = KNeighborsClassifier().fit(Z_train, y_train)
             clusters = KMeans(10, n_init=10, random_state=0).fit(Z_train).predict(Z_test)
             rows.append(
                 {
                     "width": width,
                     "embedding": name,
                     "logistic regression": linear.score(Z_test, y_test),
-                    "5 neighbours": neighbours.score(Z_test, y_test),
+                    "5 neighbors": neighbors.score(Z_test, y_test),
                     "KMeans (Rand)": adjusted_rand_score(y_test, clusters),
                 }
             )
@@ -92,8 +92,8 @@ def draw(pictures, y, table, path):
     for ax, (name, Z) in zip(axes, pictures.items(), strict=True):
         # the middle of the picture: a few rows far out would leave no room for the others
         EmbeddingDisplay.from_embedding(Z, y, marker="label", coverage=0.94, ax=ax)
-        accuracy = table.loc[(2, name), "5 neighbours"]
-        ax.set_title(f"{name}\n5 nearest neighbours get {accuracy:.0%} right")
+        accuracy = table.loc[(2, name), "5 neighbors"]
+        ax.set_title(f"{name}\n5 nearest neighbors get {accuracy:.0%} right")
     figure.suptitle("Digits of 64 pixels in 2 numbers (rows not seen in fit)")
     figure.savefig(path, dpi=100)
     plt.close(figure)

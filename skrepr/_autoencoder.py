@@ -187,7 +187,7 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
         Recipe of the decoder, or a torch module that maps ``(n, n_components)`` to
         ``(n, *input_shape)``. None: the mirror image of the encoder.
     loss : {"squared_error", "huber", "binary_cross_entropy"}, default="squared_error"
-        What is minimised. "huber": quadratic up to an error of one root mean square
+        What is minimized. "huber": quadratic up to an error of one root mean square
         standard deviation of the columns, linear beyond, for data with outliers.
         "binary_cross_entropy": for values in [0, 1], such as binary data.
     corruption : augmentation, list or None, default=None

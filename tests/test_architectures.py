@@ -160,16 +160,16 @@ def test_no_hidden_layers_leave_the_linear_map_alone():
     [(MLP((4,)), 0), (MLP((4,)), 2), (ConvNet((4,)), 1), (ConvNet((4,)), 2)],
 )
 @pytest.mark.parametrize("normalization", ["batch", "layer", None])
-def test_normalisation_sits_before_the_activation(recipe, n_spatial, normalization):
+def test_normalization_sits_before_the_activation(recipe, n_spatial, normalization):
     shape = (6,) * (n_spatial + 1)
     recipe = clone(recipe).set_params(normalization=normalization, activation="tanh")
     for part in make(recipe, shape):
         kinds = [type(module) for module in part.modules()]
-        normalising = [i for i, kind in enumerate(kinds) if "Norm" in kind.__name__]
-        assert len(normalising) == (0 if normalization is None else kinds.count(nn.Tanh))
-        assert all(kinds[i + 1] is nn.Tanh for i in normalising)
+        normalizing = [i for i, kind in enumerate(kinds) if "Norm" in kind.__name__]
+        assert len(normalizing) == (0 if normalization is None else kinds.count(nn.Tanh))
+        assert all(kinds[i + 1] is nn.Tanh for i in normalizing)
         if normalization:
-            assert ("Batch" in kinds[normalising[0]].__name__) == (normalization == "batch")
+            assert ("Batch" in kinds[normalizing[0]].__name__) == (normalization == "batch")
 
 
 # -------------------------------------------------------------------------- starts
@@ -262,7 +262,7 @@ def test_all_weights_take_part(recipe):
         for name, weight in part.named_parameters():
             assert weight.grad is not None, name
             assert weight.grad.isfinite().all(), name
-            # a constant before batch normalisation is taken out again
+            # a constant before batch normalization is taken out again
             assert weight.grad.any() or name.endswith("bias"), name
 
 

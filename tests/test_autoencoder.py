@@ -324,7 +324,7 @@ def test_layers_of_convolutions_learn_more_than_pca():
         (lambda: MLP((7,), activation="tanh", normalization="batch").make_encoder((5,), 3), (5,)),
         (lambda: ConvNet((4,), activation="tanh").make_encoder((1, 9), 3), (1, 9)),
     ],
-    ids=["plain", "batch normalisation", "convolutions"],
+    ids=["plain", "batch normalization", "convolutions"],
 )
 def test_contraction_is_the_jacobian_by_finite_differences(make_encoder, shape, training):
     torch.manual_seed(0)

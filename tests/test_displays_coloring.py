@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("figures")
 COLORS, GREY = ON_LIGHT
 
 
-def test_labels_have_colours_and_names():
+def test_labels_have_colors_and_names():
     Z = np.random.default_rng(0).normal(size=(60, 2))
     y = pd.Series(np.array(["star", "galaxy", None], dtype=object)[np.arange(60) % 3], name="kind")
     display = EmbeddingDisplay.from_embedding(Z, y)
@@ -98,11 +98,11 @@ def test_values_are_shades_with_a_scale():
     marks = display.scatters_[None]
     np.testing.assert_array_equal(marks.get_array(), y.dropna())
     assert marks.get_cmap().name == "viridis"
-    assert marks.get_clim()[1] < 10  # the value far out takes no colours from the others
+    assert marks.get_clim()[1] < 10  # the value far out takes no colors from the others
     assert display.colorbar_.ax.get_ylabel() == "redshift"
 
 
-def test_a_value_far_out_takes_no_colours_from_few_others():
+def test_a_value_far_out_takes_no_colors_from_few_others():
     Z = np.random.default_rng(0).normal(size=(40, 2))
     y = np.r_[1e9, np.linspace(-1, 1, 39)]
     display = EmbeddingDisplay.from_embedding(Z, y)
@@ -117,26 +117,26 @@ def test_a_value_far_out_takes_no_colours_from_few_others():
 
 @pytest.mark.parametrize("density_from", [0, 1000])
 @pytest.mark.parametrize("unknown", [np.nan, np.inf])
-def test_points_without_a_value_are_grey_and_counted(density_from, unknown):
+def test_points_without_a_value_are_gray_and_counted(density_from, unknown):
     Z = np.random.default_rng(0).uniform(size=(200, 2))
     y = np.where(Z[:, 0] > 0.5, Z[:, 1], unknown)
     display = EmbeddingDisplay.from_embedding(Z, y, density_from=density_from)
     n = (Z[:, 0] <= 0.5).sum()
-    assert f"grey: value of {n} points not known" in display.ax_.get_xlabel()
+    assert f"gray: value of {n} points not known" in display.ax_.get_xlabel()
     if density_from:
         marks = display.scatters_["not known"]
         assert len(marks.get_offsets()) == n
         assert to_hex(marks.get_facecolor()[0]).upper() == GREY
         return
-    grey = np.asarray(display.ax_.images[0].get_array())
+    gray = np.asarray(display.ax_.images[0].get_array())
     empty = display.counts_ == 0
-    is_grey = grey[..., 3] == 1
-    assert is_grey.any() and np.allclose(grey[is_grey], to_rgba(GREY))
-    np.testing.assert_array_equal(~empty & display.image_.get_array().mask, is_grey)
+    is_gray = gray[..., 3] == 1
+    assert is_gray.any() and np.allclose(gray[is_gray], to_rgba(GREY))
+    np.testing.assert_array_equal(~empty & display.image_.get_array().mask, is_gray)
 
 
 @pytest.mark.parametrize("density_from", [0, 1000])
-def test_where_no_value_is_known_all_is_grey(density_from):
+def test_where_no_value_is_known_all_is_gray(density_from):
     Z = np.random.default_rng(0).normal(size=(50, 2))
     display = EmbeddingDisplay.from_embedding(
         Z, np.full(50, np.nan), color_by="value", density_from=density_from

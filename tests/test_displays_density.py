@@ -27,7 +27,7 @@ def test_density_counts_every_point():
     assert EmbeddingDisplay.from_embedding(Z, density_from=5001).image_ is None
 
 
-def test_density_has_the_colour_of_the_most_frequent_label():
+def test_density_has_the_color_of_the_most_frequent_label():
     y = np.repeat([0, 1, 2], [1000, 900, 100])
     Z = np.random.default_rng(0).uniform(size=(2000, 2)) + 5 * (y == 0)[:, None]
     display = EmbeddingDisplay.from_embedding(Z, y, density_from=0)

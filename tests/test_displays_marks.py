@@ -8,7 +8,7 @@ from skrepr.displays import EmbeddingDisplay
 pytestmark = pytest.mark.usefixtures("figures")
 
 
-def test_rare_labels_lie_above_frequent_ones_and_grey_below():
+def test_rare_labels_lie_above_frequent_ones_and_gray_below():
     y = np.array([None] + ["rare"] * 5 + ["frequent"] * 30, dtype=object)
     scatters = EmbeddingDisplay.from_embedding(np.zeros((36, 2)), y).scatters_
     order = sorted(scatters, key=lambda name: scatters[name].get_zorder())

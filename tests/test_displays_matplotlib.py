@@ -60,7 +60,7 @@ def contrast(color, background):
 @pytest.mark.parametrize(
     ("style", "expected"), [("default", ON_LIGHT), ("dark_background", ON_DARK)]
 )
-def test_colours_are_seen_on_their_background(style, expected, embedding, X):
+def test_colors_are_seen_on_their_background(style, expected, embedding, X):
     with plt.style.context(style):
         _, axes = plt.subplots(1, 4)
         background = axes[0].get_facecolor()

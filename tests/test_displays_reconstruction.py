@@ -60,7 +60,7 @@ def test_images_share_a_scale_and_residuals_have_one_around_zero(X):
     assert display.colorbar_ is not None
 
 
-def test_colour_images_are_in_colour(X):
+def test_color_images_are_in_color(X):
     X = X - X.min()
     display = ReconstructionDisplay.from_estimator(
         PCA(11).fit(X), X, n_samples=2, sample_shape=(3, 2, 2)

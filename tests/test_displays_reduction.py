@@ -46,8 +46,8 @@ def test_tsne_keeps_clusters_and_draws_a_sample():
     assert len(display.points) == len(display.rows) == 60
     np.testing.assert_array_equal(display.y, y[display.rows])
     np.testing.assert_array_equal(display.samples, Z[display.rows])
-    centres = np.array([display.points[display.y == label].mean(axis=0) for label in range(3)])
-    distances = np.linalg.norm(display.points[:, None] - centres, axis=2)
+    centers = np.array([display.points[display.y == label].mean(axis=0) for label in range(3)])
+    distances = np.linalg.norm(display.points[:, None] - centers, axis=2)
     np.testing.assert_array_equal(distances.argmin(axis=1), display.y)
 
 
@@ -76,8 +76,8 @@ def test_umap_itself(n):
     assert np.isfinite(first.points).all()
     np.testing.assert_array_equal(first.points, again.points)
     if n == 60:
-        centres = [first.points[y == label].mean(axis=0) for label in (0, 1)]
-        distances = np.linalg.norm(first.points[:, None] - centres, axis=2)
+        centers = [first.points[y == label].mean(axis=0) for label in (0, 1)]
+        distances = np.linalg.norm(first.points[:, None] - centers, axis=2)
         np.testing.assert_array_equal(distances.argmin(axis=1), y)
 
 

@@ -59,7 +59,7 @@ def test_thumbnails_at_the_edge_are_whole():
         ).all()
 
 
-def test_frames_have_the_colours_of_values():
+def test_frames_have_the_colors_of_values():
     Z = np.random.default_rng(0).normal(size=(50, 2))
     y = np.r_[np.full(5, np.nan), Z[5:, 0]]
     display = EmbeddingDisplay.from_embedding(Z, y, samples=Z, n_thumbnails=20)

@@ -113,12 +113,12 @@ def test_quickstart_in_small(quickstart, monkeypatch, tmp_path, capsys):
 
 
 def test_picture_shows_every_digit(quickstart, monkeypatch, tmp_path):
-    """Each digit is its own mark in its own colour, in both panels."""
+    """Each digit is its own mark in its own color, in both panels."""
     y = np.arange(50) % 10
     Z = np.random.default_rng(0).normal(size=(50, 2))
     names = ["PCA", "autoencoder"]
     index = pd.MultiIndex.from_product([[2], names])
-    table = pd.DataFrame({"5 neighbours": [0.25, 0.75]}, index=index)
+    table = pd.DataFrame({"5 neighbors": [0.25, 0.75]}, index=index)
     monkeypatch.setattr(quickstart.plt, "close", lambda figure: None)
     quickstart.draw(dict.fromkeys(names, Z), y, table, tmp_path / "picture.png")
     figure = quickstart.plt.gcf()

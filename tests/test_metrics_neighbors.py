@@ -1,4 +1,4 @@
-"""Neighbours in the embedding: against scikit-learn's formula and on counted cases."""
+"""Neighbors in the embedding: against scikit-learn's formula and on counted cases."""
 
 import tracemalloc
 
@@ -47,7 +47,7 @@ def test_an_embedding_of_nothing_is_as_good_as_chance():
     assert neighborhood_preservation(X, Z) == pytest.approx(5 / 599, abs=0.01)
 
 
-def test_preservation_counts_common_neighbours():
+def test_preservation_counts_common_neighbors():
     X, Z = rows_and_map()
     sets = [
         [set(row[1:]) for row in NearestNeighbors(n_neighbors=5).fit(A).kneighbors(A)[1]]
@@ -58,7 +58,7 @@ def test_preservation_counts_common_neighbours():
 
 
 def test_swapped_rows_on_a_line():
-    # 0 1 2 3 4 5 6, with 2 and 4 exchanged: counted by hand for one neighbour
+    # 0 1 2 3 4 5 6, with 2 and 4 exchanged: counted by hand for one neighbor
     X = (np.arange(7.0) ** 1.1)[:, None]
     Z = X[[0, 1, 4, 3, 2, 5, 6]]
     nearest = [1, 0, 1, 2, 3, 4, 5], [1, 0, 3, 4, 1, 2, 5]
@@ -76,7 +76,7 @@ def test_agreement_of_classes_apart_and_of_none():
     assert knn_agreement([[0.0], [0.0], [9.0], [9.0]], [0, 1, 0, 1], n_neighbors=1) == 0
 
 
-def test_a_row_is_not_its_own_neighbour_among_duplicates():
+def test_a_row_is_not_its_own_neighbor_among_duplicates():
     Z, y = np.zeros((18, 2)), np.arange(18)
     assert knn_agreement(Z, y, n_neighbors=3) == 0
 

@@ -35,7 +35,7 @@ def test_two_directions_of_unequal_length():
 def test_rows_on_a_line_have_rank_one():
     Z = np.outer(np.arange(50.0), [1, 2, -3]) + 5.0
     assert effective_rank(Z) == pytest.approx(1, abs=1e-6)
-    # without centring, the way to the origin is a direction of its own
+    # without centering, the way to the origin is a direction of its own
     assert effective_rank(Z, center=False) > 1.05
 
 
@@ -50,8 +50,8 @@ def test_a_constant_embedding_has_rank_zero(value):
 def test_the_formula_of_the_paper():
     Z = np.random.default_rng(1).normal(size=(300, 6)) * [5, 3, 2, 1, 0.5, 0.1] + 1
     assert effective_rank(Z, center=False) == pytest.approx(rank_of_the_paper(Z), rel=1e-5)
-    centred = Z - Z.mean(axis=0)
-    assert effective_rank(Z) == pytest.approx(rank_of_the_paper(centred), rel=1e-5)
+    centered = Z - Z.mean(axis=0)
+    assert effective_rank(Z) == pytest.approx(rank_of_the_paper(centered), rel=1e-5)
 
 
 def test_it_does_not_depend_on_units_axes_or_origin():

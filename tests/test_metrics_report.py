@@ -273,7 +273,7 @@ def test_units_do_not_matter(unit):
     assert found.conclusions == expected.conclusions
 
 
-def test_neighbours_and_labels_better_and_worse_than_pca():
+def test_neighbors_and_labels_better_and_worse_than_pca():
     X = noise(1200)
     y = (X[:, 0] > 0).astype(int)
     X[:, 5] *= 30  # PCA sees this column only

@@ -211,8 +211,8 @@ def test_file_is_read_in_parts(in_file):
 
 def test_file_is_shuffled_over_runs_and_within(in_file):
     drawn = numbers(in_file(800).batches(16, generator()))
-    neighbours = np.abs(np.diff(drawn)) == 1
-    assert neighbours.mean() < 0.2
+    neighbors = np.abs(np.diff(drawn)) == 1
+    assert neighbors.mean() < 0.2
     # the runs of 8 rows are not visited in order
     visited = list(dict.fromkeys(number // 8 for number in drawn))
     assert np.abs(np.corrcoef(visited, np.arange(100))[0, 1]) < 0.3

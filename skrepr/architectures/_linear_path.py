@@ -2,7 +2,7 @@
 
 With the linear map at the closed-form solution of the linear problem (PCA, for an
 autoencoder), the network starts where the classic method ends, and training can only
-add to it. The idea is that of a residual branch initialised at zero (Goyal et al. 2017,
+add to it. The idea is that of a residual branch initialized at zero (Goyal et al. 2017,
 section 5.1; Zhang, Dauphin & Ma 2019), with the linear method as the trunk.
 """
 
@@ -59,7 +59,7 @@ class LinearPath(nn.Module):
         bias : torch.Tensor of shape (k,) or (n_outputs,)
         low, high : torch.Tensor of shape (n_inputs,) or (k,)
             Range of the inputs in the training rows. Beyond it the branch stays at what it
-            is at the border, and the map goes on linearly: a network has learnt nothing
+            is at the border, and the map goes on linearly: a network has learned nothing
             about how to go on, and a row far out would be rebuilt arbitrarily badly.
 
         Returns

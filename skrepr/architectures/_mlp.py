@@ -24,7 +24,7 @@ class MLP(BaseEstimator):
     activation : {"elu", "gelu", "leaky_relu", "relu", "silu", "tanh"}, default="gelu"
         Function of the hidden units.
     normalization : {"batch", "layer"} or None, default=None
-        Normalisation of the hidden units before the activation.
+        Normalization of the hidden units before the activation.
     dropout : float, default=0.0
         Share of hidden units set to zero in each training step, in [0, 1).
     linear_path : {"pca", "random"} or None, default="pca"

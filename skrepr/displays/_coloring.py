@@ -1,4 +1,4 @@
-"""What `y` says about the colour of each point: a label, a value, or nothing."""
+"""What `y` says about the color of each point: a label, a value, or nothing."""
 
 from typing import NamedTuple
 
@@ -41,14 +41,14 @@ class Coloring(NamedTuple):
         return [group.name for group in self.groups] not in ([], [None])
 
     def of_points(self, scheme):
-        """Give the colour of every point, as an array of RGBA of shape (n_points, 4)."""
+        """Give the color of every point, as an array of RGBA of shape (n_points, 4)."""
         from matplotlib import colormaps
         from matplotlib.colors import Normalize, to_rgba
 
         if self.values is not None:
             low, high, _ = color_range(self.values)
             colors = colormaps[VALUE_COLORS](Normalize(low, high)(self.values))
-            colors[np.isnan(self.values)] = to_rgba(scheme.grey)
+            colors[np.isnan(self.values)] = to_rgba(scheme.gray)
             return colors
         colors = np.empty((sum(len(rows) for group in self.groups for rows in group.rows), 4))
         for group in self.groups:
@@ -69,7 +69,7 @@ def read_colors(y, color_by, n, most_labels, scheme):
     most_labels : int
         What is beyond, the least frequent, becomes one group.
     scheme : Scheme
-        Colours.
+        Colors.
 
     Returns
     -------
@@ -117,13 +117,13 @@ def shown_name(name):
 
 
 def color_range(values):
-    """Choose the values between which colours change, so that few far out take none.
+    """Choose the values between which colors change, so that few far out take none.
 
     Returns
     -------
     low, high : float
     extend : {"neither", "min", "max", "both"}
-        Where there are values beyond, as matplotlib's colour bars take it.
+        Where there are values beyond, as matplotlib's color bars take it.
     """
     known = values[np.isfinite(values)]
     low, high = middle_range(known)
@@ -192,5 +192,5 @@ def _groups(codes, labels, most_labels, scheme):
         while name in taken:  # there is a label of this text
             name = f"({name})"
         if rows:
-            groups.append(Group(name, rows, scheme.grey, SHAPES[0], is_label=False))
+            groups.append(Group(name, rows, scheme.gray, SHAPES[0], is_label=False))
     return groups

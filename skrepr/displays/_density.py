@@ -10,7 +10,7 @@ _CELLS = (60, 200)  # along each axis: few points take wider ones
 def draw_density(ax, points, low, span, coloring, colors):
     """Count the points in each cell of a square, and show what there is most of.
 
-    A cell has the colour of the label most frequent in it, or its mean value; grey, where no
+    A cell has the color of the label most frequent in it, or its mean value; gray, where no
     value is known. Costs a sort of the points, whatever the number of labels.
 
     Parameters
@@ -51,7 +51,7 @@ def draw_density(ax, points, low, span, coloring, colors):
         n_known = total(known)
         if (counts > n_known).any():
             unknown = np.zeros((n_cells, n_cells, 4))
-            unknown[(counts > 0) & (n_known == 0)] = to_rgba(colors.grey)
+            unknown[(counts > 0) & (n_known == 0)] = to_rgba(colors.gray)
             ax.imshow(unknown, **where)
         means = np.full((n_cells, n_cells), np.nan)
         np.divide(total(known, coloring.values), n_known, out=means, where=n_known > 0)
@@ -74,7 +74,7 @@ def draw_density(ax, points, low, span, coloring, colors):
 
 
 def _most_frequent(groups, cells, inside, n_cells):
-    """Find the colour of the label with most points in each cell; of several, the first."""
+    """Find the color of the label with most points in each cell; of several, the first."""
     from matplotlib.colors import to_rgb
 
     colors = np.array([to_rgb(group.color) for group in groups for _ in group.rows])

@@ -62,10 +62,10 @@ class EmbeddingDisplay:
     """Map of an embedding in two dimensions.
 
     Up to a size every row is a mark; beyond, the map shows how many rows fall in each of its
-    cells, in the colour of the label most frequent there, or else their mean value.
-    Both axes have one scale, so that distances can be read. Colours are safe for
-    colour-blind readers; from the eleventh label on they come again with another shape.
-    What is beyond 30 labels (in a density: beyond 10), the least frequent, is grey.
+    cells, in the color of the label most frequent there, or else their mean value.
+    Both axes have one scale, so that distances can be read. Colors are safe for
+    color-blind readers; from the eleventh label on they come again with another shape.
+    What is beyond 30 labels (in a density: beyond 10), the least frequent, is gray.
 
     It is recommended to use :meth:`from_estimator` or :meth:`from_embedding`. What is given
     here is stored as it is.
@@ -75,7 +75,7 @@ class EmbeddingDisplay:
     points : ndarray of shape (n_samples, 2)
         The map.
     y : array-like of shape (n_samples,) or None, default=None
-        Label or value of each point. Missing ones are grey.
+        Label or value of each point. Missing ones are gray.
     color_by : {"auto", "label", "value"}, default="auto"
         What `y` is. "auto": labels, but for fractions and for more than 30 different
         numbers.
@@ -104,7 +104,7 @@ class EmbeddingDisplay:
     counts_ : ndarray of shape (n_cells, n_cells) or None
         Number of points in each cell of the density, rows from below.
     legend_, colorbar_ : matplotlib Legend and Colorbar, or None
-        What explains the colours.
+        What explains the colors.
     thumbnail_rows_ : ndarray of int
         Numbers of the points that have a thumbnail.
     thumbnails_ : list of matplotlib artists
@@ -186,7 +186,7 @@ class EmbeddingDisplay:
             numbers.
         sample_shape : tuple of int or None, default=None
             Shape in which a thumbnail shows one row: ``(n_channels, height, width)``,
-            ``(n_channels, length)`` or ``(length,)``. A grey image is ``(1, height, width)``.
+            ``(n_channels, length)`` or ``(length,)``. A gray image is ``(1, height, width)``.
             None: the estimator's `input_shape_`, otherwise that of a row of X.
         n_thumbnails, marker, coverage, density_from
             See :meth:`plot`.
@@ -257,7 +257,7 @@ class EmbeddingDisplay:
             the variance of the embedding, by t-SNE or by UMAP, of the package umap-learn.
             "auto": two components as they are, PCA for more. Rows far out in some component
             do not turn the axes of PCA, as the sole row of that kind would. t-SNE and UMAP
-            keep neighbourhoods; distances between groups and their sizes then mean little.
+            keep neighborhoods; distances between groups and their sizes then mean little.
         max_samples : int or None, default=10000
             How many rows t-SNE and UMAP are given, drawn at random; the others are not
             shown. None: all.
@@ -316,7 +316,7 @@ class EmbeddingDisplay:
         n_thumbnails : int, default=0
             How many rows are shown as images or curves on the map, at most: rows near the
             centers of clusters, large ones first, less those that would overlap. The frame
-            has the colour of the point.
+            has the color of the point.
         marker : {"dot", "label"}, default="dot"
             "label": each point is written as its label, of up to three characters or so.
         coverage : float or "auto", default="auto"
@@ -395,7 +395,7 @@ class EmbeddingDisplay:
         if self.n_outside_:
             x_name += f"\n{self.n_outside_:,} of {n:,} points are outside"
         if coloring.values is not None and np.isnan(coloring.values).any():
-            x_name += f"\ngrey: value of {np.isnan(coloring.values).sum():,} points not known"
+            x_name += f"\ngray: value of {np.isnan(coloring.values).sum():,} points not known"
         ax.set(xlabel=x_name, ylabel=y_name)
         if not y_name:
             ax.set_yticks([])

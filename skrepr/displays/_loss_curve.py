@@ -25,7 +25,7 @@ _CONSTRAINTS = {
 class LossCurveDisplay:
     """Loss of each epoch, and the epoch whose weights were kept.
 
-    The loss is black (white on a dark background) and every term of it has a colour; lines
+    The loss is black (white on a dark background) and every term of it has a color; lines
     are dashed for training rows and solid for held-out rows. A vertical line marks the epoch
     whose weights were kept; 0 is the start.
 

@@ -30,7 +30,7 @@ def draw_marks(ax, points, coloring, as_letters, colors):
         known = np.isfinite(coloring.values)
         if not known.all():
             scatters[UNKNOWN] = ax.scatter(
-                *points[~known].T, s=size, color=colors.grey, linewidths=0
+                *points[~known].T, s=size, color=colors.gray, linewidths=0
             )
         low, high, _ = color_range(coloring.values)
         scatters[None] = ax.scatter(
@@ -55,8 +55,8 @@ def draw_marks(ax, points, coloring, as_letters, colors):
             alpha=None if as_text else alpha,
             linewidths=0,
             label=group.name,
-            # small groups above large ones, grey below all
-            zorder=1 + (group.color != colors.grey) * (1 - len(rows) / (n + 1)),
+            # small groups above large ones, gray below all
+            zorder=1 + (group.color != colors.gray) * (1 - len(rows) / (n + 1)),
         )
     return scatters
 

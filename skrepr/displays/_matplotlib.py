@@ -1,15 +1,15 @@
-"""The door to matplotlib: its import, colours, and room for names."""
+"""The door to matplotlib: its import, colors, and room for names."""
 
 from contextlib import contextmanager
 from typing import NamedTuple
 
 
 class Scheme(NamedTuple):
-    """Colours that are told apart by colour-blind readers and from their background."""
+    """Colors that are told apart by color-blind readers and from their background."""
 
     colors: tuple
-    """Ten colours; neighbours in this order differ most. The last one is that of text."""
-    grey: str
+    """Ten colors; neighbors in this order differ most. The last one is that of text."""
+    gray: str
     """For what is in the background."""
 
 
@@ -35,7 +35,7 @@ _LARGEST_SHARE = 0.6  # of the width of axes that give room to a legend
 
 
 def scheme(ax):
-    """Choose the colours that are seen on the background of the axes."""
+    """Choose the colors that are seen on the background of the axes."""
     from matplotlib.colors import to_rgb
 
     red, green, blue = to_rgb(ax.get_facecolor())
@@ -115,7 +115,7 @@ def legend_beside(ax, **options):
     spec = ax.get_subplotspec()
     if spec is None or ax.figure.get_layout_engine() is not None:
         return legend
-    # no engine makes room: the axes give it, as they do for a colour bar
+    # no engine makes room: the axes give it, as they do for a color bar
     cell = spec.get_position(ax.figure).transformed(ax.figure.transSubfigure)
     for size in _SMALLER:
         box = legend.get_window_extent()

@@ -44,7 +44,7 @@ class ReconstructionDisplay:
     Each column of the picture is one sample, headed by the root mean square of its residual,
     X minus the reconstruction. Images are drawn as images, on one scale, and their residuals
     on another, in blue below and red above zero; series and spectra as curves, over the
-    curve of X in grey, each sample on a scale of its own with residuals on the same span;
+    curve of X in gray, each sample on a scale of its own with residuals on the same span;
     tables as bars, in standard deviations (sd) from the mean of each column, whose units
     may differ. Missing values stay blank.
 
@@ -151,7 +151,7 @@ class ReconstructionDisplay:
             that choice.
         sample_shape : tuple of int or None, default=None
             Shape in which one row is looked at: ``(n_channels, height, width)``,
-            ``(n_channels, length)`` or ``(n_features,)``. A grey image is
+            ``(n_channels, length)`` or ``(n_features,)``. A gray image is
             ``(1, height, width)``. None: the estimator's `input_shape_`, otherwise that of
             a row of X.
         x : array-like of shape (length,) or None, default=None
@@ -318,15 +318,15 @@ class ReconstructionDisplay:
             for values in (samples, rebuilt, residuals)
         )  # (n, n_channels, length)
         x = np.arange(samples.shape[-1]) if self.x is None else np.asarray(as_array(self.x))
-        colors, grey = scheme(self.ax_)
+        colors, gray = scheme(self.ax_)
         marker = "." if len(x) == 1 else None
         for row, values in enumerate((samples, rebuilt, residuals)):
             for column, channels in enumerate(values):
                 panel = self.axes_[row, column]
                 if row == 1:
-                    panel.plot(x, samples[column].T, color=grey, lw=1.5)
+                    panel.plot(x, samples[column].T, color=gray, lw=1.5)
                 if row == 2:
-                    panel.axhline(0, color=grey, lw=0.8)
+                    panel.axhline(0, color=gray, lw=0.8)
                 self.artists_[row, column] = [
                     panel.plot(x, channel, color=colors[i % len(colors)], lw=1, marker=marker)[0]
                     for i, channel in enumerate(channels)

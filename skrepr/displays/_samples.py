@@ -143,14 +143,14 @@ def _one_array(samples):
 def as_pictures(images, shown=None):
     """Bring images, channels first, to what ``imshow`` takes.
 
-    Three channels are colours, scaled together so that those of `shown` fill [0, 1]; of any
+    Three channels are colors, scaled together so that those of `shown` fill [0, 1]; of any
     other number the mean is shown.
 
     Parameters
     ----------
     images : ndarray of shape (n_images, n_channels, height, width)
     shown : ndarray or None, default=None
-        Values that set the scale of colours. None: `images`.
+        Values that set the scale of colors. None: `images`.
     """
     images = images.astype(float)
     if images.shape[1] != 3:

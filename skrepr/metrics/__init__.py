@@ -7,7 +7,7 @@ the rows, and from 20,000 rows on with a seeded sample of them, whose standard e
 
 Which figure for which question:
 
-- Are neighbours in the embedding neighbours in the data? `trustworthiness`. And the other
+- Are neighbors in the embedding neighbors in the data? `trustworthiness`. And the other
   way round? `neighborhood_preservation`.
 - Is what labels mean within easy reach? `knn_agreement`, `linear_probe_score`.
 - Are all directions in use? `effective_rank`, `active_units`, `uniformity`.

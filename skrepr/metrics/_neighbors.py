@@ -1,4 +1,4 @@
-"""Whether neighbours in the embedding are neighbours in the data, and of one kind."""
+"""Whether neighbors in the embedding are neighbors in the data, and of one kind."""
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
@@ -13,7 +13,7 @@ from ._scale import ROUNDING, scaled
 def trustworthiness(
     X, Z, *, n_neighbors=5, sample_size="auto", random_state=None, return_error=False
 ):
-    r"""Measure how far neighbours in the embedding are neighbours in the data.
+    r"""Measure how far neighbors in the embedding are neighbors in the data.
 
     A row that is among the :math:`k` nearest of row :math:`i` in ``Z`` but not in ``X``
     costs as much as its rank :math:`r(i, j)` in ``X`` lies beyond :math:`k` (equation 1 of
@@ -31,9 +31,9 @@ def trustworthiness(
     Z : array-like of shape (n_samples, n_components)
         The embedding.
     n_neighbors : int, default=5
-        Size of the neighbourhood, below ``n_samples / 2``.
+        Size of the neighborhood, below ``n_samples / 2``.
     sample_size : int, "auto" or None, default="auto"
-        Number of rows whose neighbours are looked at, among all rows. "auto": all up to
+        Number of rows whose neighbors are looked at, among all rows. "auto": all up to
         20,000 rows, beyond 2,000 drawn at random. None: all.
     random_state : int, RandomState instance or None, default=None
         Seed of the sample.
@@ -43,7 +43,7 @@ def trustworthiness(
     Returns
     -------
     value : float
-        From 0 to 1, all neighbours are true ones; about 0.5 for an embedding that has
+        From 0 to 1, all neighbors are true ones; about 0.5 for an embedding that has
         nothing to do with the data. Two numbers of PCA give 0.8 to 0.95 on many tables. Good
         and bad are relative to PCA at the same width.
     error : float
@@ -51,13 +51,13 @@ def trustworthiness(
 
     See Also
     --------
-    neighborhood_preservation : Share of the neighbours in the data that are kept.
+    neighborhood_preservation : Share of the neighbors in the data that are kept.
 
     Notes
     -----
     Costs ``sample_size * n_samples * n_features`` operations, and a memory of 100 MB beside
     X and a copy of Z, whatever ``n_samples``. Equal distances in X, to rounding, count in
-    favour of the embedding.
+    favor of the embedding.
 
     References
     ----------
@@ -88,7 +88,7 @@ def trust_of_rows(X, Z, n_neighbors, sample_size, random_state):
 def neighborhood_preservation(
     X, Z, *, n_neighbors=5, sample_size="auto", random_state=None, return_error=False
 ):
-    r"""Measure which share of the neighbours in the data are neighbours in the embedding.
+    r"""Measure which share of the neighbors in the data are neighbors in the embedding.
 
     .. math:: Q(k) = \frac{1}{n k} \sum_{i=1}^{n} | N_X(i) \cap N_Z(i) | ,
 
@@ -102,9 +102,9 @@ def neighborhood_preservation(
     Z : array-like of shape (n_samples, n_components)
         The embedding.
     n_neighbors : int, default=5
-        Size of the neighbourhood, below ``n_samples / 2``.
+        Size of the neighborhood, below ``n_samples / 2``.
     sample_size : int, "auto" or None, default="auto"
-        Number of rows whose neighbours are looked at, among all rows. "auto": all up to
+        Number of rows whose neighbors are looked at, among all rows. "auto": all up to
         20,000 rows, beyond 2,000 drawn at random. None: all.
     random_state : int, RandomState instance or None, default=None
         Seed of the sample.
@@ -114,15 +114,15 @@ def neighborhood_preservation(
     Returns
     -------
     value : float
-        From 0 to 1, all neighbours are kept; ``n_neighbors / (n_samples - 1)`` by chance.
-        It falls as rows are added between neighbours, so compare at equal ``n_samples``
+        From 0 to 1, all neighbors are kept; ``n_neighbors / (n_samples - 1)`` by chance.
+        It falls as rows are added between neighbors, so compare at equal ``n_samples``
         only, with PCA at the same width.
     error : float
         Standard error of a sample, 0 where all rows are used. Only if `return_error`.
 
     See Also
     --------
-    trustworthiness : Counts how far false neighbours are away.
+    trustworthiness : Counts how far false neighbors are away.
 
     Notes
     -----
@@ -150,7 +150,7 @@ def neighborhood_preservation(
 
 
 def preservation_of_rows(X, Z, n_neighbors, sample_size, random_state):
-    """Compute the share of kept neighbours of each row drawn."""
+    """Compute the share of kept neighbors of each row drawn."""
     X, Z, k, rows = _pair(X, Z, n_neighbors, sample_size, random_state)
     in_X, in_Z = _neighbors(X, rows, k), _neighbors(Z, rows, k)
     return sum((in_X == column[:, None]).sum(axis=1) for column in in_Z.T) / k
@@ -159,12 +159,12 @@ def preservation_of_rows(X, Z, n_neighbors, sample_size, random_state):
 def knn_agreement(
     Z, y, *, n_neighbors=5, sample_size="auto", random_state=None, return_error=False
 ):
-    r"""Measure which share of the neighbours in the embedding bear the same label.
+    r"""Measure which share of the neighbors in the embedding bear the same label.
 
     .. math:: A(k) = \frac{1}{n k} \sum_{i=1}^{n} \sum_{j \in N_Z(i)} [y_j = y_i] ,
 
     with :math:`N_Z(i)` the :math:`k` nearest of row :math:`i`: what a vote among
-    neighbours [1]_ has to go by, before the vote.
+    neighbors [1]_ has to go by, before the vote.
 
     Parameters
     ----------
@@ -173,9 +173,9 @@ def knn_agreement(
     y : array-like of shape (n_samples,)
         Class labels.
     n_neighbors : int, default=5
-        Size of the neighbourhood, below ``n_samples``.
+        Size of the neighborhood, below ``n_samples``.
     sample_size : int, "auto" or None, default="auto"
-        Number of rows whose neighbours are looked at, among all rows. "auto": all up to
+        Number of rows whose neighbors are looked at, among all rows. "auto": all up to
         20,000 rows, beyond 2,000 drawn at random. None: all.
     random_state : int, RandomState instance or None, default=None
         Seed of the sample.
@@ -218,7 +218,7 @@ def knn_agreement(
 
 
 def agreement_of_rows(Z, y, n_neighbors, sample_size, random_state):
-    """Compute the share of neighbours of the same label, of each row drawn."""
+    """Compute the share of neighbors of the same label, of each row drawn."""
     Z, y = read_rows(Z, "Z"), read_targets(y)
     check_consistent_length(Z, y)
     with np.errstate(invalid="ignore"):  # tries whether they are whole numbers

@@ -23,11 +23,11 @@ _MOST_CLASSES_OF_FEW_ROWS, _FEW_ROWS = 20, 10
 def linear_probe_score(
     Z, y, *, label_fractions=(0.01, 0.1, 1.0), n_repeats=5, test_size=0.25, random_state=None
 ):
-    """Score a linear model on an embedding, for several numbers of labelled rows.
+    """Score a linear model on an embedding, for several numbers of labeled rows.
 
     The protocol of [1]_: the embedding is fixed, a linear model learns from a share of the
     training rows, and is scored on rows held out. Each repeat draws another split and other
-    labelled rows. Classes: logistic regression and accuracy. Numbers: ridge regression with
+    labeled rows. Classes: logistic regression and accuracy. Numbers: ridge regression with
     its penalty chosen by leave-one-out, and R². Components are scaled to unit variance.
 
     Parameters
@@ -58,7 +58,7 @@ def linear_probe_score(
 
     See Also
     --------
-    knn_agreement : What neighbours say of the label.
+    knn_agreement : What neighbors say of the label.
 
     Notes
     -----
@@ -124,12 +124,12 @@ def probe_scores(Z, y, classes, label_fractions, n_repeats, test_size, random_st
         for fraction in label_fractions:
             if classes:
                 n_labels = max(2, n_classes, round(fraction * len(train)))
-                labelled = _one_of_each_first(y[train])[:n_labels]
+                labeled = _one_of_each_first(y[train])[:n_labels]
                 model = LogisticRegression(max_iter=2000)
             else:
-                labelled = slice(max(2, round(fraction * len(train))))
+                labeled = slice(max(2, round(fraction * len(train))))
                 model = RidgeCV(np.logspace(-3, 3, 7))
-            rows = train[labelled]
+            rows = train[labeled]
             probe = make_pipeline(StandardScaler(), model)
             with warnings.catch_warnings():
                 # where labels are few, most may be of a class of their own

@@ -16,7 +16,7 @@ from ._scale import centered, exponent, in_unit, scaled
 def linear_cka(Z, other):
     r"""Measure the similarity of two embeddings of the same rows.
 
-    Linear centred kernel alignment: with centred columns (section 3 of [1]_),
+    Linear centered kernel alignment: with centered columns (section 3 of [1]_),
 
     .. math:: \frac{\lVert B^\top A \rVert_F^2}
                    {\lVert A^\top A \rVert_F \, \lVert B^\top B \rVert_F} .
@@ -115,7 +115,7 @@ def consistency_score(
     References
     ----------
     .. [1] Schneider, S., Lee, J. H. & Mathis, M. W. (2023). Learnable latent embeddings for
-       joint behavioural and neural analysis. Nature 617, 360-368.
+       joint behavioral and neural analysis. Nature 617, 360-368.
 
     Examples
     --------
