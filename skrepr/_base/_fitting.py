@@ -46,11 +46,7 @@ class FittingMixin:
         """Fit on a copy of this estimator, and become that copy once all is done."""
         goes_on = hasattr(self, "net_") and (stream or self.warm_start)
         draft = self._draft(goes_on)
-        with (
-            _training.Interruption() as watch,
-            own_surroundings(),
-            _training.ONE_BLAS_THREAD,
-        ):
+        with _training.Interruption() as watch, own_surroundings(), _training.ONE_BLAS_THREAD:
             draft._train(X, y, Call(self.net_ if goes_on else None, stream, watch))
             watch.check()
             watch.finishing = True
