@@ -26,7 +26,7 @@ from ._decoding import DecoderMixin
 from ._jacobian import squared_jacobian
 from ._named_parts import check_instances, parts_of
 from ._rows import as_result
-from ._start import Units, start_at_pca
+from ._start import Units, start_at_pca, starts_at_pca
 from ._training import chance_of
 from .architectures import MLP, ConvNet, as_recipe, is_recipe, own_recipe
 
@@ -60,7 +60,7 @@ class _Autoencoder(nn.Module):
     """
 
     generator = None
-    start_is_solution = False  # set by `start`
+    lowest_loss = 0.0
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class _Autoencoder(nn.Module):
         self.units = Units(input_shape)
 
     def forward(self, x):  # (B, *input_shape)
-        target = self._seen(x)
+        target = self._in_units(x)
         generator = chance_of(self, x.device)
         inputs, terms = self._corrupt(target, generator), {}
         if self.contraction:
@@ -105,7 +105,7 @@ class _Autoencoder(nn.Module):
         return {"reconstruction": error} | terms if terms else error
 
     def encode(self, x):
-        return self._code(self._seen(x))  # (B, K)
+        return self._code(self._in_units(x))  # (B, K)
 
     def decode(self, h):
         output = self.decoder(h)  # (B, *input_shape)
@@ -113,7 +113,7 @@ class _Autoencoder(nn.Module):
             return output.sigmoid()
         return self.units.undo(output)
 
-    def _seen(self, x):
+    def _in_units(self, x):
         """Bring a batch into the units of the network; a missing value is a mean one."""
         inputs = self.units(x)
         return inputs.nan_to_num() if self.missing else inputs
@@ -141,11 +141,19 @@ class _Autoencoder(nn.Module):
     def start(self, rows):
         """Find the units, and start linear paths at PCA: a code of unit variance."""
         self.units.fit(rows)
-        sample = self._seen(rows.sample(2))
+        sample = self._in_units(rows.sample(2))
         self._corrupt(sample, chance_of(self.eval(), sample.device))  # faults are told now
         logits = self.loss == "binary_cross_entropy"
         # sparsity gives a meaning to units beyond the rank of the data
-        self.start_is_solution = start_at_pca(self, rows, logits, spare_units=self.sparsity > 0)
+        start_at_pca(self, rows, logits, spare_units=self.sparsity > 0)
+
+    @property
+    def start_is_solution(self):
+        return starts_at_pca(self.encoder) and starts_at_pca(self.decoder)
+
+    @property
+    def fewest_rows(self):
+        return min(self.width, self.units.center.numel()) + 1  # else PCA lacks directions
 
 
 class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):

@@ -6,7 +6,7 @@ from sklearn.utils import check_array
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
-from ._rows import as_array, as_tensor, chunk_rows, float32_of
+from ._rows import as_array, as_tensor, float32_of
 from ._training import own_surroundings
 
 
@@ -43,7 +43,7 @@ class DecoderMixin:
                 f"Z has {values.shape[1]} components, but {type(self).__name__} is expecting "
                 f"{self._n_features_out} components as input."
             )
-        chunks = as_tensor(values).split(chunk_rows(self.input_shape_))
+        chunks = as_tensor(values).split(self._rows_at_once())
         return self._gather(chunks, self._undo, len(values), self.layout_, like=Z)
 
     def _undo(self, z):
@@ -68,8 +68,8 @@ class DecoderMixin:
     def _reconstruct(self, batch):
         return self.module_.decode(self.module_.encode(batch))
 
-    def _followed(self, batch):
-        features = super()._followed(batch)
+    def _decides_axes(self, batch):
+        features = super()._decides_axes(batch)
         return torch.cat([features, self.module_.decode(features).flatten(1)], 1)
 
     def _squared_errors(self, batch):
@@ -82,7 +82,7 @@ class DecoderMixin:
 
     def _describe(self, rows, call):
         x = rows.sample(4096)
-        parts = x.split(chunk_rows(self.input_shape_))
+        parts = x.split(self._rows_at_once())
         error, n_seen = sum(self._squared_errors(part).sum(0) for part in parts).tolist()
         self.reconstruction_error_ = error / max(1.0, n_seen)
         vars(self).pop("explained_variance_ratio_", None)

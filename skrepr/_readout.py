@@ -147,8 +147,8 @@ class Readout(nn.Module):
         axes : Axes
         """
         n_components, width = self.matrix.shape
-        scatter = (moments.scatter / moments.count).numpy()
-        covariance, cross = scatter[:, :width], scatter[:, width:].T  # (K, K), (d, K)
+        covariance = moments.covariance.numpy()
+        covariance, cross = covariance[:, :width], covariance[:, width:].T  # (K, K), (d, K)
         find = _axes_of_prediction if cross.any() else _axes_of_features
         matrix, inverse, deviation, directions = find(covariance, cross, n_components)
         largest = np.abs(directions).argmax(axis=1)[:, None]

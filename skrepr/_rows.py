@@ -15,11 +15,14 @@ has this protocol is as good:
     starts, readouts and the judgment of collapse.
 ``subset(index)``, ``split(n_held_out, generator)``
     Some of the rows, without copying them; rows to train on and rows held out.
+``range()``, ``solver_input(n_rows)``
+    For estimators that ask for them: the least and the largest value; a matrix for a solver.
 
 Drawing a batch is one indexing operation, never a loop over rows: on small networks that loop
 costs more than the training.
 """
 
+import copy
 import math
 from contextlib import contextmanager
 from numbers import Integral
@@ -70,11 +73,15 @@ class Rows:
         return self.values.shape[0] if self.index is None else len(self.index)
 
     def __getitem__(self, i):
-        """Return the rows at the positions ``i`` (a tensor of int64) as one batch."""
-        return self._batch(i if self.index is None else self.index[i])
+        """Return the inputs at the positions ``i`` (a tensor of int64)."""
+        return self._inputs(i if self.index is None else self.index[i])
+
+    def _inputs(self, index):
+        return self._take(index).reshape(-1, *self.sample_shape)
 
     def _batch(self, index):
-        return self._take(index).reshape(-1, *self.sample_shape)
+        """Return what ``forward`` is given of some rows: other kinds add to the inputs here."""
+        return self._inputs(index)
 
     def _take(self, index):
         if self.values.device == self.device:
@@ -83,8 +90,9 @@ class Rows:
 
     def subset(self, index):
         """Return the rows at the positions ``index``, without copying them."""
-        chosen = index if self.index is None else self.index[index]
-        return type(self)(self.values, self.sample_shape, self.device, chosen)
+        some = copy.copy(self)
+        some.index = index if self.index is None else self.index[index]
+        return some
 
     def split(self, n_held_out, generator):
         """Split at random into rows to train on and rows held out."""
@@ -99,7 +107,7 @@ class Rows:
 
     def blocks(self):
         """Yield the inputs of all rows in order, a few megabytes at a time."""
-        return iter(self.batches(chunk_rows(self.sample_shape)))
+        return map(self.__getitem__, torch.arange(len(self)).split(chunk_rows(self.sample_shape)))
 
     def range(self):
         """Find the least and the largest value that is observed."""

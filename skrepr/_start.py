@@ -196,6 +196,11 @@ def without_spare_units(start, width):
     )
 
 
+def starts_at_pca(part):
+    """Whether an encoder or decoder takes the linear map that is found in closed form."""
+    return hasattr(part, "start_linear_path") and getattr(part, "start", "pca") == "pca"
+
+
 def start_at_pca(module, rows, logits=False, spare_units=False):
     """Start the linear paths of an autoencoder at PCA.
 
@@ -210,15 +215,10 @@ def start_at_pca(module, rows, logits=False, spare_units=False):
         Whether the decoder gives logits of values in [0, 1].
     spare_units : bool, default=False
         Whether units beyond the rank of the data may be trained.
-
-    Returns
-    -------
-    is_solution : bool
-        Whether both have taken it.
     """
     encoder, decoder, units = module.encoder, module.decoder, module.units
-    if not any(hasattr(part, "start_linear_path") for part in (encoder, decoder)):
-        return False
+    if not any(map(starts_at_pca, (encoder, decoder))):
+        return
     start = linear_start(rows, units, module.width)
     if not spare_units:
         start = without_spare_units(start, module.width)
@@ -229,11 +229,7 @@ def start_at_pca(module, rows, logits=False, spare_units=False):
         p = units.center.cpu().flatten().clamp(0.01, 0.99)
         slope = units.scale.cpu() / (p * (1 - p)).clamp(min=0.05)
         from_code, offset = from_code * slope[:, None], p.logit()
-    taken = [
-        hasattr(part, "start_linear_path") and part.start_linear_path(*solution) is not False
-        for part, solution in (
-            (encoder, (start.to_code, torch.zeros(k), start.low, start.high)),
-            (decoder, (from_code, offset, start.low_code, start.high_code)),
-        )
-    ]
-    return all(taken)
+    if starts_at_pca(encoder):
+        encoder.start_linear_path(start.to_code, torch.zeros(k), start.low, start.high)
+    if starts_at_pca(decoder):
+        decoder.start_linear_path(from_code, offset, start.low_code, start.high_code)

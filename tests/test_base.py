@@ -17,7 +17,6 @@ from torch import nn
 
 from skrepr import AutoencoderEmbedding, RepresentationCollapseWarning, _training
 from skrepr._autoencoder import _Autoencoder
-from skrepr._training import _plan
 from skrepr.architectures import MLP, ConvNet
 from skrepr.augmentations import GaussianNoise
 from skrepr.metrics import describe_collapse
@@ -245,7 +244,7 @@ def test_each_chunk_is_one_pass_over_all_of_it():
 
 @pytest.mark.parametrize(("batch_size", "expected"), [("auto", 5), (20, 20), (1000, 1000)])
 def test_a_stream_keeps_its_batch_size(batch_size, expected, monkeypatch):
-    monkeypatch.setattr(_plan, "auto_batch_size", lambda n: n)
+    monkeypatch.setattr(_training, "auto_batch_size", lambda n: n)
     estimator = streamed([X[:5]], batch_size=batch_size)
     assert estimator.batch_size_ == expected
     assert estimator.partial_fit(X).batch_size_ == expected
@@ -631,3 +630,61 @@ def test_a_random_start_needs_no_chunk_of_a_size():
 def test_one_bar_for_the_whole_fit(capsys):
     make(max_epochs="auto", verbose=1).fit(X)
     assert capsys.readouterr().err.count("100%") == 1
+
+
+def test_a_start_without_training_is_found_from_all_rows():
+    low_rank = (RNG.normal(size=(600, 3)) @ RNG.normal(size=(3, 8))).astype(np.float32)
+    estimator = make(n_components=4, max_epochs="auto").fit(low_rank)
+    assert estimator.n_epochs_ == 0 and estimator.early_stopping_
+    center = estimator.module_.units.center
+    np.testing.assert_allclose(center, low_rank.mean(axis=0), atol=1e-5)
+
+
+def test_a_loss_without_a_lowest_value_is_trained(monkeypatch):
+    forward = _Autoencoder.forward
+    monkeypatch.setattr(_Autoencoder, "forward", lambda self, x: forward(self, x) - 5.0)
+    monkeypatch.setattr(_Autoencoder, "lowest_loss", -math.inf)
+    assert make(max_epochs="auto").fit(np.resize(X, (600, 6))).n_epochs_ > 0
+
+
+@pytest.mark.parametrize("n", [120, 600])
+def test_what_draws_globally_moves_no_generator_of_the_user(n):
+    def noise(x, generator):
+        return x + 0.1 * torch.randn_like(x)
+
+    found = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        estimator = make(max_epochs="auto" if n < 500 else 3, corruption=noise)
+        found.append(estimator.fit(RNG_ROWS[:n]).transform(RNG_ROWS))
+        assert torch.equal(torch.get_rng_state(), before)
+    np.testing.assert_array_equal(*found)
+
+
+RNG_ROWS = np.random.default_rng(3).normal(size=(600, 6)).astype(np.float32)
+
+
+@pytest.mark.parametrize("n", [40, 80])
+def test_every_loss_is_that_of_a_batch_of_a_least_size(n, monkeypatch):
+    sizes = []
+    forward = _Autoencoder.forward
+
+    def watched(self, x):
+        sizes.append(len(x))
+        return forward(self, x)
+
+    monkeypatch.setattr(_Autoencoder, "forward", watched)
+    monkeypatch.setattr(_Autoencoder, "smallest_batch", 4, raising=False)
+    for parameters in ({"early_stopping": True}, {"max_epochs": "auto"}):
+        make(**parameters, batch_size=9).fit(X[:n])
+    assert min(sizes) >= 4
+    with pytest.raises(ValueError, match=r"at least 4 rows. Got .* 3 rows to train on. Use more"):
+        make().fit(X[:3])
+
+
+def test_a_warm_start_of_a_random_start_is_not_cross_validated(monkeypatch):
+    parameters = {"architecture": MLP((8,), linear_path=None), "max_epochs": 2}
+    estimator = make(**parameters, warm_start=True).fit(X)
+    monkeypatch.setattr(AutoencoderEmbedding, "_cross_validate", lambda *_: pytest.fail("no"))
+    assert estimator.set_params(max_epochs="auto").fit(X).weight_share_ == 1

@@ -113,7 +113,10 @@ def test_rooms_are_entered_by_their_door():
         for full, _ in imports(name):
             home, *inside = full.removeprefix("skrepr.").split(".")
             is_room = full.startswith("skrepr.") and f"{home}.__init__" in FILES
-            assert not is_room or home == room_of(name) or len(inside) <= 1, (name, full)
+            if is_room and home != room_of(name):
+                assert len(inside) <= 1 and not "".join(inside).startswith("_"), (name, full)
+            elif full.startswith("skrepr.") and home in FILES:  # of a file too
+                assert home == room_of(name) or not "".join(inside).startswith("_"), (name, full)
 
 
 def test_displays_are_imported_by_nobody():

@@ -370,3 +370,26 @@ def test_rows_are_those_of_the_tensor_itself():
         )
     assert layout == (WIDTH,)
     assert rows.values.data_ptr() == T.data_ptr()
+
+
+class Labeled(Rows):
+    """The least that another kind of rows has to say."""
+
+    labels = torch.arange(10)
+
+    def _batch(self, index):
+        return self._inputs(index), self.labels[index]
+
+
+def test_another_kind_of_rows_adds_to_what_forward_is_given():
+    X = torch.arange(10.0)[:, None]
+    rows = Labeled(X, (1,), torch.device("cpu")).subset(torch.tensor([7, 3, 5]))
+    for generator in (None, torch.Generator()):
+        for x, y in rows.batches(2, generator, smallest=1):
+            assert torch.equal(x[:, 0].long(), y)
+    train, held_out = rows.split(1, torch.Generator())
+    assert all(len(batch) == 2 for part in (train, held_out) for batch in part.batches(1))
+    # everything else is given inputs only
+    assert torch.equal(rows.sample(3), X[[7, 3, 5]])
+    assert torch.equal(torch.cat(list(rows.blocks())), X[[7, 3, 5]])
+    assert rows.range() == (3, 7)

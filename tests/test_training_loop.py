@@ -540,6 +540,37 @@ def test_early_stopping_may_watch_a_figure_of_the_module():
     assert_same_state(module.state_dict(), callback_of(net, Diary).states[2])
 
 
+@pytest.mark.parametrize("extra", [[], [Watcher()]], ids=["slim", "fallback"])
+def test_a_module_may_plan_its_learning_rate(extra):
+    rates = []
+
+    class Planned(Loss):
+        def learning_rate_factor(self, fraction):
+            return 1 - fraction
+
+        def after_step(self):
+            rates.append(net.optimizer_.param_groups[0]["lr"])
+
+    module = make(Planned)
+    net = _training.make_net(
+        module,
+        optimizer=None,
+        optimizer_params=None,
+        learning_rate=0.1,
+        weight_decay=0.0,
+        batch_size=BATCH_SIZE,
+        max_epochs=2,
+        device=torch.device("cpu"),
+        precision="float32",
+        callbacks=extra,
+    )
+    randomness = Randomness(module, torch.device("cpu"))
+    _training.train(
+        net, as_rows(table()), None, epochs=2, randomness=randomness, watch=Interruption()
+    )
+    np.testing.assert_allclose(rates, 0.1 * (1 - np.arange(10) / 10))
+
+
 @pytest.mark.parametrize(("smallest", "expected"), [(2, [16] * 4 + [6]), (7, [16] * 3 + [22])])
 def test_batches_have_as_many_rows_as_their_loss_needs(smallest, expected):
     sizes = []

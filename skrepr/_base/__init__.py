@@ -15,8 +15,8 @@ and, where it differs from others,
     Fills in the parts left at None, as fitted attributes.
 ``_check_parameters()``
     Checks of parameters against each other.
-``_read(X, y, n_least)``, ``_read_chunks(X)``, ``_example()``
-    How data are read: for training, for everything else, and two samples of nothing.
+``_read(X, y, n_least)``, ``_read_chunks(X)``, ``_example(n)``
+    How data are read: for training, for everything else, and samples of nothing.
 ``_check_values(rows)``
     Checks of the data that only this method needs.
 ``_plan(n, call)``
@@ -24,7 +24,7 @@ and, where it differs from others,
 ``_keeps_axes()``
     Whether single features have a meaning, so that the readout leaves them alone.
 ``_fit_readout(rows, call)``
-    The map from features to the embedding; `_followed` says what decides on its axes.
+    The map from features to the embedding; `_decides_axes` says what decides on its axes.
 ``_describe(rows, call)``
     Fitted attributes that describe the result, from held-out rows if there are any.
 ``_collapse(Z, sample)``

@@ -92,11 +92,15 @@ class BaseEmbedding(
         """Validate X and hand it out in chunks: their number of rows in all, and they."""
         return read_chunks(self, X, self.input_shape_, self._parameters_at_fit["missing"])
 
+    def _rows_at_once(self):
+        """Choose the number of rows of one chunk."""
+        return chunk_rows(self.input_shape_)
+
     @contextmanager
     def _evaluation(self, n):
         """Run the module on chunks of ``n`` rows, without gradients, drawing nothing new."""
         module = self.module_.eval()
-        n = min(n, chunk_rows(self.input_shape_))
+        n = min(n, self._rows_at_once())
         work = _training.FORWARD * n * module.work.multiplications
         with (
             _training.own_surroundings(work),
@@ -109,7 +113,7 @@ class BaseEmbedding(
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.input_tags.three_d_array = True
-        tags.input_tags.allow_nan = self.missing == "mask"
+        tags.input_tags.allow_nan = getattr(self, "missing", None) == "mask"
         tags.transformer_tags.preserves_dtype = ["float32"]
         # array_api_support stays false: it also promises fitted attributes of the library of X,
         # and that arrays of any other are refused

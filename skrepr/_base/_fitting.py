@@ -70,15 +70,17 @@ class FittingMixin:
         self.device_ = _training.resolve_device(self.device)
         rows = self._read(X, y, self._fewest_rows(call))
         call.watch.check()
+        self._set_input_shape(rows)
+        self._check_values(rows)
         self._choose_parts(self.input_shape_)
         module = self._module_to_train(call)
         self._plan(len(rows), call)
-        self._check_batches(module, len(rows))
         _training.allow_threads(
             _training.FORWARD_AND_BACKWARD * self.batch_size_ * module.work.multiplications
         )
         task = self._task(X, y, call)
-        learned_from, held_out = self._hold_out(rows, module.generator)
+        learned_from, held_out = self._hold_out(rows, module)
+        self._check_batches(module, learned_from)
         starts = call.is_new and hasattr(module, "start")
         may_return = self._start(module, learned_from, call)
         net = self._net_to_train(module, call)
@@ -137,7 +139,7 @@ class FittingMixin:
             )
 
     def _read(self, X, y, n_least):
-        """Read X for training, and set its shapes; labels are for estimators that use them."""
+        """Read X for training; labels are for estimators that use them."""
         rows, self.layout_ = read_rows(
             self,
             X,
@@ -146,6 +148,9 @@ class FittingMixin:
             missing=self.missing,
             n_least=n_least,
         )
+        return rows
+
+    def _set_input_shape(self, rows):
         if getattr(self, "input_shape_", rows.sample_shape) != rows.sample_shape:
             raise ValueError(
                 f"Training cannot go on: input_shape={self.input_shape} gives samples of shape "
@@ -153,8 +158,6 @@ class FittingMixin:
                 "Restore it, or fit anew with warm_start=False."
             )
         self.input_shape_ = rows.sample_shape
-        self._check_values(rows)
-        return rows
 
     def _check_values(self, rows):
         """Check what only this method asks of the data."""
@@ -177,13 +180,14 @@ class FittingMixin:
     def _new_module(self, seeds):
         with borrowed_generator(seeds[0]):
             module = self._make_module(self.input_shape_)
-            module.work = _training.count_work(module.eval(), self._example())
+            example = self._example(_training.smallest_batch(module))
+            module.work = _training.count_work(module.eval(), example)
         carry_generator(module, torch.Generator().manual_seed(seeds[1]))
         return module.to(self.device_)
 
-    def _example(self):
-        """Make two samples of nothing, from the shapes alone."""
-        return torch.zeros(2, *self.input_shape_)
+    def _example(self, n):
+        """Make samples of nothing, from the shapes alone."""
+        return torch.zeros(n, *self.input_shape_)
 
     def _same_module(self, earlier):
         """Make the module that the parameters ask for, with the weights of an earlier one."""
@@ -208,18 +212,24 @@ class FittingMixin:
         for name, value in plan._asdict().items():
             setattr(self, f"{name}_", value)
 
-    def _check_batches(self, module, n):
+    def _auto_batch_size(self, n):
+        return _training.auto_batch_size(n)
+
+    def _auto_max_epochs(self, n, batch_size):
+        return _training.auto_max_epochs(n, batch_size)
+
+    def _check_batches(self, module, rows):
         has_norms = any(
             isinstance(part, torch.nn.modules.batchnorm._BatchNorm) for part in module.modules()
         )
-        least = max(getattr(module, "smallest_batch", 1), 2 if has_norms else 1)
-        if min(self.batch_size_, n) < least:
-            cause, cure = type(self).__name__, ""
+        least = max(_training.smallest_batch(module, 1), 2 if has_norms else 1)
+        if min(self.batch_size_, len(rows)) < least:
+            cause, cure = type(self).__name__, "Use more rows, or a larger batch_size"
             if has_norms and least == 2:
-                cause, cure = "Batch normalization", ', or normalization="layer"'
+                cause, cure = "Batch normalization", f'{cure}, or normalization="layer"'
             raise ValueError(
                 f"{cause} needs batches of at least {'two' if least == 2 else least} rows. Got "
-                f"batch_size={self.batch_size_} and {n} rows. Use a larger batch_size{cure}."
+                f"batch_size={self.batch_size_} and {len(rows)} rows to train on. {cure}."
             )
 
     def _task(self, X, y, call):
@@ -229,23 +239,25 @@ class FittingMixin:
         name = "partial-fit" if call.stream else "fit"
         return _training.FitTask(self, X, y, name=name, n_epochs=self.max_epochs_)
 
-    def _hold_out(self, rows, generator):
+    def _hold_out(self, rows, module):
         """Split the rows into those to train on and, for early stopping, those to judge by."""
         if not self.early_stopping_:
             return rows, None
-        n_held_out = max(1, round(self.validation_fraction * len(rows)))
-        return rows.split(min(n_held_out, len(rows) - 2), generator)
+        least = _training.smallest_batch(module, 1)
+        n_held_out = max(least, round(self.validation_fraction * len(rows)))
+        n_held_out = max(1, min(n_held_out, len(rows) - max(2, least)))
+        return rows.split(n_held_out, module.generator)
 
     def _start(self, module, rows, call):
         """Start a new module in closed form; return whether training may come back there."""
-        if call.is_new and hasattr(module, "start"):
+        if not call.is_new:
+            return True
+        if hasattr(module, "start"):
             with fixed_draws(module, self.device_):
                 module.start(rows)
             call.watch.check()
-        if not call.is_new:
-            return True
         is_solution = getattr(module, "start_is_solution", False)
-        n_least = min(self.n_components, math.prod(self.input_shape_)) + 1
+        n_least = getattr(module, "fewest_rows", 1)
         if is_solution and call.stream and len(rows) < n_least:
             raise ValueError(
                 f"n_components={self.n_components} needs at least {n_least} rows in the first "
@@ -283,10 +295,12 @@ class FittingMixin:
     def _choose_how_far(self, net, rows, learned_from, may_return, call):
         """Set the number of epochs, and the share of the way from the start that is kept."""
         self.weight_share_ = 1.0
-        if call.stream or not may_return:
+        module = net.module_
+        if call.stream or not (may_return and getattr(module, "start_is_solution", False)):
             return
         automatic = call.is_new and self.max_epochs == "auto"
-        if automatic and net.mean_loss(learned_from) < _NO_LOSS:
+        lowest = getattr(module, "lowest_loss", -math.inf)
+        if automatic and net.mean_loss(learned_from) - lowest < _NO_LOSS:
             self.max_epochs_ = 0
         elif _training.cross_validates(self, len(rows)):
             self.max_epochs_ = _training.affordable_epochs(
@@ -302,8 +316,9 @@ class FittingMixin:
         """
         optimizer_state = None if call.is_new else net.optimizer_.state_dict()
         generator = copy.deepcopy(net.module_.generator)
+        fewest = _training.smallest_batch(net.module_, 1)
         folds = []
-        for learned_from, groups in _training.split_into_folds(rows, generator):
+        for learned_from, groups in _training.split_into_folds(rows, generator, fewest):
             module = self._same_module(net.module_)
             self._start(module, learned_from, call)
             folds.append(
@@ -341,7 +356,7 @@ class FittingMixin:
             return
         moments = self.readout_.moments if call.stream else None
         for batch in rows.blocks():
-            block = self._followed(batch)
+            block = self._decides_axes(batch)
             moments = moments or Moments(width, block.shape[1] - width)
             moments.add(block)
         axes = self.readout_.fit(moments, whiten=getattr(self, "whiten", False))
@@ -353,7 +368,7 @@ class FittingMixin:
             self.components_ = axes.components.reshape(-1, *self.layout_)
             self.mean_ = axes.mean.reshape(self.layout_)
 
-    def _followed(self, batch):
+    def _decides_axes(self, batch):
         """Return what decides on the axes: features, and what is rebuilt from them, if any."""
         return self.module_.encode(batch)
 

@@ -113,9 +113,9 @@ def _forms_after_a_step(optimizer, n_axes):
     """Describe what an optimizer keeps, with axes of the parameter instead of sizes (-1: 1)."""
     named = inspect.signature(type(optimizer)).parameters.keys() - _HOW_IT_COMPUTES
     arguments = {name: value for name, value in optimizer.defaults.items() if name in named}
-    sizes = range(2, 2 + n_axes)
-    probe = torch.zeros(*sizes, requires_grad=True)
-    probe.grad = torch.zeros(*sizes)
+    sizes = tuple(range(2, 2 + n_axes))
+    probe = torch.zeros(sizes, requires_grad=True)
+    probe.grad = torch.zeros(sizes)
     one_step = type(optimizer)([probe], **arguments)
     one_step.step()
     forms = {name: _form_of_kept(value) for name, value in one_step.state[probe].items()}

@@ -12,7 +12,9 @@ The loop knows no method. It asks of the module
 ``watched(rows)``, optional
     what early stopping watches of held-out rows in place of the loss, a float, lower is better;
 ``smallest_batch``, optional
-    the least number of rows of a batch that its loss makes sense of.
+    the least number of rows of a batch that its loss makes sense of;
+``learning_rate_factor(fraction)``, optional
+    by which the learning rate of each step is multiplied, given what `set_progress` is given.
 
 ``_plan.py``
     What "auto" becomes.
@@ -37,7 +39,13 @@ from ._fit_task import CallbackSupportMixin, FitTask, has_callbacks, with_callba
 from ._history import as_frame
 from ._how_far import affordable_epochs, choose_stop, split_into_folds
 from ._interruption import Interruption
-from ._plan import cross_validates, make_plan
+from ._plan import (
+    auto_batch_size,
+    auto_max_epochs,
+    cross_validates,
+    make_plan,
+    smallest_batch,
+)
 from ._randomness import Randomness, borrowed_generator, carry_generator, chance_of, fixed_draws
 from ._surroundings import (
     FORWARD,
@@ -61,6 +69,8 @@ __all__ = [
     "allow_threads",
     "as_frame",
     "as_if_ended",
+    "auto_batch_size",
+    "auto_max_epochs",
     "borrowed_generator",
     "carry_generator",
     "chance_of",
@@ -74,6 +84,7 @@ __all__ = [
     "own_surroundings",
     "resolve_device",
     "resolve_precision",
+    "smallest_batch",
     "split_into_folds",
     "train",
     "with_callbacks",

@@ -22,13 +22,15 @@ N_FOLDS = 5
 _MOST_WORK, _COST_OF_A_VALUE, _FEWEST_STEPS = 1.5e11, 100, 10
 
 
-def split_into_folds(rows, generator):
+def split_into_folds(rows, generator, fewest=1):
     """Split rows into folds, and the rows that each holds out into groups, for their losses.
 
     Parameters
     ----------
     rows : Rows
     generator : torch.Generator
+    fewest : int, default=1
+        Least number of rows of a group.
 
     Returns
     -------
@@ -36,11 +38,12 @@ def split_into_folds(rows, generator):
         The rows to train on, in order, and each held-out group.
     """
     order = torch.randperm(len(rows), generator=generator).numpy()
-    parts = np.array_split(order, min(N_FOLDS, len(rows)))
+    parts = np.array_split(order, min(N_FOLDS, max(2, len(rows) // fewest)))
     folds = []
     for part in parts:
         others = np.sort(np.concatenate([other for other in parts if other is not part]))
-        groups = np.array_split(part, min(len(part), _GROUPS_OF_A_FOLD))
+        n_groups = min(max(1, len(part) // fewest), _GROUPS_OF_A_FOLD)
+        groups = np.array_split(part, n_groups)
         learned_from, *groups = (rows.subset(torch.from_numpy(i)) for i in (others, *groups))
         folds.append((learned_from, groups))
     return folds

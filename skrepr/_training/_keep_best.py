@@ -5,9 +5,11 @@ import torch
 from scipy.stats import rankdata
 from skorch.callbacks import Callback
 
+from ._plan import smallest_batch
+
 
 class KeepBest(Callback):
-    """Keeps the weights with the lowest held-out loss and ends the training without progress.
+    """Keeps the weights that are best on held-out rows and ends the training without progress.
 
     Weights are those of the whole module, buffers included, so that student, teacher and
     queue stay together. Without held-out rows the weights of the last complete epoch are
@@ -85,8 +87,9 @@ class Start:
         if held_out is not None:
             loss = net.watched(held_out)
             self.loss = loss if np.isfinite(loss) else np.inf
-            size = max(1, min(net.batch_size, len(held_out) // self._N_GROUPS))
-            sizes = held_out.batches(size).sizes
+            least = smallest_batch(net.module_, 1)
+            size = max(least, min(net.batch_size, len(held_out) // self._N_GROUPS))
+            sizes = held_out.batches(size, smallest=max(2, least)).sizes
             groups = torch.arange(len(held_out)).split(sizes)
             self._groups = [held_out.subset(group) for group in groups]
             self._losses = self._losses_of_groups()

@@ -64,6 +64,8 @@ def train(
     watch.finishing = False
     n_before = len(net.history)
     if epochs == 0:
+        if held_out is not None and start_anew is not None:
+            start_anew(net.module_)
         return n_before  # no callback hears of a training that is none
     run = net.run_ = _new_run(net, rows, held_out, randomness, watch, epochs, open_ended)
     run.task, run.share, run.may_return, run.start_anew = task, share, may_return, start_anew
@@ -79,7 +81,7 @@ def train(
                 f"within {watch.IMPATIENCE:g} seconds to stop without a result.",
                 UserWarning,
             )
-        best_epoch, returned = _settle(net, interrupted)
+        best_epoch, returned = _put_best(net, interrupted)
         if returned and start_anew is not None:
             start_anew(net.module_)
         if len(net.history) > n_before:
@@ -90,7 +92,7 @@ def train(
     return best_epoch
 
 
-def _settle(net, interrupted=False):
+def _put_best(net, interrupted=False):
     """Put the weights into the module with which the training ends.
 
     Returns their epoch, and whether held-out rows have brought them back to the start.
@@ -129,7 +131,7 @@ def as_if_ended(net):
     """
     now = Start(net, None)
     try:
-        best_epoch, returned = _settle(net)
+        best_epoch, returned = _put_best(net)
         module = copy.deepcopy(net.module_)
     finally:
         now.move_to(0)
@@ -179,9 +181,7 @@ class Fold:
         """
         end = Start(self.net, None)
         self.start.move_to(share)
-        losses = self.net.losses_of(
-            batch for rows in self.groups for batch in rows.batches(len(rows))
-        )
+        losses = [self.net.watched(rows) for rows in self.groups]
         end.move_to(0)
         return losses
 
@@ -203,6 +203,7 @@ def _new_run(net, rows, held_out, randomness, watch, epochs, open_ended=False):
         slim=_nobody_watches_batches(net),
         set_progress=getattr(net.module_, "set_progress", None),
         after_step=getattr(net.module_, "after_step", None),
+        learning_rate_factor=getattr(net.module_, "learning_rate_factor", None),
         n_complete=len(net.history),
         n_before=len(net.history),
     )

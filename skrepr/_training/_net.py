@@ -8,6 +8,7 @@ and history are the same, bit for bit.
 """
 
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,8 @@ from skorch.callbacks import EpochTimer, PassthroughScoring
 from ._callbacks import ProgressBar, TermScoring, checked
 from ._keep_best import KeepBest, not_finite
 from ._optimizer import choose_optimizer, go_on
+from ._plan import smallest_batch
+from ._randomness import fixed_draws
 
 
 class Stop(Exception):
@@ -36,6 +39,7 @@ class Run:
     slim: bool
     set_progress: Callable | None  # of the module, looked up once
     after_step: Callable | None
+    learning_rate_factor: Callable | None
     n_before: int  # epochs in the history, of earlier trainings
     start: object = None  # Start: the weights it began with
     may_return: bool = False  # to the start, where that is a solution
@@ -85,8 +89,7 @@ class Net(NeuralNet):
 
     def batches_of(self, rows, generator=None):
         """Cut rows into batches that the loss of the module makes sense of."""
-        smallest = getattr(self.module_, "smallest_batch", 2)
-        return rows.batches(self.batch_size, generator, smallest)
+        return rows.batches(self.batch_size, generator, smallest_batch(self.module_))
 
     def infer(self, x, **fit_params):
         if self.precision == "float32":
@@ -105,9 +108,12 @@ class Net(NeuralNet):
 
     def _before_step(self):
         run = self.run_
+        fraction = None if run.planned_steps is None else run.n_steps / run.planned_steps
         if run.set_progress is not None:
-            planned = run.planned_steps
-            run.set_progress(None if planned is None else run.n_steps / planned)
+            run.set_progress(fraction)
+        if run.learning_rate_factor is not None:
+            for group in self.optimizer_.param_groups:
+                group["lr"] = self.lr * run.learning_rate_factor(fraction)
         run.n_steps += 1
 
     def _after_step(self):
@@ -155,12 +161,12 @@ class Net(NeuralNet):
                 with torch.no_grad():
                     output = self.infer(batch)
             terms = output if isinstance(output, dict) else {}
-            told = torch.stack([self.get_loss(output), *terms.values()])
+            of_step = torch.stack([self.get_loss(output), *terms.values()])
             if step == 0:
                 # one tensor for all steps: many small ones, kept between large blocks that
                 # come and go, would leave holes in memory that nothing fits into
-                values = told.new_empty(len(iterator), len(told))
-            values[step] = told
+                values = of_step.new_empty(len(iterator), len(of_step))
+            values[step] = of_step
             sizes.append(_length(batch))
         names = [f"{prefix}_{name}" for name in ("loss", *terms)]
         # one read of the device, of all that the epoch has to tell
@@ -173,9 +179,14 @@ class Net(NeuralNet):
 
     def losses_of(self, batches):
         """Compute the loss of each batch, without training."""
-        self._set_training(False)
-        with torch.no_grad():
+        with self._judging():
             return torch.stack([self.get_loss(self.infer(batch)) for batch in batches]).tolist()
+
+    @contextmanager
+    def _judging(self):
+        self._set_training(False)
+        with torch.no_grad(), fixed_draws(self.module_, torch.device(self.device)):
+            yield
 
     def mean_loss(self, rows):
         """Compute the loss of some rows in the way in which that of an epoch is computed."""
@@ -186,8 +197,7 @@ class Net(NeuralNet):
         """Compute what early stopping watches: a figure of the module's own, or the loss."""
         if not hasattr(self.module_, "watched"):
             return self.mean_loss(rows)
-        self._set_training(False)
-        with torch.no_grad():
+        with self._judging():
             return float(self.module_.watched(rows))
 
     def _slim_train_step(self, batch, parameters):

@@ -27,7 +27,8 @@ def make_plan(estimator, n, *, stream=False, batch_size=None):
     Parameters
     ----------
     estimator : estimator
-        With the shared parameters of training.
+        With the shared parameters of training, and what "auto" means for it in the methods
+        ``_auto_batch_size(n)`` and ``_auto_max_epochs(n, batch_size)``.
     n : int
     stream : bool, default=False
         Whether this is a chunk: there is no end to plan for.
@@ -45,15 +46,21 @@ def make_plan(estimator, n, *, stream=False, batch_size=None):
     early_stopping = wanted and not stream
     if batch_size is None:
         batch_size = estimator.batch_size
-        batch_size = auto_batch_size(n) if batch_size == "auto" else batch_size
+        batch_size = estimator._auto_batch_size(n) if batch_size == "auto" else batch_size
         batch_size = int(batch_size if stream else min(batch_size, n))
     automatic = estimator.max_epochs == "auto"
     if stream:
         max_epochs = 1
     else:
-        max_epochs = auto_max_epochs(n, batch_size) if automatic else int(estimator.max_epochs)
+        max_epochs = estimator.max_epochs
+        max_epochs = estimator._auto_max_epochs(n, batch_size) if automatic else int(max_epochs)
     least = round(_LEAST_PATIENCE * max_epochs) if early_stopping and automatic else 0
     return Plan(early_stopping, batch_size, max_epochs, max(estimator.patience, least))
+
+
+def smallest_batch(module, default=2):
+    """Return the least number of rows of a batch that the loss of a module makes sense of."""
+    return getattr(module, "smallest_batch", default)
 
 
 def cross_validates(estimator, n):

@@ -146,6 +146,7 @@ class Work(NamedTuple):
 def count_work(module, batch):
     """Count what one row of ``batch`` costs."""
     counts, values = [], []
+    n = len(batch[0] if isinstance(batch, tuple) else batch)
 
     def count(part, inputs, output):
         # vectors are added, or scale single values
@@ -153,7 +154,7 @@ def count_work(module, batch):
         if own:
             counts.append(sum(own) * _n_places(part, inputs, output))
         if isinstance(output, torch.Tensor) and not any(part.children()):
-            values.append(output.numel() // len(batch))
+            values.append(output.numel() // n)
 
     hooks = [part.register_forward_hook(count) for part in module.modules()]
     try:

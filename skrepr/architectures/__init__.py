@@ -9,8 +9,9 @@ has two methods, both called while an estimator is being fitted:
     A ``torch.nn.Module`` that maps ``(n, n_components)`` to ``(n, *output_shape)``.
 
 A module with a method ``start_linear_path(weight, bias, low, high)`` is told, before
-training, the linear map that solves the problem in closed form and the range of its inputs;
-see :class:`~skrepr.architectures.MLP`. A module that draws random numbers has an attribute
+training, the linear map that solves the problem in closed form and the range of its inputs,
+unless its attribute ``start`` is another than "pca"; see
+:class:`~skrepr.architectures.MLP`. A module that draws random numbers has an attribute
 ``generator``, ``None`` when made; the estimator puts its own generator there. An encoder with
 ``reads_raw_values = True`` is given X as it is, not centered and scaled. Any class with these
 methods is as good as the ones in this package.

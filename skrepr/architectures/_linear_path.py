@@ -48,7 +48,7 @@ class LinearPath(nn.Module):
 
     @torch.no_grad()
     def start_linear_path(self, weight, bias, low, high):
-        """Set the linear map to a solution in closed form, if it waits for one.
+        """Set the linear map to a solution in closed form: where ``start`` is "pca".
 
         Parameters
         ----------
@@ -61,21 +61,13 @@ class LinearPath(nn.Module):
             Range of the inputs in the training rows. Beyond it the branch stays at what it
             is at the border, and the map goes on linearly: a network has learned nothing
             about how to go on, and a row far out would be rebuilt arbitrarily badly.
-
-        Returns
-        -------
-        taken : bool
-            Whether the map starts there.
         """
-        if self.start != "pca":
-            return False
         n_outputs, n_inputs = weight.shape
         self.linear.weight[:, n_inputs:] = 0
         self.linear.weight[:n_outputs, :n_inputs] = weight / self.linear.shrink
         self.linear.bias[: bias.shape[0]] = bias
         self.low.view(-1)[:n_inputs] = low
         self.high.view(-1)[:n_inputs] = high
-        return True
 
 
 _WITH_WEIGHTS = (
