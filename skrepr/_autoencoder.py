@@ -61,6 +61,7 @@ class _Autoencoder(nn.Module):
 
     generator = None
     lowest_loss = 0.0
+    open_ended = False
 
     def __init__(
         self,
@@ -144,8 +145,10 @@ class _Autoencoder(nn.Module):
         sample = self._in_units(rows.sample(2))
         self._corrupt(sample, chance_of(self.eval(), sample.device))  # faults are told now
         logits = self.loss == "binary_cross_entropy"
-        # sparsity gives a meaning to units beyond the rank of the data
-        start_at_pca(self, rows, logits, spare_units=self.sparsity > 0)
+        # units beyond the rank of these rows may still learn to undo what is done to the input,
+        # or to be sparse, or from rows to come
+        spare_units = bool(self.sparsity or self.contraction or self.corruption or self.open_ended)
+        start_at_pca(self, rows, logits, spare_units)
 
     @property
     def start_is_solution(self):

@@ -16,7 +16,7 @@ from torch import nn
 _NO_VARIANCE = 1e-12
 # Of the largest standard deviation. What varies, but not along with anything that is rebuilt,
 # keeps this much, so that the readout can be undone.
-_UNSEEN = 1e-6
+_UNSEEN = 1e-7
 # One axis in so many, or fewer, are found by an iteration: all of 5,000 would take a minute.
 _FEW = 20
 

@@ -366,6 +366,8 @@ def as_array(X):
 
     Where results are arrays of its library, X becomes a tensor without being copied.
     """
+    if isinstance(X, (list, tuple)) and any(isinstance(row, torch.Tensor) for row in X):
+        X = torch.stack([torch.as_tensor(row).detach() for row in X])
     keeps = keeps_library(X)
     if keeps and not isinstance(X, torch.Tensor):
         X = torch.from_dlpack(X)
@@ -374,8 +376,8 @@ def as_array(X):
         # what cannot be used is refused as an array of numpy, where it is told well
         if keeps and not X.is_complex() and X.layout == torch.strided:
             return X
-        X = X.cpu()
-        return (X.float() if X.dtype == torch.bfloat16 else X).numpy()
+        narrow = (X.is_floating_point() and X.element_size() < 2) or X.dtype == torch.bfloat16
+        return (X.float() if narrow else X).numpy(force=True)
     if scipy.sparse.issparse(X):
         return X if X.format == "csr" else X.tocsr()
     return X if hasattr(X, "shape") else np.asarray(X)

@@ -12,6 +12,8 @@ from torch.nn.functional import pad
 # Wider data go to an iterative solver, which finds the few axes that are asked for faster
 # than all eigenvectors of a covariance matrix are found.
 _WIDEST_COVARIANCE = 1024
+# Rounding of float32, relative. Below, variance is none.
+_EPS = np.finfo(np.float32).eps
 # Values, not bytes, of the rows that the iterative solver is given.
 _LARGEST_SAMPLE = 2**27
 
@@ -67,11 +69,10 @@ def principal_axes(rows, n_components):
     width = int(np.prod(rows.sample_shape))
     n_components = min(n_components, width, len(rows) - 1)
     if width <= _WIDEST_COVARIANCE:
-        mean, axes, variance = _axes_of_covariance(rows)
+        mean, axes, variance, least = _axes_of_covariance(rows)
     else:
-        mean, axes, variance = _iterative_axes(rows, n_components, width)
-    # relative: X may be in any unit
-    keep = np.flatnonzero(variance > 1e-10 * max(0.0, variance.max(initial=0)))[:n_components]
+        mean, axes, variance, least = _iterative_axes(rows, n_components, width)
+    keep = np.flatnonzero(variance > least)[:n_components]
     _, axes = svd_flip(None, axes[keep], u_based_decision=False)
     return tuple(
         torch.from_numpy(np.asarray(a, dtype=np.float32))
@@ -85,8 +86,12 @@ def _axes_of_covariance(rows):
     for block in flat_blocks(rows):
         deviation = (block - mean).nan_to_num()
         scatter = scatter + deviation.T @ deviation
-    variance, axes = np.linalg.eigh(scatter.numpy() / len(rows))
-    return mean.numpy(), axes.T[::-1], variance[::-1]
+    covariance, mean = scatter.numpy() / len(rows), mean.numpy()
+    variance, axes = np.linalg.eigh(covariance)
+    # along each axis, by the rounding of X, which is that of each column's own size
+    rounding = _EPS**2 * (mean**2 + covariance.diagonal()) @ axes**2
+    least = np.maximum(rounding, _EPS**2 * max(0.0, variance[-1]))
+    return mean, axes.T[::-1], variance[::-1], least[::-1]
 
 
 def _iterative_axes(rows, n_components, width):
@@ -97,7 +102,7 @@ def _iterative_axes(rows, n_components, width):
     unit = 2.0 ** float(np.floor(np.log2(abs(sample).max() or 1.0)))
     pca = PCA(n_components, svd_solver="arpack", random_state=0).fit(sample / unit)
     variance = pca.explained_variance_.astype(float) * unit**2 * (n - 1) / n
-    return pca.mean_ * unit, pca.components_, variance
+    return pca.mean_ * unit, pca.components_, variance, 1e-10 * variance.max(initial=0)
 
 
 class Units(nn.Module):

@@ -182,12 +182,13 @@ def _check_regular(status, path):
 
 def _write(path, content):
     """Write a file at once and whole: a draft next to it, which then takes its place."""
-    path = Path(os.path.realpath(path))  # a link stays, and what it points to is replaced
+    path = Path(path)
     try:
         earlier = path.stat()
         _check_regular(earlier, path)
     except FileNotFoundError:
         earlier = None
+    path = Path(os.path.realpath(path))  # a link stays, and what it points to is replaced
     # of fixed length, since the name of the file itself may be as long as names can be
     prefix = f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}-"
     _remove_drafts_of_the_dead(path.parent, prefix)

@@ -504,8 +504,9 @@ GAINS = {
 @pytest.mark.parametrize("offset", [1e6, 0.0, -3.0])
 @pytest.mark.parametrize(("gains", "left"), GAINS.values(), ids=GAINS.keys())
 def test_start_is_left_for_a_sure_gain_only(monkeypatch, gains, left, offset):
-    start = np.full(len(gains), offset)
-    losses = iter([start, start - gains])
+    gains = np.array(gains)
+    start = np.where(np.isinf(gains), np.inf, offset)
+    losses = iter([start, offset - np.where(np.isinf(gains), 0, gains)])
     monkeypatch.setattr(Net, "mean_loss", lambda *_: np.inf)
     monkeypatch.setattr(Start, "_losses_of_groups", lambda *_: next(losses))
     module = make(Loss)

@@ -6,8 +6,11 @@ An estimator adds the science. It defines
     The network, from parameters and shapes alone (`fit` and `load` both call it): a torch
     module with ``width``, the number of features, ``forward(batch)``, the loss, and
     ``encode(x)``, the features, (B, width). Where there is a decoder, ``decode(features)``.
-    Optional: ``start(rows)``, a start in closed form, after which ``start_is_solution`` says
-    whether training may come back to it; and what the loop asks for (``_training``).
+    Optional: ``start(rows)``, a start in closed form, before which ``open_ended`` is set: are
+    these rows but the first of a stream? ``start_is_solution`` says whether training may come
+    back to it, ``fewest_rows`` how many it needs in a stream, ``lowest_loss`` where there is
+    nothing left to train; a module that draws has ``generator = None`` when made. And what the
+    loop asks for (``_training``).
 
 and, where it differs from others,
 

@@ -253,6 +253,7 @@ class FittingMixin:
         if not call.is_new:
             return True
         if hasattr(module, "start"):
+            module.open_ended = call.stream
             with fixed_draws(module, self.device_):
                 module.start(rows)
             call.watch.check()

@@ -48,6 +48,8 @@ class StateMixin:
             readout = Readout.from_state(readout_state)
         _format.check_forms(readout, readout_state)
         _format.check_finite(readout, bounds=False)
+        if readout.scale <= 0:
+            raise ValueError(f"the readout has the scale {readout.scale}.")
         if readout.matrix.shape != (self.n_components, module.width):
             raise ValueError(f"the readout has the shape {tuple(readout.matrix.shape)}.")
         if generator is not None:

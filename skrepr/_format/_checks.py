@@ -159,11 +159,11 @@ def _is_shape(value):
 
 
 def _is_number(value):
-    return isinstance(value, Real) and not isinstance(value, bool)
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _is_numbers(value):
-    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f" and np.isfinite(value).all()
 
 
 # The same in all estimators. Parts in use, such as ``architecture_``, are checked by making
@@ -222,6 +222,15 @@ def check_attributes(estimator):
             f"samples of shape {layout}, read as {attributes['input_shape_']}, do not go with "
             f"n_features_in_={n_features} and the names of the columns."
         )
+    n_components = attributes.get("explained_variance_", np.empty(0)).shape[:1]
+    for name, shape in {
+        "explained_variance_": n_components,
+        "explained_variance_ratio_": n_components,
+        "components_": (*n_components, *layout),
+        "mean_": layout,
+    }.items():
+        if name in attributes and attributes[name].shape != shape:
+            raise ValueError(f"the fitted attribute {name!r} does not have the shape {shape}.")
 
 
 def check_output(output):

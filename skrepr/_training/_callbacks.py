@@ -45,8 +45,13 @@ class ProgressBar(Callback):
         self.bar_.update()
 
     def on_train_end(self, net, **kwargs):
-        self.bar_.close()
-        del self.bar_
+        self.close()
+
+    def close(self):
+        """Close the bar; also called where a training has failed."""
+        if hasattr(self, "bar_"):
+            self.bar_.close()
+            del self.bar_
 
 
 def checked(callbacks):

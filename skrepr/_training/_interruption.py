@@ -62,7 +62,7 @@ class Interruption:
             self.check()
 
     def _handle(self, signum, frame):
-        if self.pressed_twice():
+        if self.pressed_twice() and not _is_importing(frame):
             self.impatient = True
             self._act(frame)
         else:
@@ -86,3 +86,12 @@ class Interruption:
         twice = now - Interruption._last < cls.IMPATIENCE
         Interruption._last = now
         return twice
+
+
+def _is_importing(frame):
+    """Whether a module is being imported, which half imported would stay broken."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False

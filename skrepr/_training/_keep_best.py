@@ -111,10 +111,9 @@ class Start:
         Judged by the signed ranks of the gains of groups of rows (Wilcoxon 1945): a group
         with an outlier counts as any other, whatever the unit and sign of the loss.
         """
-        with np.errstate(invalid="ignore"):
-            gains = self._losses - self._losses_of_groups()
-        if not np.isfinite(gains).all():
+        if not np.isfinite(self._losses).all():
             return True
+        gains = np.nan_to_num(self._losses - self._losses_of_groups(), nan=-np.inf)
         n = len(gains)
         ranks = rankdata(np.abs(gains))[gains > 0].sum()
         chance, error = n * (n + 1) / 4, np.sqrt(n * (n + 1) * (2 * n + 1) / 24)

@@ -2,11 +2,12 @@
 
 import copy
 import warnings
+from contextlib import contextmanager
 
 import torch
 from skorch.callbacks import Callback
 
-from ._callbacks import TermScoring
+from ._callbacks import ProgressBar, TermScoring
 from ._history import without_batches
 from ._keep_best import KeepBest, Start
 from ._net import Run, Stop
@@ -69,7 +70,7 @@ def train(
         return n_before  # no callback hears of a training that is none
     run = net.run_ = _new_run(net, rows, held_out, randomness, watch, epochs, open_ended)
     run.task, run.share, run.may_return, run.start_anew = task, share, may_return, start_anew
-    with randomness:
+    with randomness, _closed_bars(net):
         run.start = Start(net, held_out if may_return else None)
         net.notify("on_train_begin", X=rows, y=None)
         interrupted = not _run_epochs(net, rows, epochs, may_stop_early=not open_ended)
@@ -107,6 +108,16 @@ def _put_best(net, interrupted=False):
     if run.share < 1:
         run.start.move_to(run.share)
     return best_epoch, returned
+
+
+@contextmanager
+def _closed_bars(net):
+    try:
+        yield
+    finally:
+        for _, callback in net.callbacks_:
+            if isinstance(callback, ProgressBar):
+                callback.close()
 
 
 def _keep_best(net):

@@ -48,7 +48,7 @@ class LinearPath(nn.Module):
 
     @torch.no_grad()
     def start_linear_path(self, weight, bias, low, high):
-        """Set the linear map to a solution in closed form: where ``start`` is "pca".
+        """Set the linear map to a solution in closed form, if it waits for one.
 
         Parameters
         ----------
@@ -62,6 +62,8 @@ class LinearPath(nn.Module):
             is at the border, and the map goes on linearly: a network has learned nothing
             about how to go on, and a row far out would be rebuilt arbitrarily badly.
         """
+        if self.start != "pca":
+            return
         n_outputs, n_inputs = weight.shape
         self.linear.weight[:, n_inputs:] = 0
         self.linear.weight[:n_outputs, :n_inputs] = weight / self.linear.shrink
