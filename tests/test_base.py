@@ -688,3 +688,11 @@ def test_a_warm_start_of_a_random_start_is_not_cross_validated(monkeypatch):
     estimator = make(**parameters, warm_start=True).fit(X)
     monkeypatch.setattr(AutoencoderEmbedding, "_cross_validate", lambda *_: pytest.fail("no"))
     assert estimator.set_params(max_epochs="auto").fit(X).weight_share_ == 1
+
+
+def test_the_bar_is_closed_where_a_training_fails(capsys):
+    from tqdm.auto import tqdm
+
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        make(verbose=1, learning_rate=1e30, max_epochs=9).fit(X)
+    assert not tqdm._instances

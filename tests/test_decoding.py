@@ -10,6 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skrepr import AutoencoderEmbedding
 from skrepr.architectures import MLP, Linear
+from skrepr.augmentations import GaussianNoise
 
 
 @pytest.fixture(scope="module")
@@ -168,3 +169,30 @@ def test_inverse_transform_reads_tensors(iris, dtype):
 def test_infinite_embeddings_are_refused(iris, Z):
     with pytest.raises(ValueError, match="infinity"):
         small(2).fit(iris).inverse_transform(Z)
+
+
+@pytest.mark.parametrize("ratio", [1e-3, 3e-6])
+def test_a_small_column_is_a_direction_of_its_own(ratio):
+    rng = np.random.default_rng(0)
+    X = np.c_[rng.normal(5, 3, 400), ratio * rng.normal(size=400)]
+    embedding = small(2, whiten=True, max_epochs="auto").fit(X)
+    np.testing.assert_allclose(embedding.transform(X).std(axis=0), 1, rtol=1e-2)
+    np.testing.assert_allclose(
+        embedding.explained_variance_, PCA(2).fit(X).explained_variance_, rtol=1e-2
+    )
+
+
+def test_the_rounding_of_large_offsets_is_no_direction():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 3)) @ rng.normal(size=(3, 10)) + 1e4
+    Z = small(8, whiten=True, max_epochs="auto").fit(X).transform(X)
+    assert (Z[:, 3:] == 0).all()
+
+
+def test_spare_units_may_learn_where_they_have_something_to_learn(iris):
+    noisy = small(16, corruption=GaussianNoise(0.3), max_epochs=20).fit(iris)
+    assert (noisy.transform(iris).std(axis=0) > 0).all()
+    stream = small(3).partial_fit(np.repeat(iris[:1], 20, axis=0))
+    for _ in range(60):
+        stream.partial_fit(iris)
+    assert -stream.score(iris) < 0.1 * iris.var(axis=0).mean()

@@ -393,3 +393,12 @@ def test_another_kind_of_rows_adds_to_what_forward_is_given():
     assert torch.equal(rows.sample(3), X[[7, 3, 5]])
     assert torch.equal(torch.cat(list(rows.blocks())), X[[7, 3, 5]])
     assert rows.range() == (3, 7)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_tensors_of_any_kind_are_read(dtype):
+    X = torch.arange(6.0).reshape(3, 2).to(dtype)
+    expected = X.float().numpy()
+    gradients = X.clone().requires_grad_()
+    for same in (X, gradients, list(gradients), torch._neg_view(-X)):
+        np.testing.assert_array_equal(_rows.as_array(same), expected)

@@ -162,3 +162,19 @@ def test_gradients_are_on_after_ctrl_c(times, method):
         getattr(estimator, method)(X)
     assert torch.is_grad_enabled()
     assert not hasattr(estimator, "net_")
+
+
+def test_a_second_press_waits_for_the_end_of_an_import(tmp_path, monkeypatch):
+    (tmp_path / "pressed_twice.py").write_text(
+        "import os, signal\n"
+        "for _ in range(2):\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "complete = True\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with Interruption() as watch:
+        import pressed_twice
+
+        assert pressed_twice.complete
+        with pytest.raises(KeyboardInterrupt):
+            watch.check()
