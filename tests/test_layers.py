@@ -76,7 +76,7 @@ def test_the_reader_of_imports_reads_them():
     assert ("skrepr.architectures._linear_path.with_linear_path", True) in imports(
         "architectures._mlp"
     )
-    assert "_readout" in house_imports("_base._fitting")
+    assert "_readout" in house_imports("_base._axes")
     assert not any(top for name, top in imports("displays._matplotlib") if "matplotlib" in name)
 
 

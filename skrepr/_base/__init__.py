@@ -41,12 +41,15 @@ embeddings get it.
     What parameters may be; the only file that imports private names of scikit-learn.
 ``_fitting.py``
     A fit, step by step.
+``_axes.py``
+    From features to the embedding, and whether that has collapsed.
 ``_state.py``
     What is written of a fitted embedding, and how it is made again.
 ``_embedding.py``
     What is done with a fitted embedding.
 """
 
+from ._axes import RepresentationCollapseWarning
 from ._constraints import (
     ARRAY_CONSTRAINTS,
     DECODER_RECIPE,
@@ -59,7 +62,6 @@ from ._constraints import (
     StrOptions,
 )
 from ._embedding import BaseEmbedding
-from ._fitting import RepresentationCollapseWarning
 from ._state import known_names
 
 __all__ = [

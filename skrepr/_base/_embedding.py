@@ -9,12 +9,14 @@ from sklearn.utils.validation import check_is_fitted
 from .. import _training
 from .._named_parts import NamedPartsMixin
 from .._rows import as_result, chunk_rows, read_chunks, result_device
+from ._axes import AxesMixin
 from ._fitting import FittingMixin
 from ._state import StateMixin
 
 
 class BaseEmbedding(
     FittingMixin,
+    AxesMixin,
     StateMixin,
     NamedPartsMixin,
     ClassNamePrefixFeaturesOutMixin,
