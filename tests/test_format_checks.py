@@ -541,3 +541,20 @@ def test_a_pickle_that_was_trained_on_a_gpu(estimator, monkeypatch):
     BaseEmbedding.__setstate__(twin, state | {name: _format.pack(document, tensors)})
     assert twin.device_ == torch.device("cpu")
     np.testing.assert_array_equal(twin.transform(FRAME), estimator.transform(FRAME))
+
+
+@pytest.mark.parametrize(
+    ("shape", "valid"),
+    [
+        ((3, 8, 8), True),
+        (((6,), (1, 28)), True),  # of two modalities
+        (5000, True),  # words of a vocabulary
+        ((((1,),),), False),
+        ((-1,), False),
+        ("3", False),
+        ((1,) * 65, False),
+    ],
+    ids=str,
+)
+def test_what_may_stand_for_the_shape_of_a_sample(shape, valid):
+    assert _format._checks.ATTRIBUTES["input_shape_"](shape) == valid

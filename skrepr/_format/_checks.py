@@ -153,9 +153,15 @@ def _is_count(value):
     return isinstance(value, Integral) and not isinstance(value, bool) and 0 <= value < 2**63
 
 
-def _is_shape(value):
-    # as many axes as an array can have
-    return isinstance(value, tuple) and len(value) <= 64 and all(map(_is_count, value))
+def _is_shape(value, depth=2):
+    # as many axes as an array can have; of several arrays, one for each; of tokens, a number
+    if not isinstance(value, tuple):
+        return _is_count(value)
+    return len(value) <= 64 and depth > 0 and all(_is_shape(side, depth - 1) for side in value)
+
+
+def _is_layout(value):
+    return isinstance(value, tuple) and _is_shape(value, depth=1)
 
 
 def _is_number(value):
@@ -172,7 +178,7 @@ ATTRIBUTES = {
     "n_features_in_": _is_count,
     "feature_names_in_": is_names,
     "input_shape_": _is_shape,
-    "layout_": _is_shape,
+    "layout_": _is_layout,
     "device_": lambda value: isinstance(value, torch.device),
     "max_epochs_": _is_count,
     "batch_size_": _is_count,
@@ -187,7 +193,8 @@ ATTRIBUTES = {
     "mean_": _is_numbers,
     "contraction_": lambda value: isinstance(value, str),
 }
-_REQUIRED = {"input_shape_", "layout_", "batch_size_", "max_epochs_"}
+_REQUIRED = {"input_shape_", "batch_size_", "max_epochs_"}
+_REQUIRED_OF_ARRAYS = {"layout_"}
 _REQUIRED_OF_DECODERS = {"reconstruction_error_"}
 
 
@@ -204,17 +211,26 @@ def is_fitted(name):
 def check_attributes(estimator):
     """Check fitted attributes, alone and against each other."""
     attributes = fitted_attributes(estimator)
+    reads_arrays = hasattr(estimator, "input_shape")
     required = _REQUIRED | (_REQUIRED_OF_DECODERS if hasattr(estimator, "reconstruct") else set())
+    required = required | (_REQUIRED_OF_ARRAYS if reads_arrays else set())
     missing = required - attributes.keys()
     if missing:
         raise ValueError(f"the fitted attributes {sorted(missing)} are missing.")
     for name, value in attributes.items():
         if not ATTRIBUTES.get(name, lambda value: True)(value):
             raise ValueError(f"the fitted attribute {name!r} cannot be {value!r:.100}.")
+    if reads_arrays:
+        _check_arrays(attributes)
+
+
+def _check_arrays(attributes):
+    """Check what is known of arrays against each other."""
     layout, n_features = attributes["layout_"], attributes.get("n_features_in_")
     names = attributes.get("feature_names_in_")
     if (
-        math.prod(layout) != math.prod(attributes["input_shape_"])
+        not _is_layout(attributes["input_shape_"])
+        or math.prod(layout) != math.prod(attributes["input_shape_"])
         or n_features not in (None, *layout[:1])
         or (names is not None and len(names) != n_features)
     ):
