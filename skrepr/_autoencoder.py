@@ -7,31 +7,20 @@ and how a fit is kept safe is in ``_base/``, the training itself in ``_training/
 import math
 from numbers import Real
 
-import numpy as np
 import torch
-from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 from torch.nn import functional as F
 
-from ._base import (
-    DECODER_RECIPE,
-    ENCODER_RECIPE,
-    SHARED_CONSTRAINTS,
-    BaseEmbedding,
-    Number,
-    StrOptions,
-)
+from ._base import CODER_CONSTRAINTS, SHARED_CONSTRAINTS, BaseEmbedding, Number, StrOptions
 from ._decoding import DecoderMixin
-from ._jacobian import squared_jacobian
-from ._named_parts import check_instances, parts_of
-from ._rows import as_result
+from ._jacobian import can_be_exact, squared_jacobian
+from ._named_parts import check_augmentations, check_instances, make_view, own_parts
+from ._rows import check_unit_interval
 from ._start import Units, start_at_pca, starts_at_pca
 from ._training import chance_of
-from .architectures import MLP, ConvNet, as_recipe, is_recipe, own_recipe
+from .architectures import as_recipe, check_trainable, choose_recipes
 
-# Entries of the Jacobian of one row: beyond, a backward pass for each unit costs too much.
-_LARGEST_EXACT_JACOBIAN = 4096
 _LOSSES = {
     "squared_error": F.mse_loss,
     "huber": F.huber_loss,
@@ -47,16 +36,13 @@ class _Autoencoder(nn.Module):
     encoder, decoder : torch.nn.Module
     width : int
         Number of units of the code.
-    input_shape : tuple of int
+    units : Units
+        Where NaN stands for a missing value, it is left out of the loss.
     loss : {"squared_error", "huber", "binary_cross_entropy"}
-    missing : bool
-        Whether NaN stands for a missing value.
     corruption : list of augmentations
         Applied to the input, not to the target.
     sparsity, contraction : float
         Weights of the penalties.
-    exact_contraction : bool
-        Whether the Jacobian is computed whole.
     """
 
     generator = None
@@ -68,34 +54,31 @@ class _Autoencoder(nn.Module):
         encoder,
         decoder,
         width,
-        input_shape,
+        units,
         *,
         loss="squared_error",
-        missing=False,
         corruption=(),
         sparsity=0.0,
         contraction=0.0,
-        exact_contraction=True,
     ):
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
         self.width = width
+        self.units = units
         self.loss = loss
-        self.missing = missing
         self.corruption = list(corruption)
         self.sparsity = sparsity
         self.contraction = contraction
-        self.exact_contraction = exact_contraction
-        self.units = Units(input_shape)
 
     def forward(self, x):  # (B, *input_shape)
-        target = self._in_units(x)
+        target = self.units(x)
         generator = chance_of(self, x.device)
-        inputs, terms = self._corrupt(target, generator), {}
+        inputs, terms = make_view(target, self.corruption, generator), {}
         if self.contraction:
+            exact = can_be_exact(self.width, x[0].numel())
             h, squared_norm = squared_jacobian(
-                self._code, inputs, self.encoder, exact=self.exact_contraction, generator=generator
+                self._code, inputs, self.encoder, exact=exact, generator=generator
             )
             terms["contraction"] = self.contraction * squared_norm
         else:
@@ -106,7 +89,7 @@ class _Autoencoder(nn.Module):
         return {"reconstruction": error} | terms if terms else error
 
     def encode(self, x):
-        return self._code(self._in_units(x))  # (B, K)
+        return self._code(self.units(x))  # (B, K)
 
     def decode(self, h):
         output = self.decoder(h)  # (B, *input_shape)
@@ -114,25 +97,13 @@ class _Autoencoder(nn.Module):
             return output.sigmoid()
         return self.units.undo(output)
 
-    def _in_units(self, x):
-        """Bring a batch into the units of the network; a missing value is a mean one."""
-        inputs = self.units(x)
-        return inputs.nan_to_num() if self.missing else inputs
-
     def _code(self, inputs):
-        if getattr(self.encoder, "reads_raw_values", False):
-            inputs = self.units.undo(inputs)
-        return self.encoder(inputs)
-
-    def _corrupt(self, x, generator):
-        for augmentation in self.corruption:
-            x = augmentation(x, generator)
-        return x
+        return self.encoder(self.units.as_read_by(self.encoder, inputs))
 
     def _error(self, h, x, target):
         output = self.decoder(h)
         target = x if self.loss == "binary_cross_entropy" else target
-        if not self.missing:
+        if not self.units.missing:
             return _LOSSES[self.loss](output, target)
         seen = ~x.isnan()
         errors = _LOSSES[self.loss](output, target.nan_to_num(), reduction="none")
@@ -142,8 +113,8 @@ class _Autoencoder(nn.Module):
     def start(self, rows):
         """Find the units, and start linear paths at PCA: a code of unit variance."""
         self.units.fit(rows)
-        sample = self._in_units(rows.sample(2))
-        self._corrupt(sample, chance_of(self.eval(), sample.device))  # faults are told now
+        sample = self.units(rows.sample(2))
+        make_view(sample, self.corruption, chance_of(self, sample.device))  # faults are told now
         logits = self.loss == "binary_cross_entropy"
         # units beyond the rank of these rows may still learn to undo what is done to the input,
         # or to be sparse, or from rows to come
@@ -385,13 +356,11 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
 
     _parameter_constraints = {
         **SHARED_CONSTRAINTS,
-        "architecture": [ENCODER_RECIPE, nn.Module, None],
-        "decoder": [DECODER_RECIPE, nn.Module, None],
+        **CODER_CONSTRAINTS,
         "loss": [StrOptions(set(_LOSSES))],
         "corruption": [callable, list, tuple, None],
         "sparsity": [Number(Real, 0, None, closed="left")],
         "contraction": [Number(Real, 0, None, closed="left")],
-        "trainable": ["boolean"],
         "whiten": ["boolean"],
     }
 
@@ -509,8 +478,7 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
             At most 0, higher is better, in the squared units of X.
         """
         check_is_fitted(self)
-        error, n_seen = self._apply(X, self._squared_errors, (2,), exact=True).sum(axis=0)
-        return float(-error / max(1.0, n_seen))
+        return -self._mean_error(X)
 
     def score_samples(self, X):
         """Compute minus the mean squared error of each row.
@@ -533,40 +501,25 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
             average row, that of `reconstruction_error_`.
         """
         check_is_fitted(self)
-        error, n_seen = self._apply(X, self._squared_errors, (2,), exact=True).T
-        errors = np.where(n_seen > 0, error / np.maximum(1.0, n_seen), self.reconstruction_error_)
-        variance = float(self.module_.units.scale) ** 2
-        scores = -errors / (1.0 if 1e-30 < variance < 1e30 else variance)
-        scores = np.maximum(scores, np.finfo(np.float32).min).astype(np.float32)
-        return as_result(torch.from_numpy(scores), X)
+        return self._scores_of_rows(X)
 
     def _check_parameters(self):
         super()._check_parameters()
-        if not self.trainable and (self.architecture is None or is_recipe(self.architecture)):
-            raise ValueError(
-                "trainable=False freezes an encoder that is given as a torch.nn.Module. Got "
-                f"architecture={self.architecture!r}; leave trainable at True."
-            )
+        check_trainable(self.architecture, self.trainable)
         if self.whiten and self.sparsity:
             raise ValueError(
                 "whiten=True scales and mixes the units of the code, and sparsity="
                 f"{self.sparsity} gives each of them a meaning. Use one of the two."
             )
-        check_instances(self, architecture="MLP()", decoder="MLP()", corruption="GaussianNoise()")
-        for part in parts_of(self.corruption):
-            if not callable(part):
-                raise TypeError(
-                    "The 'corruption' parameter must be an augmentation, a list of them, or a "
-                    f"list of pairs of a name and one. Got {part!r} in it."
-                )
+        check_instances(self, architecture="MLP()", decoder="MLP()")
+        check_augmentations(self, "corruption")
 
     def _choose_parts(self, input_shape):
-        default = MLP() if len(input_shape) == 1 else ConvNet()
-        self.architecture_ = own_recipe(self.architecture, default)
-        mirrored = self.architecture_ if is_recipe(self.architecture_) else default
-        self.decoder_ = own_recipe(self.decoder, mirrored)
-        size = math.prod(input_shape) * self.n_components
-        self.contraction_ = "exact" if size <= _LARGEST_EXACT_JACOBIAN else "estimate"
+        self.architecture_, self.decoder_ = choose_recipes(
+            self.architecture, self.decoder, input_shape
+        )
+        exact = can_be_exact(self.n_components, math.prod(input_shape))
+        self.contraction_ = "exact" if exact else "estimate"
 
     def _make_module(self, input_shape):
         encoder, decoder = as_recipe(self.architecture_, self.trainable), as_recipe(self.decoder_)
@@ -574,24 +527,16 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
             encoder.make_encoder(input_shape, self.n_components),
             decoder.make_decoder(self.n_components, input_shape),
             self.n_components,
-            input_shape,
+            Units(input_shape, self.missing == "mask"),
             loss=self.loss,
-            missing=self.missing == "mask",
-            corruption=[clone(part, safe=False) for part in parts_of(self.corruption)],
+            corruption=own_parts(self.corruption),
             sparsity=self.sparsity,
             contraction=self.contraction,
-            exact_contraction=self.contraction_ == "exact",
         )
 
     def _check_values(self, rows):
         if self.loss == "binary_cross_entropy":
-            low, high = rows.range()
-            if low < 0 or high > 1:
-                raise ValueError(
-                    'loss="binary_cross_entropy" needs values in [0, 1]. Got values from '
-                    f"{low:g} to {high:g}. Use a MinMaxScaler(clip=True) in front, or "
-                    'loss="squared_error".'
-                )
+            check_unit_interval(rows, 'loss="binary_cross_entropy"')
 
     def _keeps_axes(self):
         return self.sparsity > 0

@@ -6,7 +6,7 @@ from sklearn.utils import check_array
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
-from ._rows import as_array, as_tensor, float32_of
+from ._rows import as_array, as_result, as_tensor, float32_of
 from ._training import own_surroundings
 
 
@@ -79,6 +79,23 @@ class DecoderMixin:
         seen = ~x.isnan()
         errors = (x - rebuilt).square().nan_to_num(nan=torch.inf, posinf=torch.inf)
         return torch.stack([errors.where(seen, 0.0).sum(1), seen.sum(1)], 1)
+
+    def _mean_error(self, X):
+        """Compute the mean squared error per observed value."""
+        error, n_seen = self._apply(X, self._squared_errors, (2,), exact=True).sum(axis=0)
+        return float(error / max(1.0, n_seen))
+
+    def _scores_of_rows(self, X):
+        """Compute minus the mean squared error of each row, as float32.
+
+        It is in units of the variance of the training rows where float32 hardly holds its square.
+        """
+        error, n_seen = self._apply(X, self._squared_errors, (2,), exact=True).T
+        errors = np.where(n_seen > 0, error / np.maximum(1.0, n_seen), self.reconstruction_error_)
+        variance = float(self.module_.units.scale) ** 2
+        scores = -errors / (1.0 if 1e-30 < variance < 1e30 else variance)
+        scores = np.maximum(scores, np.finfo(np.float32).min).astype(np.float32)
+        return as_result(torch.from_numpy(scores), X)
 
     def _describe(self, rows, call):
         x = rows.sample(4096)

@@ -3,6 +3,14 @@
 import torch
 from torch import nn
 
+# Entries of the Jacobian of one row: beyond, a backward pass for each unit costs too much.
+_LARGEST_EXACT = 4096
+
+
+def can_be_exact(n_units, n_values):
+    """Whether the Jacobian of ``n_units`` with respect to ``n_values`` may be computed whole."""
+    return n_units * n_values <= _LARGEST_EXACT
+
 
 @torch.enable_grad()  # also on held-out rows
 def squared_jacobian(encode, x, encoder, *, exact, generator=None):

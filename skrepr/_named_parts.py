@@ -1,5 +1,7 @@
 """Several parts in one parameter: a list of them, or of pairs of a name and a part."""
 
+from sklearn.base import clone
+
 
 class NamedPartsMixin:
     """Lets ``get_params`` and ``set_params`` reach into lists of named parts."""
@@ -64,6 +66,41 @@ def parts_of(value):
         return [value]
     named = _named(value)
     return [part for _, part in named] if named else list(value)
+
+
+def own_parts(value):
+    """List copies of the parts in a parameter."""
+    return [clone(part, safe=False) for part in parts_of(value)]
+
+
+def make_view(x, augmentations, generator):
+    """Apply augmentations to a batch, one after the other.
+
+    Parameters
+    ----------
+    x : torch.Tensor of shape (B, *sample_shape)
+    augmentations : list
+    generator : torch.Generator
+        Where they draw from.
+
+    Returns
+    -------
+    x : torch.Tensor of shape (B, *sample_shape)
+    """
+    for augmentation in augmentations:
+        x = augmentation(x, generator)
+    return x
+
+
+def check_augmentations(estimator, name):
+    """Check that a parameter holds what can be applied to a batch."""
+    check_instances(estimator, **{name: "GaussianNoise()"})
+    for part in parts_of(getattr(estimator, name)):
+        if not callable(part):
+            raise TypeError(
+                f"The {name!r} parameter must be an augmentation, a list of them, or a "
+                f"list of pairs of a name and one. Got {part!r} in it."
+            )
 
 
 def check_instances(estimator, **parameters):

@@ -106,15 +106,17 @@ class Readout(nn.Module):
         self.register_buffer("scale", torch.ones(()))
         self.moments = None  # of a stream, for a readout that follows it
 
-    @classmethod
-    def from_state(cls, state):
-        """Make a readout again from its ``state_dict``."""
-        n_components, width = state["matrix"].shape
-        readout = cls(width, n_components)
+    def make_room(self, state):
+        """Get ready for a ``state_dict``, which may hold the moments of a stream."""
         if any(name.startswith("moments.") for name in state):
-            readout.moments = Moments(width, len(state["moments.mean"]) - width)
-        readout.load_state_dict(state)
-        return readout
+            width = self.matrix.shape[1]
+            self.moments = Moments(width, len(state["moments.mean"]) - width)
+
+    def load_state_dict(self, state, *arguments, **keywords):
+        """Take over what another readout has found."""
+        super().load_state_dict(state, *arguments, **keywords)
+        if self.scale <= 0:
+            raise ValueError(f"the readout has the scale {self.scale}.")
 
     @property
     def is_square(self):

@@ -234,11 +234,12 @@ def chunk_rows(sample_shape):
     return max(1, min(_CHUNK_ROWS, _CHUNK_VALUES // max(1, math.prod(sample_shape))))
 
 
-def read_rows(estimator, X, device, *, input_shape, missing, n_least):
+def read_rows(estimator, X, device, *, input_shape, missing, n_least, layout=None, name="X"):
     """Validate X for training.
 
-    Sets ``n_features_in_`` and ``feature_names_in_`` of a new estimator, as scikit-learn
-    does, and checks them on one that goes on (it has a ``layout_``).
+    Sets ``n_features_in_`` and ``feature_names_in_`` of the estimator, as scikit-learn
+    does, and checks them where a layout is known already. They are those of X: an array of
+    another name leaves them alone.
 
     Parameters
     ----------
@@ -249,6 +250,10 @@ def read_rows(estimator, X, device, *, input_shape, missing, n_least):
     missing : {"error", "mask"}
     n_least : int
         Least number of rows.
+    layout : tuple of int, default=None
+        Shape that one row must have, if there was an earlier fit.
+    name : str, default="X"
+        What messages call the array.
 
     Returns
     -------
@@ -257,19 +262,20 @@ def read_rows(estimator, X, device, *, input_shape, missing, n_least):
         Shape of one row of X as given.
     """
     check_input_shape(input_shape)
-    layout = getattr(estimator, "layout_", None)
     X = as_array(X)
-    rules = _rules(estimator, missing, X) | {"ensure_min_samples": n_least}
+    rules = _rules(estimator, missing, X)
+    rules_of_all = rules | {"ensure_min_samples": n_least}
     if isinstance(X, np.memmap) and X.size >= _LARGEST_IN_MEMORY:
-        _checked(X[:n_least], rules)
+        _checked(X[:n_least], rules_of_all, name)
         for start in range(0, len(X), chunk_rows(X.shape[1:])):
-            _checked(X[start : start + chunk_rows(X.shape[1:])], _rules(estimator, missing, X))
-        validate_data(estimator, X, reset=layout is None, skip_check_array=True)
+            _checked(X[start : start + chunk_rows(X.shape[1:])], rules, name)
+        if name == "X":
+            validate_data(estimator, X, reset=layout is None, skip_check_array=True)
         kind, values = FileRows, X
     else:
-        values = _validated(estimator, X, layout is None, rules)
+        values = _validated(X, layout is None, rules_of_all, name)
         kind = SparseRows if scipy.sparse.issparse(values) else Rows
-    _check_layout(layout, values.shape[1:])
+    _check_layout(layout, values.shape[1:], name)
     sample_shape = sample_shape_of(values.shape[1:], input_shape)
     if kind is Rows:
         values = as_tensor(values)
@@ -277,7 +283,7 @@ def read_rows(estimator, X, device, *, input_shape, missing, n_least):
     return kind(values, sample_shape, device), tuple(values.shape[1:])
 
 
-def read_chunks(estimator, X, sample_shape, missing):
+def read_chunks(estimator, X, *, sample_shape, missing, layout, name="X"):
     """Validate X and hand it out chunk by chunk, so that X is never copied as a whole.
 
     Parameters
@@ -287,6 +293,10 @@ def read_chunks(estimator, X, sample_shape, missing):
     sample_shape : tuple of int
         Shape of one sample as the network sees it.
     missing : {"error", "mask"}
+    layout : tuple of int
+        Shape that one row must have.
+    name : str, default="X"
+        What messages call the array.
 
     Returns
     -------
@@ -298,15 +308,25 @@ def read_chunks(estimator, X, sample_shape, missing):
     rules = _rules(estimator, missing, X)
     size = chunk_rows(sample_shape)
     first = X if _length(X) <= size else _sliced(X, 0, size)
-    first = _validated(estimator, first, False, rules)
-    _check_layout(estimator.layout_, first.shape[1:])
+    first = _validated(first, False, rules, name)
+    _check_layout(layout, first.shape[1:], name)
 
     def chunks():
         yield first
         for start in range(size, _length(X), size):
-            yield _checked(_sliced(X, start, start + size), rules)
+            yield _checked(_sliced(X, start, start + size), rules, name)
 
     return _length(X), (as_tensor(chunk).reshape(-1, *sample_shape) for chunk in chunks())
+
+
+def check_unit_interval(rows, setting):
+    """Check that all values lie in [0, 1], as ``setting`` of an estimator needs them."""
+    low, high = rows.range()
+    if low < 0 or high > 1:
+        raise ValueError(
+            f"{setting} needs values in [0, 1]. Got values from {low:g} to {high:g}. Use a "
+            "MinMaxScaler(clip=True) in front, or another one."
+        )
 
 
 def check_input_shape(shape):
@@ -421,15 +441,17 @@ def _rules(estimator, missing, X):
     }
 
 
-def _validated(estimator, X, reset, rules):
+def _validated(X, reset, rules, name):
     try:
         with _no_warning_of_infinity():
-            return validate_data(estimator, X, reset=reset, **rules)
+            if name == "X":  # what the estimator knows of columns is known of this array
+                return validate_data(rules["estimator"], X, reset=reset, **rules)
+            return check_array(X, input_name=name, **rules)
     except (TypeError, ValueError) as error:
         names = _columns_without_numbers(X)
         advice = (
-            f"Columns of X that hold no numbers: {', '.join(map(repr, names))}. Turn them into "
-            "numbers in front, by a ColumnTransformer with a OneHotEncoder or by the "
+            f"Columns of {name} that hold no numbers: {', '.join(map(repr, names))}. Turn them "
+            "into numbers in front, by a ColumnTransformer with a OneHotEncoder or by the "
             "TableVectorizer of skrub, or leave them out."
         )
         if names and type(error) is ValueError:
@@ -453,7 +475,7 @@ def _columns_without_numbers(X, most=5):
     return names[:most]
 
 
-def _checked(X, rules):
+def _checked(X, rules, name):
     # most chunks are fine, and that is seen faster than `check_array` sees it
     is_array = type(X) is np.ndarray and X.flags.c_contiguous
     if (is_array or isinstance(X, torch.Tensor)) and X.dtype == float32_of(X) and X.ndim > 1:
@@ -461,7 +483,7 @@ def _checked(X, rules):
             if len(X) and math.isfinite(X.sum()):
                 return X
     with _no_warning_of_infinity():
-        return check_array(X, input_name="X", **rules)
+        return check_array(X, input_name=name, **rules)
 
 
 @contextmanager
@@ -479,15 +501,15 @@ def _length(X):
     return X.shape[0] if X.shape else 1
 
 
-def _check_layout(expected, received):
+def _check_layout(expected, received, name):
     if expected is not None and tuple(received) != expected:
         raise ValueError(
-            f"X must have the shape (n_samples, {', '.join(map(str, expected))}) it had in "
+            f"{name} must have the shape (n_samples, {', '.join(map(str, expected))}) it had in "
             f"fit. Got (n_samples, {', '.join(map(str, received))}) instead."
         )
     if 0 in received:
         raise ValueError(
-            "X must have samples of at least one value. Got (n_samples, "
+            f"{name} must have samples of at least one value. Got (n_samples, "
             f"{', '.join(map(str, received))}) instead."
         )
 

@@ -115,10 +115,13 @@ class Units(nn.Module):
     Parameters
     ----------
     sample_shape : tuple of int
+    missing : bool, default=False
+        Whether NaN stands for a missing value, which the network sees as a mean one.
     """
 
-    def __init__(self, sample_shape):
+    def __init__(self, sample_shape, missing=False):
         super().__init__()
+        self.missing = missing
         self.register_buffer("center", torch.zeros(sample_shape))
         self.register_buffer("scale", torch.ones(()))
 
@@ -130,10 +133,16 @@ class Units(nn.Module):
         return self
 
     def forward(self, x):
-        return (x - self.center).div_(self.scale)  # (B, *sample_shape)
+        inputs = (x - self.center).div_(self.scale)  # (B, *sample_shape)
+        return inputs.nan_to_num() if self.missing else inputs
 
     def undo(self, x):
         return x * self.scale + self.center  # (B, *sample_shape)
+
+    def as_read_by(self, encoder, inputs):
+        """Return inputs as an encoder wants them: in units of X if it was trained elsewhere."""
+        reads_raw_values = getattr(encoder, "reads_raw_values", False)
+        return self.undo(inputs) if reads_raw_values else inputs
 
 
 class LinearStart(NamedTuple):

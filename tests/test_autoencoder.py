@@ -15,6 +15,9 @@ from torch import nn
 
 from skrepr import AutoencoderEmbedding, _rows
 from skrepr._autoencoder import _Autoencoder
+from skrepr._jacobian import squared_jacobian
+from skrepr._named_parts import make_view
+from skrepr._start import Units
 from skrepr.architectures import MLP, ConvNet, Linear
 from skrepr.augmentations import FeatureDropout, FeatureSwap, GaussianNoise, SaltAndPepper
 
@@ -169,7 +172,7 @@ def test_losses_are_those_of_the_formulas():
             -(x * o.sigmoid().log() + (1 - x) * (1 - o.sigmoid()).log()).mean()
         ),
     }.items():
-        module = _Autoencoder(nn.Linear(3, 2), nn.Linear(2, 3), 2, (3,), loss=loss).double()
+        module = _Autoencoder(nn.Linear(3, 2), nn.Linear(2, 3), 2, Units((3,)), loss=loss).double()
         output = module.decoder(module.encoder(4 * x if loss == "huber" else x))
         target = 4 * x if loss == "huber" else x
         expected = formula(output - target, output)
@@ -215,7 +218,7 @@ def test_a_row_without_values_is_an_average_row(curve):
 
 
 def test_loss_of_missing_values_is_zero():
-    module = _Autoencoder(nn.Linear(4, 2), nn.Linear(2, 4), 2, (4,), missing=True)
+    module = _Autoencoder(nn.Linear(4, 2), nn.Linear(2, 4), 2, Units((4,), missing=True))
     x = torch.randn(6, 4)
     x[0, 1] = x[3, 2] = torch.nan
     seen = ~x.isnan()
@@ -332,7 +335,7 @@ def test_contraction_is_the_jacobian_by_finite_differences(make_encoder, shape, 
     for parameter in encoder.parameters():
         nn.init.normal_(parameter, std=0.5)  # branches begin at zero
     decoder = nn.Sequential(nn.Linear(3, math.prod(shape)), nn.Unflatten(1, shape))
-    module = _Autoencoder(encoder, decoder, 3, shape, contraction=1.0).double().train()
+    module = _Autoencoder(encoder, decoder, 3, Units(shape), contraction=1.0).double().train()
     x = torch.randn(9, *shape, dtype=torch.float64)
     module(x)  # running statistics that are not those of the start
     found = module.train(training)(x)["contraction"]
@@ -349,15 +352,15 @@ def test_contraction_is_the_jacobian_by_finite_differences(make_encoder, shape, 
 def test_estimated_contraction_is_right_on_average():
     torch.manual_seed(0)
     encoder = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 3))
-    exact = _Autoencoder(encoder, nn.Linear(3, 5), 3, (5,), contraction=1.0)
-    estimate = _Autoencoder(
-        encoder, nn.Linear(3, 5), 3, (5,), contraction=1.0, exact_contraction=False
-    )
-    estimate.generator = torch.Generator().manual_seed(0)
-    x = torch.randn(20, 5)
-    draws = torch.stack([estimate(x)["contraction"].detach() for _ in range(400)])
+    x, generator = torch.randn(20, 5), torch.Generator().manual_seed(0)
+
+    def contraction(exact):
+        _, value = squared_jacobian(encoder, x, encoder, exact=exact, generator=generator)
+        return value.detach()
+
+    draws = torch.stack([contraction(exact=False) for _ in range(400)])
     error = draws.std() / len(draws) ** 0.5
-    assert (draws.mean() - exact(x)["contraction"]).abs() < 4 * error
+    assert (draws.mean() - contraction(exact=True)).abs() < 4 * error
     assert draws.std() > 0
 
 
@@ -379,21 +382,21 @@ def test_contraction_flattens_the_encoder(curve):
 
 
 def test_sparsity_is_the_mean_over_rows_of_the_sum_of_sizes():
-    module = _Autoencoder(nn.Linear(5, 3), nn.Linear(3, 5), 3, (5,), sparsity=0.2)
+    module = _Autoencoder(nn.Linear(5, 3), nn.Linear(3, 5), 3, Units((5,)), sparsity=0.2)
     x = torch.randn(9, 5)
     sizes = [sum(abs(unit) for unit in row) for row in module.encode(x).tolist()]
     assert module(x)["sparsity"].item() == pytest.approx(0.2 * sum(sizes) / 9)
 
 
 def test_without_options_the_loss_is_the_error_and_nothing_else():
-    module = _Autoencoder(nn.Linear(5, 3), nn.Linear(3, 5), 3, (5,))
+    module = _Autoencoder(nn.Linear(5, 3), nn.Linear(3, 5), 3, Units((5,)))
     x = torch.randn(9, 5)
     assert torch.equal(module(x), nn.functional.mse_loss(module.decoder(module.encoder(x)), x))
 
 
 def test_held_out_rows_are_corrupted_alike_in_every_epoch():
     module = _Autoencoder(
-        nn.Linear(5, 3), nn.Linear(3, 5), 3, (5,), corruption=[GaussianNoise(0.5)]
+        nn.Linear(5, 3), nn.Linear(3, 5), 3, Units((5,)), corruption=[GaussianNoise(0.5)]
     )
     module.generator = torch.Generator().manual_seed(0)
     x = torch.randn(9, 5)
@@ -465,10 +468,12 @@ def test_corruptions_of_a_list_compose(curve):
     def add_one(x, generator):
         return x + 1
 
-    module = _Autoencoder(nn.Linear(8, 2), nn.Linear(2, 8), 2, (8,), corruption=[halve, add_one])
+    module = _Autoencoder(
+        nn.Linear(8, 2), nn.Linear(2, 8), 2, Units((8,)), corruption=[halve, add_one]
+    )
     module.generator = None
     x = torch.from_numpy(curve)
-    torch.testing.assert_close(module._corrupt(x, None), x / 2 + 1)
+    torch.testing.assert_close(make_view(x, module.corruption, None), x / 2 + 1)
     rebuilt = module.decoder(module.encoder(x / 2 + 1))
     torch.testing.assert_close(module(x), (rebuilt - x).square().mean())
 

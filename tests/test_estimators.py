@@ -730,8 +730,22 @@ def assert_shared_parameters_agree(classes):
         for shared in parameters.keys() & signatures[0].keys() - {"self", "n_components"}:
             assert parameters[shared].default == signatures[0][shared].default, shared
     if len(classes) > 1:
-        not_shared = ["n_components", "architecture"]
+        not_shared = ["n_components", "architecture", *OF_THE_PLAN]
         assert_docstring_consistency(classes, include_params=True, exclude_params=not_shared)
+        for name in OF_THE_PLAN:
+            assert len({words_of(cls, name) for cls in classes} - {None}) == 1, name
+
+
+# What "auto" becomes is each estimator's own: there, what they mean is said in one sentence.
+OF_THE_PLAN = ["max_epochs", "batch_size", "early_stopping", "patience"]
+
+
+def words_of(cls, name):
+    """Return the type line and the first sentence about a parameter, None if there is none."""
+    if name not in inspect.signature(cls.__init__).parameters:
+        return None
+    (entry,) = (entry for entry in ClassDoc(cls)["Parameters"] if entry.name == name)
+    return entry.type, " ".join(entry.desc).partition(".")[0]
 
 
 def test_shared_parameters_agree():
@@ -759,13 +773,22 @@ class OtherDefault(Same):
 class OtherWords(Same):
     """One with words of its own."""
 
+    __doc__ = Same.__doc__.replace("Step size of", "Size of the steps of")
+
+    def __init__(self, n_components=16, *, learning_rate=1e-3):
+        """Take one of them."""
+
+
+class OtherMeaning(Same):
+    """One with another first sentence where the rest is free."""
+
     __doc__ = Same.__doc__.replace("Number of epochs without", "How many epochs without")
 
 
 def test_drift_of_shared_parameters_is_seen():
     first = skrepr.AutoencoderEmbedding
     assert_shared_parameters_agree([first, Same])
-    for drifted in (OtherDefault, OtherWords):
+    for drifted in (OtherDefault, OtherWords, OtherMeaning):
         with pytest.raises(AssertionError):
             assert_shared_parameters_agree([first, drifted])
 

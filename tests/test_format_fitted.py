@@ -18,6 +18,7 @@ from skorch.callbacks import EpochTimer
 from torch import nn
 
 from skrepr import AutoencoderEmbedding, _format, load, save
+from skrepr._readout import Readout
 from skrepr.architectures import MLP, ConvNet
 from skrepr.augmentations import FeatureDropout, GaussianNoise
 
@@ -384,3 +385,28 @@ def test_what_no_reader_accepts_is_not_written(estimator, message, route, tmp_pa
 def test_an_output_that_set_output_does_not_know(tmp_path):
     with pytest.raises(ValueError, match=r"set_output cannot have been given.*'words'"):
         through_save(make().fit(X).set_output(transform="words"), tmp_path)
+
+
+class _Doubled(Readout):
+    """A readout of another kind, with something to remember of its own."""
+
+    def __init__(self, width, n_components):
+        super().__init__(width, n_components)
+        self.register_buffer("factor", torch.tensor(2.0))
+
+    def forward(self, features):
+        return super().forward(features) * self.factor
+
+
+class _WithItsOwnReadout(AutoencoderEmbedding):
+    def _make_readout(self, module):
+        return _Doubled(module.width, self.n_components)
+
+
+def test_a_readout_of_another_kind_is_made_again_by_its_estimator():
+    embedding = _WithItsOwnReadout(3, max_epochs=1, random_state=0).fit(X)
+    again = pickle.loads(pickle.dumps(embedding))
+    assert isinstance(again.readout_, _Doubled)
+    np.testing.assert_array_equal(again.transform(X), embedding.transform(X))
+    plain = AutoencoderEmbedding(3, max_epochs=1, random_state=0).fit(X)
+    np.testing.assert_array_equal(embedding.transform(X), 2 * plain.transform(X))

@@ -1,6 +1,7 @@
 """Every row is seen once per pass, wherever it lives and however it is drawn."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 import torch
@@ -16,6 +17,7 @@ from skrepr._rows import (
     as_result,
     chunk_rows,
     keeps_library,
+    read_chunks,
     read_rows,
     sample_shape_of,
 )
@@ -402,3 +404,20 @@ def test_tensors_of_any_kind_are_read(dtype):
     gradients = X.clone().requires_grad_()
     for same in (X, gradients, list(gradients), torch._neg_view(-X)):
         np.testing.assert_array_equal(_rows.as_array(same), expected)
+
+
+def test_a_second_array_has_its_own_name_and_leaves_the_estimator_alone():
+    estimator = AutoencoderEmbedding().fit(np.eye(9, 4))
+    how = {"missing": "error", "name": "spectra"}
+    reading = {"input_shape": None, "n_least": 2}
+    rows, layout = read_rows(estimator, np.eye(5, 7), CPU, **how, **reading)
+    assert layout == (7,) and rows.sample_shape == (7,) and estimator.n_features_in_ == 4
+    n, chunks = read_chunks(estimator, np.eye(3, 7), sample_shape=(7,), layout=(7,), **how)
+    assert n == sum(map(len, chunks)) == 3
+    with pytest.raises(ValueError, match="spectra must have the shape"):
+        read_chunks(estimator, np.eye(3, 4), sample_shape=(7,), layout=(7,), **how)
+    with pytest.raises(ValueError, match="Input spectra contains NaN"):
+        read_rows(estimator, np.full((5, 7), np.nan), CPU, **how, **reading)
+    with pytest.raises(ValueError, match="Columns of spectra that hold no numbers: 'b'"):
+        read_rows(estimator, pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}), CPU, **how, **reading)
+    assert estimator.n_features_in_ == 4 and not hasattr(estimator, "feature_names_in_")

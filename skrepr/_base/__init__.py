@@ -26,7 +26,7 @@ and, where it differs from others,
     What "auto" becomes.
 ``_keeps_axes()``
     Whether single features have a meaning, so that the readout leaves them alone.
-``_fit_readout(rows, call)``
+``_make_readout(module)``, ``_fit_readout(rows, call)``
     The map from features to the embedding; `_decides_axes` says what decides on its axes.
 ``_describe(rows, call)``
     Fitted attributes that describe the result, from held-out rows if there are any.
@@ -52,8 +52,7 @@ embeddings get it.
 from ._axes import RepresentationCollapseWarning
 from ._constraints import (
     ARRAY_CONSTRAINTS,
-    DECODER_RECIPE,
-    ENCODER_RECIPE,
+    CODER_CONSTRAINTS,
     OPTIMIZER_CONSTRAINTS,
     SHARED_CONSTRAINTS,
     TRAINING_CONSTRAINTS,
@@ -66,8 +65,7 @@ from ._state import known_names
 
 __all__ = [
     "ARRAY_CONSTRAINTS",
-    "DECODER_RECIPE",
-    "ENCODER_RECIPE",
+    "CODER_CONSTRAINTS",
     "OPTIMIZER_CONSTRAINTS",
     "SHARED_CONSTRAINTS",
     "TRAINING_CONSTRAINTS",

@@ -18,7 +18,7 @@ class AxesMixin:
         """Fit the readout to the features of the training rows."""
         width = self.module_.width
         if call.is_new or not call.stream:
-            self.readout_ = Readout(width, self.n_components).to(self.device_)
+            self.readout_ = self._make_readout(self.module_).to(self.device_)
         else:
             self.readout_ = copy.deepcopy(self.readout_)
         for name in ("explained_variance_", "components_", "mean_"):
@@ -38,6 +38,10 @@ class AxesMixin:
         if axes.components is not None:
             self.components_ = axes.components.reshape(-1, *self.layout_)
             self.mean_ = axes.mean.reshape(self.layout_)
+
+    def _make_readout(self, module):
+        """Make the map from the features of ``module`` to the embedding, yet to be fitted."""
+        return Readout(module.width, self.n_components)
 
     def _decides_axes(self, batch):
         """Return what decides on the axes: features, and what is rebuilt from them, if any."""

@@ -40,5 +40,8 @@ ARRAY_CONSTRAINTS = {
     "missing": [StrOptions({"error", "mask"})],
 }
 SHARED_CONSTRAINTS = TRAINING_CONSTRAINTS | OPTIMIZER_CONSTRAINTS | ARRAY_CONSTRAINTS
-ENCODER_RECIPE = HasMethods(["make_encoder"])
-DECODER_RECIPE = HasMethods(["make_decoder"])
+CODER_CONSTRAINTS = {
+    "architecture": [HasMethods(["make_encoder"]), torch.nn.Module, None],
+    "decoder": [HasMethods(["make_decoder"]), torch.nn.Module, None],
+    "trainable": ["boolean"],
+}

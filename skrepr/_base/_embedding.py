@@ -46,7 +46,7 @@ class BaseEmbedding(
 
     @property
     def _n_features_out(self):
-        return self.readout_.matrix.shape[0]
+        return self._parameters_at_fit["n_components"]
 
     def transform(self, X):
         """Embed X.
@@ -92,7 +92,13 @@ class BaseEmbedding(
 
     def _read_chunks(self, X):
         """Validate X and hand it out in chunks: their number of rows in all, and they."""
-        return read_chunks(self, X, self.input_shape_, self._parameters_at_fit["missing"])
+        return read_chunks(
+            self,
+            X,
+            sample_shape=self.input_shape_,
+            missing=self._parameters_at_fit["missing"],
+            layout=self.layout_,
+        )
 
     def _rows_at_once(self):
         """Choose the number of rows of one chunk."""

@@ -140,6 +140,7 @@ class FittingMixin:
             input_shape=self.input_shape,
             missing=self.missing,
             n_least=n_least,
+            layout=getattr(self, "layout_", None),
         )
         return rows
 

@@ -4,7 +4,6 @@ import torch
 from sklearn.base import clone
 
 from .. import _format, _training, architectures, augmentations
-from .._readout import Readout
 
 # Nothing of the fitted state depends on these.
 _APART_FROM_FIT = {"callbacks": None, "random_state": None, "verbose": 0}
@@ -44,14 +43,12 @@ class StateMixin:
         _format.check_forms(module, module_state)
         module.load_state_dict(module_state)
         _format.check_finite(module)
+        readout = self._make_readout(module)
         with _format.within(readout_state):
-            readout = Readout.from_state(readout_state)
+            readout.make_room(readout_state)
         _format.check_forms(readout, readout_state)
+        readout.load_state_dict(readout_state)
         _format.check_finite(readout, bounds=False)
-        if readout.scale <= 0:
-            raise ValueError(f"the readout has the scale {readout.scale}.")
-        if readout.matrix.shape != (self.n_components, module.width):
-            raise ValueError(f"the readout has the shape {tuple(readout.matrix.shape)}.")
         if generator is not None:
             module.generator.set_state(generator)
         self.net_ = self._make_net(module.eval(), optimizer_state=optimizer, history=history)

@@ -16,11 +16,13 @@ unless its attribute ``start`` is another than "pca"; see
 ``reads_raw_values = True`` is given X as it is, not centered and scaled. Any class with these
 methods is as good as the ones in this package.
 
-For estimators: `as_recipe` turns a torch module of the user into a recipe.
+For estimators: `choose_recipes` fills in what the user leaves open, `as_recipe` turns a torch
+module of the user into a recipe, and `check_trainable` asks whether there is one to freeze.
 """
 
+from ._choice import choose_recipes  # noqa: F401, for estimators
 from ._conv_net import ConvNet
-from ._from_module import as_recipe, is_recipe, own_recipe  # noqa: F401, for estimators
+from ._from_module import as_recipe, check_trainable  # noqa: F401, for estimators
 from ._linear import Linear
 from ._mlp import MLP
 

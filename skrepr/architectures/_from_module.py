@@ -3,7 +3,6 @@
 import copy
 
 import torch
-from sklearn.base import clone
 from torch import nn
 
 
@@ -12,11 +11,13 @@ def is_recipe(part):
     return not isinstance(part, nn.Module)
 
 
-def own_recipe(part, default):
-    """Clone a recipe, ``default`` for None; a module is copied only when a network is made."""
-    if part is None:
-        return clone(default, safe=False)
-    return clone(part, safe=False) if is_recipe(part) else part
+def check_trainable(architecture, trainable):
+    """Check that there is something to freeze if `trainable` is False."""
+    if not trainable and (architecture is None or is_recipe(architecture)):
+        raise ValueError(
+            "trainable=False freezes an encoder that is given as a torch.nn.Module. Got "
+            f"architecture={architecture!r}; leave trainable at True."
+        )
 
 
 def as_recipe(part, trainable=True):
