@@ -226,8 +226,7 @@ def train_ours(
     rows, judged = as_rows(table()), as_rows(table(N_HELD_OUT, 1))
     randomness = Randomness(module, torch.device("cpu"))
     randomness.foreign = False  # these modules draw nothing, so the order is all that is drawn
-    best_epoch = _training.train(
-        net,
+    run = _training.Run(
         rows,
         judged if held_out else None,
         epochs=epochs,
@@ -237,7 +236,7 @@ def train_ours(
         may_return=may_return,
         share=share,
     )
-    return net, best_epoch
+    return net, _training.train(net, run)
 
 
 def train_stock(cls, callbacks, *, held_out=True, epochs=4, net_class=NeuralNet, criterion=None):
@@ -566,9 +565,8 @@ def test_a_module_may_plan_its_learning_rate(extra):
         callbacks=extra,
     )
     randomness = Randomness(module, torch.device("cpu"))
-    _training.train(
-        net, as_rows(table()), None, epochs=2, randomness=randomness, watch=Interruption()
-    )
+    asked = {"epochs": 2, "randomness": randomness, "watch": Interruption()}
+    _training.train(net, _training.Run(as_rows(table()), None, **asked))
     np.testing.assert_allclose(rates, 0.1 * (1 - np.arange(10) / 10))
 
 

@@ -65,6 +65,7 @@ __all__ = [
     "Fold",
     "Interruption",
     "Randomness",
+    "Run",
     "affordable_epochs",
     "allow_threads",
     "as_frame",
@@ -90,7 +91,13 @@ __all__ = [
     "with_callbacks",
 ]
 # These need skorch.
-_LATE = {"Fold": "_loop", "as_if_ended": "_loop", "make_net": "_net", "train": "_loop"}
+_LATE = {
+    "Fold": "_loop",
+    "Run": "_loop",
+    "as_if_ended": "_loop",
+    "make_net": "_net",
+    "train": "_loop",
+}
 
 
 def __getattr__(name):

@@ -7,9 +7,7 @@ As soon as a callback wants to see single batches, skorch's own loop runs instea
 and history are the same, bit for bit.
 """
 
-from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -27,32 +25,11 @@ class Stop(Exception):
     """A callback has ended the training as planned."""
 
 
-@dataclass
-class Run:
-    """What is true for the time of one training only."""
-
-    held_out: object  # Rows, or None
-    randomness: object  # Randomness of the module
-    planned_steps: int | None
-    watch: object  # Interruption
-    epochs: int  # that are planned
-    slim: bool
-    set_progress: Callable | None  # of the module, looked up once
-    after_step: Callable | None
-    learning_rate_factor: Callable | None
-    n_before: int  # epochs in the history, of earlier trainings
-    start: object = None  # Start: the weights it began with
-    may_return: bool = False  # to the start, where that is a solution
-    share: float = 1.0  # of the way from the start, that is kept
-    start_anew: Callable | None = None  # where the start is returned to
-    task: object = None  # FitTask, where somebody wants to know
-    n_steps: int = 0
-    n_complete: int = 0  # epochs in the history that ended, of this and earlier trainings
-    out_of_patience: bool = False
-
-
 class Net(NeuralNet):
-    """A skorch net whose module returns its own loss, and that is given `Rows` for X."""
+    """A skorch net whose module returns its own loss, and that is given `Rows` for X.
+
+    While it trains, ``run_`` is the `Run` that it is about.
+    """
 
     def __init__(self, module, *, precision="float32", **kwargs):
         self.precision = precision
