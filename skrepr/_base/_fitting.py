@@ -325,7 +325,7 @@ class FittingMixin:
                     epochs=self.max_epochs_,
                 )
             )
-        return _training.choose_stop(folds, self.max_epochs_)
+        return _training.choose_stop(folds, self.max_epochs_, verbose=bool(self.verbose))
 
     def _as_if_ended(self, net, randomness, finish):
         """Return the attributes that the fit would leave if it ended now."""

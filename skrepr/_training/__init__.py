@@ -24,6 +24,8 @@ The loop knows no method. It asks of the module
     A training from its start to the weights that are kept.
 ``_how_far.py``
     How far to train on few rows.
+``_progress.py``
+    The bar that shows how far a fit is.
 ``_history.py``
     What the history tells, in our words.
 ``_fit_task.py``

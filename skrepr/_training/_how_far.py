@@ -9,6 +9,8 @@ far less on chance than that of the whole way.
 import numpy as np
 import torch
 
+from ._progress import new_bar
+
 # Shares of the way from the start to the trained weights that are tried.
 SHARES = (0.25, 0.5, 1.0)
 # By how many standard errors a choice must beat the start; where none does, by how many one
@@ -73,7 +75,7 @@ def epochs_to_try(n_epochs):
     return sorted({int(number) for number in tried})
 
 
-def choose_stop(folds, n_epochs):
+def choose_stop(folds, n_epochs, *, verbose=False):
     """Train some folds side by side, and choose the number of epochs and the share of the way.
 
     Parameters
@@ -83,6 +85,9 @@ def choose_stop(folds, n_epochs):
         ``go_on_to(epoch)``.
     n_epochs : int
         At most.
+    verbose : bool, default=False
+        Whether to show how it goes on: a bar of all epochs of all folds, which leaves its
+        place to that of the training.
 
     Returns
     -------
@@ -90,11 +95,20 @@ def choose_stop(folds, n_epochs):
         0: nothing promises a gain.
     share : float
     """
-    start = _losses(folds, 1.0)
+    if not verbose:
+        return _choose(folds, n_epochs, lambda n: None)
+    with new_bar(n_epochs * len(folds), desc="cross-validation", leave=False) as bar:
+        return _choose(folds, n_epochs, bar.update)
+
+
+def _choose(folds, n_epochs, advance):
+    start, done = _losses(folds, 1.0), 0
     sure = likely = (0.0, 0, 1.0)  # by how much a choice beats the start; epochs; share
     for epoch in epochs_to_try(n_epochs):
         for fold in folds:
             fold.go_on_to(epoch)
+            advance(epoch - done)
+        done = epoch
         for share in SHARES:
             change = _losses(folds, share) - start
             sure = min(sure, (_bound(change, _SURE), epoch, share))
