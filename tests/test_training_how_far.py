@@ -166,3 +166,19 @@ def test_epochs_are_as_many_as_can_be_had():
     assert affordable_epochs(200, 64, 60, images) < 10
     assert affordable_epochs(200, 8, 60, images) > 0  # of several steps each
     assert affordable_epochs(200, 64, 400, images) == 0
+
+
+def test_passes_back_are_given_less_time():
+    """Figures of a penalty on slopes of the default network, 100 columns, 16 units."""
+    plain = Work(89_216, 1_612)
+    for n, planned in [(499, 26), (100, 128), (30, 200)]:
+        epochs = affordable_epochs(planned, 64, n, plain)
+        assert epochs == planned
+        few = affordable_epochs(planned, 64, n, plain._replace(values_back=10_752))
+        fewer = affordable_epochs(
+            planned, 64, n, plain._replace(multiplications_back=713_728, values_back=10_752)
+        )
+        assert 0 < fewer < few < planned
+    # batches of one row need as many passes as others
+    one_row, all_rows = (affordable_epochs(200, b, 30, Work(1, 1, 0, 10_752)) for b in (1, 30))
+    assert one_row < all_rows / 10
