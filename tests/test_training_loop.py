@@ -691,7 +691,7 @@ def fixed_layer():
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-@pytest.mark.parametrize("learning_rate", [1e300, 1e30, 1e12])
+@pytest.mark.parametrize("learning_rate", [1e38, 1e30, 1e12])
 def test_the_last_step_is_judged_too(method, learning_rate):
     """One epoch of one step: the loss was measured before it."""
     settings = {"max_epochs": 1, "batch_size": N_ROWS, "learning_rate": learning_rate}
@@ -1117,6 +1117,43 @@ def test_callbacks_of_sklearn_are_told_apart(entry):
 def test_optimizer_params_that_do_not_fit(optimizer_params, message):
     with pytest.raises(ValueError, match=message):
         embedding(optimizer_params=optimizer_params).fit(table())
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("learning_rate", {"learning_rate": 1e300}),
+        ("learning_rate", {"learning_rate": 10**400}),
+        ("learning_rate", {"learning_rate": 1e39, "optimizer": torch.optim.SGD}),
+        ("weight_decay", {"weight_decay": 1e300, "optimizer": torch.optim.SGD}),
+        ("dampening", {"optimizer": torch.optim.SGD, "optimizer_params": {"dampening": -1e300}}),
+        ("etas", {"optimizer": torch.optim.Rprop, "optimizer_params": {"etas": (0.5, 1e39)}}),
+    ],
+)
+def test_numbers_that_float32_does_not_hold(name, parameters):
+    with pytest.raises(ValueError, match=rf"{name}=.* is beyond float32.* at most 3.4e\+38"):
+        embedding(**parameters).fit(table())
+
+
+@pytest.mark.parametrize("callbacks", [None, [Watcher()]], ids=["slim", "fallback"])
+@pytest.mark.parametrize("optimizer", [torch.optim.Adam, torch.optim.RAdam])
+def test_a_step_that_float32_does_not_hold(optimizer, callbacks):
+    """A learning rate that it just holds, which the optimizer multiplies."""
+    estimator = embedding(optimizer=optimizer, learning_rate=3e38, callbacks=callbacks)
+    with pytest.raises(ValueError, match=r"became NaN or infinite in epoch 1.*=3e\+38"):
+        estimator.fit(table())
+    assert not hasattr(estimator, "net_")
+
+
+@pytest.mark.parametrize("callbacks", [None, [Watcher()]], ids=["slim", "fallback"])
+def test_other_errors_of_an_optimizer_are_its_own(callbacks):
+    class Breaks(torch.optim.SGD):
+        def step(self, closure=None):
+            raise RuntimeError("no memory")
+
+    Breaks.__module__ = "torch.optim.breaks"  # the slim loop takes it for one of torch's
+    with pytest.raises(RuntimeError, match="no memory"):
+        embedding(optimizer=Breaks, callbacks=callbacks).fit(table())
 
 
 def test_optimizer_that_is_none():

@@ -79,7 +79,8 @@ class Net(NeuralNet):
 
     def train_step(self, batch, **fit_params):
         self._before_step()
-        step = super().train_step(batch, **fit_params)
+        with self._overflow_told():
+            step = super().train_step(batch, **fit_params)
         self._after_step()
         return step
 
@@ -97,6 +98,17 @@ class Net(NeuralNet):
         if self.run_.after_step is not None:
             self.run_.after_step()
         self.run_.watch.check()
+
+    @contextmanager
+    def _overflow_told(self):
+        """Say in our words what torch says where a step is larger than any number it has."""
+        try:
+            yield
+        except RuntimeError as error:
+            if "without overflow" not in str(error):
+                raise
+            message = not_finite("The weights", len(self.history), self.lr)
+            raise ValueError(message) from error
 
     def notify(self, method_name, **cb_kwargs):
         at_end, stop = method_name == "on_epoch_end", False
@@ -183,7 +195,8 @@ class Net(NeuralNet):
             parameter.grad = None
         output = self.infer(batch)
         self.get_loss(output).backward()
-        self.optimizer_.step()
+        with self._overflow_told():
+            self.optimizer_.step()
         self._after_step()
         return _detached(output)
 
