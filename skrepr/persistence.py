@@ -20,6 +20,7 @@ import skrepr
 
 from . import _format
 from ._base import known_names
+from ._training import has_callbacks
 
 try:
     import fcntl
@@ -88,6 +89,11 @@ def save(estimator, path, *, resume=False):
         warnings.warn(
             "callbacks are not written: give them again with set_params(callbacks=...) after "
             "loading, if training shall go on with them."
+        )
+    if has_callbacks(estimator):
+        warnings.warn(
+            "What set_callbacks has set is not written: set it again after loading, if it shall "
+            "be told of further fits."
         )
     writer = _format.Writer(known_names())
     document = _format.document_of(estimator, writer, resume=resume)

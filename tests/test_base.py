@@ -333,9 +333,9 @@ def test_validation_fraction(fraction, monkeypatch):
     sizes = []
     original = _training.train
 
-    def train(net, rows, held_out, **keywords):
-        sizes.append((len(rows), len(held_out)))
-        return original(net, rows, held_out, **keywords)
+    def train(net, run):
+        sizes.append((len(run.rows), len(run.held_out)))
+        return original(net, run)
 
     monkeypatch.setattr(_training, "train", train)
     make(early_stopping=True, validation_fraction=fraction).fit(X)

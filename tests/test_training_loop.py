@@ -226,8 +226,7 @@ def train_ours(
     rows, judged = as_rows(table()), as_rows(table(N_HELD_OUT, 1))
     randomness = Randomness(module, torch.device("cpu"))
     randomness.foreign = False  # these modules draw nothing, so the order is all that is drawn
-    best_epoch = _training.train(
-        net,
+    run = _training.Run(
         rows,
         judged if held_out else None,
         epochs=epochs,
@@ -237,7 +236,7 @@ def train_ours(
         may_return=may_return,
         share=share,
     )
-    return net, best_epoch
+    return net, _training.train(net, run)
 
 
 def train_stock(cls, callbacks, *, held_out=True, epochs=4, net_class=NeuralNet, criterion=None):
@@ -566,9 +565,8 @@ def test_a_module_may_plan_its_learning_rate(extra):
         callbacks=extra,
     )
     randomness = Randomness(module, torch.device("cpu"))
-    _training.train(
-        net, as_rows(table()), None, epochs=2, randomness=randomness, watch=Interruption()
-    )
+    asked = {"epochs": 2, "randomness": randomness, "watch": Interruption()}
+    _training.train(net, _training.Run(as_rows(table()), None, **asked))
     np.testing.assert_allclose(rates, 0.1 * (1 - np.arange(10) / 10))
 
 
@@ -693,7 +691,7 @@ def fixed_layer():
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-@pytest.mark.parametrize("learning_rate", [1e300, 1e30, 1e12])
+@pytest.mark.parametrize("learning_rate", [1e38, 1e30, 1e12])
 def test_the_last_step_is_judged_too(method, learning_rate):
     """One epoch of one step: the loss was measured before it."""
     settings = {"max_epochs": 1, "batch_size": N_ROWS, "learning_rate": learning_rate}
@@ -1121,6 +1119,43 @@ def test_optimizer_params_that_do_not_fit(optimizer_params, message):
         embedding(optimizer_params=optimizer_params).fit(table())
 
 
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("learning_rate", {"learning_rate": 1e300}),
+        ("learning_rate", {"learning_rate": 10**400}),
+        ("learning_rate", {"learning_rate": 1e39, "optimizer": torch.optim.SGD}),
+        ("weight_decay", {"weight_decay": 1e300, "optimizer": torch.optim.SGD}),
+        ("dampening", {"optimizer": torch.optim.SGD, "optimizer_params": {"dampening": -1e300}}),
+        ("etas", {"optimizer": torch.optim.Rprop, "optimizer_params": {"etas": (0.5, 1e39)}}),
+    ],
+)
+def test_numbers_that_float32_does_not_hold(name, parameters):
+    with pytest.raises(ValueError, match=rf"{name}=.* is beyond float32.* at most 3.4e\+38"):
+        embedding(**parameters).fit(table())
+
+
+@pytest.mark.parametrize("callbacks", [None, [Watcher()]], ids=["slim", "fallback"])
+@pytest.mark.parametrize("optimizer", [torch.optim.Adam, torch.optim.RAdam])
+def test_a_step_that_float32_does_not_hold(optimizer, callbacks):
+    """A learning rate that it just holds, which the optimizer multiplies."""
+    estimator = embedding(optimizer=optimizer, learning_rate=3e38, callbacks=callbacks)
+    with pytest.raises(ValueError, match=r"became NaN or infinite in epoch 1.*=3e\+38"):
+        estimator.fit(table())
+    assert not hasattr(estimator, "net_")
+
+
+@pytest.mark.parametrize("callbacks", [None, [Watcher()]], ids=["slim", "fallback"])
+def test_other_errors_of_an_optimizer_are_its_own(callbacks):
+    class Breaks(torch.optim.SGD):
+        def step(self, closure=None):
+            raise RuntimeError("no memory")
+
+    Breaks.__module__ = "torch.optim.breaks"  # the slim loop takes it for one of torch's
+    with pytest.raises(RuntimeError, match="no memory"):
+        embedding(optimizer=Breaks, callbacks=callbacks).fit(table())
+
+
 def test_optimizer_that_is_none():
     with pytest.raises(TypeError, match=r"'optimizer' parameter must be a class of torch\.optim"):
         embedding(optimizer=nn.Linear).fit(table())
@@ -1177,3 +1212,14 @@ def test_progress_bar(capsys):
 def test_no_progress_bar(capsys):
     embedding(verbose=0, early_stopping=True).fit(table())
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_progress_of_cross_validation(verbose, capsys):
+    """One line is shown, first of the folds, then of the training."""
+    AutoencoderEmbedding(2, architecture=SMALL, random_state=0, verbose=verbose).fit(table(60))
+    out, told = capsys.readouterr()
+    assert out == ""
+    assert bool(re.search(r"cross-validation: .* \d+/\d+ ", told)) == bool(verbose)
+    assert told.count("\n") == verbose
+    assert "cross-validation" not in told.split("\r")[-1]
