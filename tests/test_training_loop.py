@@ -1,5 +1,6 @@
 """A training ends as promised, whole or in pieces, also when something goes wrong."""
 
+import copy
 import os
 import signal
 from contextlib import nullcontext
@@ -28,7 +29,9 @@ from trainings import (
 )
 
 from skrepr import AutoencoderEmbedding, _training
+from skrepr._training import _loop
 from skrepr._training._interruption import Interruption
+from skrepr._training._keep_best import KeepBest
 from skrepr._training._randomness import Randomness
 from skrepr.architectures import MLP
 
@@ -63,6 +66,23 @@ def test_a_fold_is_a_training_in_pieces(stops):
             expected = losses_after(epochs, share)
             np.testing.assert_allclose(fold.losses(share), expected, rtol=1e-5)
     np.testing.assert_allclose(fractions, np.arange(15) / 15)
+
+
+def test_a_fold_copies_weights_only_where_they_move(monkeypatch):
+    module = make(Loss)
+    net, _ = train_ours(module, [], held_out=False, epochs=0, keeps_best=False)
+    assert not any(isinstance(callback, KeepBest) for _, callback in net.callbacks_)
+    asked = {"randomness": Randomness(module, torch.device("cpu")), "watch": Interruption()}
+    fold = _training.Fold(net, as_rows(table()), [as_rows(table(5, 1))], epochs=2, **asked)
+    copies, original = [], _loop.Start
+    monkeypatch.setattr(_loop, "Start", lambda *args: copies.append(1) or original(*args))
+    fold.go_on_to(2)
+    end = copy.deepcopy(module.state_dict())
+    fold.losses(1.0)
+    assert not copies
+    fold.losses(0.5)
+    assert len(copies) == 1
+    assert_same_state(module.state_dict(), end)
 
 
 @pytest.mark.parametrize("callbacks", [None, [Watcher()]], ids=["slim", "fallback"])
