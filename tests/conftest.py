@@ -8,6 +8,29 @@ os.environ["SCIPY_ARRAY_API"] = "1"
 import numpy as np
 import pytest
 
+pytest.register_assert_rewrite("own_parts", "trainings")
+
+# ----------------------------------------------------------- of the tests of trainings
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """What is trained without an estimator, or without skrepr, has no rule of its own."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def no_earlier_interruption(monkeypatch):
+    from skrepr._training import Interruption
+
+    monkeypatch.setattr(Interruption, "_last", -np.inf)
+
+
 # ------------------------------------------------------------ of the tests of displays
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.base import BaseEstimator
+from own_parts import Halving, OwnOptimizer, add_noise
 from sklearn.callback import ScoringMonitor
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
@@ -51,27 +51,6 @@ def written(tmp_path_factory):
     return path.read_bytes(), estimator
 
 
-class Halving(BaseEstimator):
-    """A recipe of the user's own."""
-
-    def __init__(self, bias=True):
-        self.bias = bias
-
-    def make_encoder(self, input_shape, n_components):
-        return nn.Sequential(nn.Flatten(), nn.Linear(6, n_components, bias=self.bias))
-
-    def make_decoder(self, n_components, output_shape):
-        return nn.Linear(n_components, 6, bias=self.bias)
-
-
-class OwnOptimizer(torch.optim.SGD):
-    pass
-
-
-def add_noise(x, generator):
-    return x + 0.1 * torch.randn(x.shape, generator=generator)
-
-
 def encoder():
     return nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Dropout(0.1))
 
@@ -106,15 +85,15 @@ CONFIGURATIONS = {
     "own recipe": (
         X,
         {"architecture": Halving(bias=False)},
-        {f"{__name__}.Halving": Halving},
+        {"own_parts.Halving": Halving},
     ),
     "known optimizer": (
         X,
         {"optimizer": torch.optim.SGD, "optimizer_params": {"momentum": 0.5, "nesterov": True}},
         {},
     ),
-    "own optimizer": (X, {"optimizer": OwnOptimizer}, {f"{__name__}.OwnOptimizer": OwnOptimizer}),
-    "own function": (X, {"corruption": add_noise}, {f"{__name__}.add_noise": add_noise}),
+    "own optimizer": (X, {"optimizer": OwnOptimizer}, {"own_parts.OwnOptimizer": OwnOptimizer}),
+    "own function": (X, {"corruption": add_noise}, {"own_parts.add_noise": add_noise}),
     "named parts": (
         X,
         {"corruption": [("mask", FeatureDropout(rate=0.1)), ("noise", GaussianNoise())]},
