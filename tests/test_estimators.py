@@ -11,6 +11,8 @@ import importlib
 import inspect
 import pickle
 import pkgutil
+import tomllib
+from pathlib import Path
 from unittest import SkipTest
 
 import joblib
@@ -39,6 +41,7 @@ import skrepr
 from skrepr import _rows
 from skrepr.architectures import MLP, ConvNet
 
+ROOT = Path(__file__).parents[1]
 SMALL = {"n_components": 2, "architecture": MLP((8,)), "max_epochs": 2}
 # The first one of each estimator also goes through the tests below scikit-learn's own.
 CONFIGURATIONS = {
@@ -659,6 +662,18 @@ def test_global_generators_are_left_as_they_were(name, X, random_state, learning
 
 
 # ------------------------------------------------------------------------- documentation
+
+
+def test_html_repr_links_to_the_documentation(name):
+    """The address has two homes: a wheel does not carry pyproject.toml."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    page = f"{project['urls']['Documentation']}/api/generated/skrepr.{name}.html"
+    estimator = make(name)
+    assert estimator._get_doc_link() == page
+    assert f'href="{page}"' in estimator._repr_html_()
+    own = type("Own", (ESTIMATORS[name],), {"__module__": "mine"})
+    assert "href" not in own()._repr_html_()
+
 
 # Not asked for: an extended summary, a See Also and examples of every method, and prose
 # for what the type line of a return value says already.
