@@ -1,9 +1,12 @@
 """The documentation site. Nothing is fetched while it is built, nor by its pages."""
 
+import re
 import sys
 import tempfile
 import tomllib
 from pathlib import Path
+
+from docutils import nodes
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -76,6 +79,45 @@ suppress_warnings = ["config.cache"]  # a function stands in sphinx_gallery_conf
 # ---------------------------------------------------------------- references
 
 nitpicky = True
+# Pages of other projects by their rules, since an inventory of theirs would need the network.
+PAGES = {
+    "joblib": "https://joblib.readthedocs.io/en/stable/",
+    "matplotlib": "https://matplotlib.org/stable/api/_as_gen/{}.html",
+    "numpy": "https://numpy.org/doc/stable/reference/generated/{}.html",
+    "pandas": "https://pandas.pydata.org/docs/reference/api/{}.html",
+    "pickle": "https://docs.python.org/3/library/pickle.html",
+    "sklearn": "https://scikit-learn.org/stable/modules/generated/{}.html",
+    "skorch": "https://skorch.readthedocs.io/en/stable/",
+    "torch": "https://docs.pytorch.org/docs/stable/generated/{}.html",
+    "torch.optim": "https://docs.pytorch.org/docs/stable/optim.html",
+    # what scikit-learn's own docstrings refer to, in methods that are inherited
+    "df_output_transform": "https://scikit-learn.org/stable/modules/df_output_transform.html",
+    "metadata_routing": "https://scikit-learn.org/stable/metadata_routing.html",
+    "sphx_glr_auto_examples_miscellaneous_plot_set_output.py": (
+        "https://scikit-learn.org/stable/auto_examples/miscellaneous/plot_set_output.html"
+    ),
+}
+
+
+def refer_to_another_project(app, env, node, contnode):
+    """Link to a page of another project."""
+    target = node["reftarget"]
+    page = PAGES.get(target) or PAGES.get(target.partition(".")[0])
+    if page is not None:
+        return nodes.reference("", "", contnode, internal=False, refuri=page.format(target))
+
+
+def escape_shapes(app, what, name, obj, options, lines):
+    """Make ``(n, *shape_)`` in the line of a type plain text, where rst reads markup."""
+    for i, line in enumerate(lines):
+        if re.match(r"\s*\w+ : .* of shape ", line):
+            lines[i] = line.replace("*", r"\*").replace("_)", r"\_)")
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", escape_shapes, priority=400)  # before numpydoc
+    app.connect("missing-reference", refer_to_another_project)
+
 
 # ---------------------------------------------------------------- looks
 
