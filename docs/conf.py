@@ -5,6 +5,7 @@ import sys
 import tempfile
 import tomllib
 from pathlib import Path
+from textwrap import indent
 
 from docutils import nodes
 
@@ -109,13 +110,28 @@ def refer_to_another_project(app, env, node, contnode):
 
 def escape_shapes(app, what, name, obj, options, lines):
     """Make ``(n, *shape_)`` in the line of a type plain text, where rst reads markup."""
-    for i, line in enumerate(lines):
-        if re.match(r"\s*\w+ : .* of shape ", line):
-            lines[i] = line.replace("*", r"\*").replace("_)", r"\_)")
+    text = re.sub(r"^( *\w[\w, ]* : .*) \\\n +", r"\1 ", "\n".join(lines), flags=re.MULTILINE)
+    lines[:] = [
+        re.sub(r"\*|_(?=[,)])", r"\\\g<0>", line)
+        if re.match(r" *\w[\w, ]* : .* of shape ", line)
+        else line
+        for line in text.splitlines()
+    ]
+
+
+def plots_in_rst(app, docname, source):
+    """Hand ``{plot}`` fences to rst, since the directive does without MyST's parser."""
+    source[0] = re.sub(
+        r"^```\{plot\}\n(.*?)^```$",
+        lambda found: "```{eval-rst}\n.. plot::\n" + indent(found[1], "   ") + "```",
+        source[0],
+        flags=re.DOTALL | re.MULTILINE,
+    )
 
 
 def setup(app):
     app.connect("autodoc-process-docstring", escape_shapes, priority=400)  # before numpydoc
+    app.connect("source-read", plots_in_rst)
     app.connect("missing-reference", refer_to_another_project)
 
 
