@@ -22,6 +22,7 @@ copyright = f"{author}, BSD 3-Clause License"
 version = release = skrepr.__version__
 
 extensions = [
+    "matplotlib.sphinxext.figmpl_directive",
     "matplotlib.sphinxext.plot_directive",
     "myst_parser",
     "numpydoc",
@@ -115,7 +116,7 @@ def escape_shapes(app, what, name, obj, options, lines):
         re.sub(r"\*|_(?=[,)])", r"\\\g<0>", line)
         if re.match(r" *\w[\w, ]* : .* of shape ", line)
         else line
-        for line in text.splitlines()
+        for line in text.split("\n")
     ]
 
 
@@ -139,6 +140,7 @@ def setup(app):
 
 html_theme = "pydata_sphinx_theme"
 html_title = "skrepr"
+html_favicon = "_static/skrepr.svg"
 html_static_path = ["_static"]
 html_css_files = ["skrepr.css"]
 html_show_sourcelink = False
