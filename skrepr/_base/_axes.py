@@ -8,7 +8,27 @@ from ..metrics import describe_collapse, rows_for_collapse
 
 
 class RepresentationCollapseWarning(UserWarning):
-    """The embedding uses far fewer directions than the data have."""
+    """The embedding uses far fewer directions than the data have.
+
+    Given at the end of `fit`, with the figure measured and one sentence of advice.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from sklearn.datasets import load_iris
+    >>> from skrepr import AutoencoderEmbedding, RepresentationCollapseWarning
+    >>> from skrepr.architectures import MLP
+    >>> embedding = AutoencoderEmbedding(
+    ...     2, architecture=MLP(linear_path=None), weight_decay=1e3, max_epochs=1
+    ... )
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", RepresentationCollapseWarning)
+    ...     try:
+    ...         embedding.fit(load_iris().data)
+    ...     except RepresentationCollapseWarning:
+    ...         print("nothing was learned")
+    nothing was learned
+    """
 
 
 class AxesMixin:
