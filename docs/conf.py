@@ -4,6 +4,7 @@ import re
 import sys
 import tempfile
 import tomllib
+from itertools import count
 from pathlib import Path
 from textwrap import indent
 
@@ -121,10 +122,18 @@ def escape_shapes(app, what, name, obj, options, lines):
 
 
 def plots_in_rst(app, docname, source):
-    """Hand ``{plot}`` fences to rst, since the directive does without MyST's parser."""
+    """Hand ``{plot}`` fences to rst, since the directive does without MyST's parser.
+
+    Each is a document of its own there, with a first picture: they are told apart by name.
+    """
+    name, numbers = docname.replace("/", "-"), count(1)
     source[0] = re.sub(
         r"^```\{plot\}\n(.*?)^```$",
-        lambda found: "```{eval-rst}\n.. plot::\n" + indent(found[1], "   ") + "```",
+        lambda found: (
+            f"```{{eval-rst}}\n.. plot::\n   :filename-prefix: {name}-{next(numbers)}\n"
+            + indent(found[1], "   ")
+            + "```"
+        ),
         source[0],
         flags=re.DOTALL | re.MULTILINE,
     )
