@@ -159,7 +159,7 @@ no_page
 ```
 """
     assert dead_links(alive, DOCS) == []
-    assert len(dead_links(alive + dead, DOCS)) == 11
+    assert len(dead_links(alive + dead, DOCS)) == 12
 
 
 def code_of(page):

@@ -15,19 +15,19 @@ class RepresentationCollapseWarning(UserWarning):
     Examples
     --------
     >>> import warnings
+    >>> import torch
     >>> from sklearn.datasets import load_iris
     >>> from skrepr import AutoencoderEmbedding, RepresentationCollapseWarning
-    >>> from skrepr.architectures import MLP
-    >>> embedding = AutoencoderEmbedding(
-    ...     2, architecture=MLP(linear_path=None), weight_decay=1e3, max_epochs=1
-    ... )
+    >>> constant = torch.nn.Linear(4, 2)
+    >>> _ = torch.nn.init.zeros_(constant.weight)
+    >>> embedding = AutoencoderEmbedding(2, architecture=constant, trainable=False, max_epochs=1)
     >>> with warnings.catch_warnings():
     ...     warnings.simplefilter("error", RepresentationCollapseWarning)
     ...     try:
     ...         embedding.fit(load_iris().data)
     ...     except RepresentationCollapseWarning:
-    ...         print("nothing was learned")
-    nothing was learned
+    ...         print("collapsed")
+    collapsed
     """
 
 
