@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 import skrepr
 
 from . import _format
-from ._base import known_names
+from ._base import BaseEmbedding, known_names
 from ._training import has_callbacks
 
 try:
@@ -100,7 +100,7 @@ def save(estimator, path, *, resume=False):
     _write(path, _format.pack(document, writer.tensors))
 
 
-def load(path, objects=None):
+def load(path, objects=None) -> BaseEmbedding:
     """Read an embedding that `save` has written.
 
     It is placed on the device that its parameter `device` asks for, or on the CPU where that

@@ -47,7 +47,8 @@ def own_surroundings(work=0):
             stack.enter_context(_FLOAT32)
             # switches gradients on, too
             stack.enter_context(torch.inference_mode(False))
-            if torch.get_default_device().type != "cpu":
+            # torch.get_default_device of torch 2.6 fails where a default has been taken back
+            if torch.empty(0).device.type != "cpu":
                 stack.enter_context(torch.device("cpu"))
             for kind in ("cpu", "cuda", "mps"):
                 if torch.is_autocast_enabled(kind):
