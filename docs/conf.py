@@ -1,10 +1,10 @@
 """The documentation site. Nothing is fetched while it is built, nor by its pages."""
 
+import itertools
 import re
 import sys
 import tempfile
 import tomllib
-from itertools import count
 from pathlib import Path
 from textwrap import indent
 
@@ -41,6 +41,10 @@ default_role = "literal"
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
+mathjax3_config = {
+    "loader": {"load": ["[tex]/textmacros"]},  # names with an underscore
+    "tex": {"packages": {"[+]": ["textmacros"]}},
+}
 copybutton_exclude = ".linenos, .gp, .go"
 
 # ---------------------------------------------------------------- API
@@ -124,18 +128,18 @@ def escape_shapes(app, what, name, obj, options, lines):
 def plots_in_rst(app, docname, source):
     """Hand ``{plot}`` fences to rst, since the directive does without MyST's parser.
 
-    Each is a document of its own there, with a first picture: they are told apart by name.
+    Each gets a name: the directive counts the plots of a document, which is a new one here.
     """
-    name, numbers = docname.replace("/", "-"), count(1)
+    number = itertools.count(1)
+
+    def as_rst(found):
+        name = f"{docname.replace('/', '-')}-{next(number)}"
+        body = found[1] if found[1].startswith(":") else f"\n{found[1]}"
+        text = indent(f":filename-prefix: {name}\n{body}", "   ")
+        return f"```{{eval-rst}}\n.. plot::\n{text}```"
+
     source[0] = re.sub(
-        r"^```\{plot\}\n(.*?)^```$",
-        lambda found: (
-            f"```{{eval-rst}}\n.. plot::\n   :filename-prefix: {name}-{next(numbers)}\n"
-            + indent(found[1], "   ")
-            + "```"
-        ),
-        source[0],
-        flags=re.DOTALL | re.MULTILINE,
+        r"^```\{plot\}\n(.*?)^```$", as_rst, source[0], flags=re.DOTALL | re.MULTILINE
     )
 
 
