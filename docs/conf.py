@@ -80,6 +80,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "abort_on_example_error": True,
     "min_reported_time": 0,
+    "write_computation_times": False,  # its page would fetch scripts
 }
 suppress_warnings = ["config.cache"]  # a function stands in sphinx_gallery_conf
 

@@ -8,6 +8,7 @@ import ast
 import importlib
 import inspect
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,13 @@ no_page
 """
     assert dead_links(alive, DOCS) == []
     assert len(dead_links(alive + dead, DOCS)) == 12
+
+
+def test_the_citation_is_that_of_this_version():
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
+    text = (DOCS / "citing.md").read_text()
+    assert f"version = {{{skrepr.__version__}}}" in text
+    assert f"url     = {{{urls['Repository']}}}" in text
 
 
 def code_of(page):

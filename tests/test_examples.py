@@ -46,7 +46,8 @@ def test_three_commands_do_all_their_set_up():
     assert show.endswith(" && .venv/bin/python examples/quickstart.py")
     assert test.endswith(" && .venv/bin/python -m pytest")
     assert site.endswith(" && .venv/bin/python -m sphinx -W --keep-going docs docs/_build/html")
-    assert test in (ROOT / "docs" / "contributing.md").read_text()
+    guide = (ROOT / "docs" / "contributing.md").read_text()
+    assert test in guide and site in guide
 
 
 def test_ci_runs_the_commands_of_the_readme():
