@@ -565,7 +565,7 @@ def test_missing_values_in_tensors_are_masked(name_with_missing, X):
         (lambda T: T * torch.nan, ValueError, "Input X contains NaN"),
         (lambda T: T.double() * 1e300, ValueError, "infinity or a value too large"),
         (lambda T: T.to(torch.complex64), ValueError, "Complex data not supported"),
-        (lambda T: T.to_sparse(), TypeError, "to_dense"),
+        (lambda T: T.to_sparse(), TypeError, r"dense\(\) first"),
         (lambda T: T[0], ValueError, "Expected 2D array, got 1D"),
         (lambda T: T[:0], ValueError, "0 sample"),
     ],

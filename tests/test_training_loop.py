@@ -106,7 +106,7 @@ def test_ctrl_c_commits_the_best_held_out_weights():
         "early_stopping": True,
         "validation_fraction": 0.3,
         "decoder": MLP((8,), linear_path=None),
-        "learning_rate": 0.3,
+        "learning_rate": 0.5,
         "patience": 50,
     }
     whole = embedding(architecture=PressesCtrlC(-1), max_epochs=15, **settings).fit(table())
