@@ -138,6 +138,17 @@ def test_progress_is_shown_and_leaves_no_trace(n_errors, capsys, monkeypatch):
     assert capsys.readouterr() == ("", "")
 
 
+def test_epochs_between_those_that_are_tried_are_shown_too(capsys, monkeypatch):
+    shown, new_bar = [], _how_far.new_bar
+    monkeypatch.setattr(
+        _how_far, "new_bar", lambda *a, **k: shown.append(new_bar(*a, **k)) or shown[0]
+    )
+    folds = [Fold(np.full((61, 3, 5), 2.0)) for _ in range(5)]
+    choose_stop(folds, 60, verbose=True)
+    assert len(epochs_to_try(60)) < 60
+    assert shown[0].n == shown[0].total == 5 * 60
+
+
 def test_unit_and_sign_of_the_loss_do_not_matter():
     losses = curves(np.linspace(0.01, 0.1, 12).reshape(4, 3), 4)
     assert choose(losses)[0] > 0
