@@ -22,6 +22,7 @@ if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"} & os.environ.keys(
 _HOMES = {
     "AutoencoderEmbedding": "_autoencoder",
     "RepresentationCollapseWarning": "_base",
+    "VAEEmbedding": "_vae",
     "load": "persistence",
     "save": "persistence",
 }

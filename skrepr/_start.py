@@ -247,3 +247,55 @@ def start_at_pca(module, rows, logits=False, spare_units=False):
         encoder.start_linear_path(start.to_code, torch.zeros(k), start.low, start.high)
     if starts_at_pca(decoder):
         decoder.start_linear_path(from_code, offset, start.low_code, start.high_code)
+
+
+def start_at_probabilistic_pca(module, rows):
+    """Start the linear paths of a variational autoencoder at its linear-Gaussian solution.
+
+    With a model of output ``W z + b``, and curvature ``C`` of the log-likelihood there, the
+    posterior of z has the precision ``I + W' C W``. W is rotated so that this is diagonal, as
+    the encoder's posterior is.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        With ``units``, fitted to the rows; ``width``; ``likelihood``; ``encoder``, which gives
+        means and log-variances, and ``decoder``.
+    rows : Rows
+
+    Returns
+    -------
+    is_solution : bool
+        Whether there was a linear path in both.
+    """
+    encoder, decoder, units = module.encoder, module.decoder, module.units
+    if not (starts_at_pca(encoder) and starts_at_pca(decoder)):
+        return False
+    start = linear_start(rows, units, module.width)
+    model = module.likelihood.linearize(start)
+    precision, rotation = torch.linalg.eigh(
+        model.weight.T @ (model.curvature[:, None] * model.weight)
+    )
+    weight = (model.weight @ rotation).flip(1)  # (d, k), the best known unit first
+    variance = 1 / (1 + precision.flip(0).clamp(min=0))  # (k,)
+    to_mean = variance[:, None] * (weight.T * model.score)  # (k, d)
+    low, high = torch.full_like(variance, torch.inf), torch.full_like(variance, -torch.inf)
+    for block in rows.blocks():
+        inputs = units(block).flatten(1).nan_to_num()
+        means = (inputs @ to_mean.T.to(inputs.device)).cpu()
+        low, high = torch.minimum(low, means.amin(0)), torch.maximum(high, means.amax(0))
+    margin = 3 * variance.sqrt()  # what is decoded is drawn around the means
+    n_spare = module.width - len(variance)
+    encoder.start_linear_path(
+        pad(to_mean, (0, 0, 0, n_spare + module.width)),
+        pad(variance.log(), (module.width, n_spare)),
+        start.low,
+        start.high,
+    )
+    decoder.start_linear_path(
+        pad(weight, (0, n_spare)),
+        model.offset,
+        pad(low - margin, (0, n_spare), value=-3.0),
+        pad(high + margin, (0, n_spare), value=3.0),
+    )
+    return True

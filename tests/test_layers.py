@@ -16,6 +16,8 @@ FILES = {
 GROUND = {
     "_format",
     "_jacobian",
+    "_latent_model",
+    "_likelihoods",
     "_named_parts",
     "_readout",
     "_rows",
