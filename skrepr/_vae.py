@@ -69,7 +69,7 @@ class VAEEmbedding(SamplingMixin, DecoderMixin, BaseEmbedding):
         Whether normal noise has one scale, as in probabilistic PCA, or one for each column.
     prior : {"normal", "mixture"}, default="normal"
         The :math:`p(z)`: standard normal, or the mean of the posteriors of `n_pseudo_inputs`
-        learned inputs [6]_, which start at training rows.
+        learned inputs [6]_, which start at training rows and are widened by a learned factor.
     n_pseudo_inputs : int, default=32
         Number of parts of the mixture.
     beta : float, default=1.0
@@ -465,7 +465,7 @@ class VAEEmbedding(SamplingMixin, DecoderMixin, BaseEmbedding):
             self.n_components,
             units,
             make_likelihood(self.likelihood, units, self.noise),
-            make_prior(self.prior, self.n_pseudo_inputs, input_shape),
+            make_prior(self.prior, self.n_pseudo_inputs, input_shape, self.n_components),
             max(self.n_score_samples, self.n_importance_samples),
             beta=self.beta,
             kl_warmup_epochs=self.kl_warmup_epochs,

@@ -152,8 +152,8 @@ class VariationalAutoencoder(LatentModel):
         self.units.fit(rows)
         inputs = self.units(rows.sample(4096))
         make_view(inputs[:2], self.augmentation, chance_of(self, inputs.device))  # told now
-        self.prior.start(inputs)
         start_at_probabilistic_pca(self, rows, self.beta)
+        self.prior.start(inputs, self.posterior)
         if self.teacher is not None:
             self.teacher.start(self.encoder)
 
