@@ -62,11 +62,15 @@ class _VAE(LatentModel):
             "divergence": self.beta * kl.clamp(min=self.free_bits).sum(),
         }
 
+    def row_losses(self, rows):
+        """Minus the bound, of each row."""
+        return -torch.cat([self.bound(x) for x in rows.blocks()])
+
     def watched(self, rows):
         """Minus the bound, without the 2 % of rows at both ends: single ones rule its mean."""
-        bound = torch.cat([self.bound(x) for x in rows.blocks()]).sort().values
-        n_cut = len(bound) // 50
-        return -float(bound[n_cut : len(bound) - n_cut].mean())
+        losses = self.row_losses(rows).sort().values
+        n_cut = len(losses) // 50
+        return float(losses[n_cut : len(losses) - n_cut].mean())
 
     @staticmethod
     def learning_rate_factor(fraction):

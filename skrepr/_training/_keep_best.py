@@ -75,8 +75,8 @@ class Start:
     held_out : Rows or None
     """
 
-    # Groups of held-out rows whose losses are compared, and by how many standard errors
-    # the sum of signed ranks must be above that of chance.
+    # Groups of held-out rows whose losses are compared where single rows have none, and by how
+    # many standard errors the sum of signed ranks must be above that of chance.
     _N_GROUPS, _SURE = 10, 1.5
 
     def __init__(self, net, held_out):
@@ -87,12 +87,19 @@ class Start:
         if held_out is not None:
             loss = net.watched(held_out)
             self.loss = loss if np.isfinite(loss) else np.inf
-            least = smallest_batch(net.module_, 1)
-            size = max(least, min(net.batch_size, len(held_out) // self._N_GROUPS))
-            sizes = held_out.batches(size, smallest=max(2, least)).sizes
-            groups = torch.arange(len(held_out)).split(sizes)
-            self._groups = [held_out.subset(group) for group in groups]
-            self._losses = self._losses_of_groups()
+            self._judge = self._judge_of(held_out)
+            self._losses = self._judge()
+
+    def _judge_of(self, held_out):
+        """Return what gives the losses that are compared: of rows, or of groups of them."""
+        net = self.net
+        if hasattr(net.module_, "row_losses"):
+            return lambda: net.row_losses(held_out)
+        least = smallest_batch(net.module_, 1)
+        size = max(least, min(net.batch_size, len(held_out) // self._N_GROUPS))
+        sizes = held_out.batches(size, smallest=max(2, least)).sizes
+        groups = [held_out.subset(group) for group in torch.arange(len(held_out)).split(sizes)]
+        return lambda: np.array([net.watched(group) for group in groups])
 
     @torch.no_grad()
     def move_to(self, share):
@@ -108,19 +115,17 @@ class Start:
     def is_surely_beaten(self):
         """Whether the weights of the module have a lower loss, by more than chance.
 
-        Judged by the signed ranks of the gains of groups of rows (Wilcoxon 1945): a group
-        with an outlier counts as any other, whatever the unit and sign of the loss.
+        Judged by the signed ranks of the gains of rows, or of groups of rows where the module
+        has no loss of a row (Wilcoxon 1945): one with an outlier counts as any other,
+        whatever the unit and sign of the loss.
         """
         if not np.isfinite(self._losses).all():
             return True
-        gains = np.nan_to_num(self._losses - self._losses_of_groups(), nan=-np.inf)
+        gains = np.nan_to_num(self._losses - self._judge(), nan=-np.inf)
         n = len(gains)
         ranks = rankdata(np.abs(gains))[gains > 0].sum()
         chance, error = n * (n + 1) / 4, np.sqrt(n * (n + 1) * (2 * n + 1) / 24)
         return bool((gains > 0).all() or ranks > chance + self._SURE * error)
-
-    def _losses_of_groups(self):
-        return np.array([self.net.watched(group) for group in self._groups])
 
     def check_last_step(self, rows):
         """Raise if the weights, or the loss that they now give, are not finite.
