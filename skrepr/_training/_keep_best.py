@@ -87,19 +87,13 @@ class Start:
         if held_out is not None:
             loss = net.watched(held_out)
             self.loss = loss if np.isfinite(loss) else np.inf
-            self._judge = self._judge_of(held_out)
-            self._losses = self._judge()
-
-    def _judge_of(self, held_out):
-        """Return what gives the losses that are compared: of rows, or of groups of them."""
-        net = self.net
-        if hasattr(net.module_, "row_losses"):
-            return lambda: net.row_losses(held_out)
-        least = smallest_batch(net.module_, 1)
-        size = max(least, min(net.batch_size, len(held_out) // self._N_GROUPS))
-        sizes = held_out.batches(size, smallest=max(2, least)).sizes
-        groups = [held_out.subset(group) for group in torch.arange(len(held_out)).split(sizes)]
-        return lambda: np.array([net.watched(group) for group in groups])
+            least = smallest_batch(net.module_, 1)
+            size = max(least, min(net.batch_size, len(held_out) // self._N_GROUPS))
+            sizes = held_out.batches(size, smallest=max(2, least)).sizes
+            groups = torch.arange(len(held_out)).split(sizes)
+            self._held_out = held_out
+            self._groups = [held_out.subset(group) for group in groups]
+            self._losses = self._losses_of_groups()
 
     @torch.no_grad()
     def move_to(self, share):
@@ -115,17 +109,22 @@ class Start:
     def is_surely_beaten(self):
         """Whether the weights of the module have a lower loss, by more than chance.
 
-        Judged by the signed ranks of the gains of rows, or of groups of rows where the module
-        has no loss of a row (Wilcoxon 1945): one with an outlier counts as any other,
-        whatever the unit and sign of the loss.
+        Judged by the signed ranks of the gains (Wilcoxon 1945) of rows, or of groups of rows
+        where single ones have no loss: an outlier counts as any other, whatever the unit and
+        sign of the loss.
         """
         if not np.isfinite(self._losses).all():
             return True
-        gains = np.nan_to_num(self._losses - self._judge(), nan=-np.inf)
+        gains = np.nan_to_num(self._losses - self._losses_of_groups(), nan=-np.inf)
         n = len(gains)
         ranks = rankdata(np.abs(gains))[gains > 0].sum()
         chance, error = n * (n + 1) / 4, np.sqrt(n * (n + 1) * (2 * n + 1) / 24)
         return bool((gains > 0).all() or ranks > chance + self._SURE * error)
+
+    def _losses_of_groups(self):
+        if hasattr(self.net.module_, "row_losses"):  # each row is a group
+            return self.net.row_losses(self._held_out)
+        return np.array([self.net.watched(group) for group in self._groups])
 
     def check_last_step(self, rows):
         """Raise if the weights, or the loss that they now give, are not finite.
