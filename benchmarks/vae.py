@@ -42,13 +42,16 @@ import warnings
 import numpy as np
 import pandas as pd
 import torch
-import vae_parts
 from representation_quality import RESULTS, read_rows
 from threadpoolctl import threadpool_limits
+from vae_on_images import collapse, images, speed
+from vae_on_tables import anomaly, counts, imputation, tables
 
 from skrepr import RepresentationCollapseWarning
 
-PARTS = ("tables", "images", "collapse", "imputation", "counts", "anomaly", "speed")
+PARTS = {
+    part.__name__: part for part in (tables, images, collapse, imputation, counts, anomaly, speed)
+}
 
 
 def run(path, part, tasks):
@@ -140,7 +143,7 @@ def main():
     path = RESULTS / ("vae_quick.jsonl" if arguments.quick else "vae.jsonl")
     for part in [arguments.part] if arguments.part else PARTS:
         n_seeds = 1 if arguments.quick else arguments.seeds or (2 if part == "tables" else 3)
-        tasks = getattr(vae_parts, part)(arguments.data, range(n_seeds), arguments.quick)
+        tasks = PARTS[part](arguments.data, range(n_seeds), arguments.quick)
         with threadpool_limits(1):
             run(path, part, tasks)
         table = table_of(path, part)
