@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 # Draws for the bound, in `score` and on held-out rows.
-_DRAWS_OF_BOUND = 16
+N_BOUND_DRAWS = 16
 # Rounds of imputation, and their damping: undamped or longer, they drift off.
 _ROUNDS, _DAMPING = 10, 0.5
 
@@ -14,8 +14,7 @@ _ROUNDS, _DAMPING = 10, 0.5
 class LatentModel(nn.Module):
     """A decoder with a likelihood, and an encoder that tells which code is probable.
 
-    The prior of the code is the standard normal one. Every chance is in ``draws``, which are the
-    same for all rows and at all times.
+    Every chance is in ``draws``, which are the same for all rows and at all times.
 
     Parameters
     ----------
@@ -25,28 +24,32 @@ class LatentModel(nn.Module):
     width : int
         Number of units of the code.
     units : Units
-    likelihood : torch.nn.Module
+    likelihood, prior : torch.nn.Module
     n_draws : int
+        At least `N_BOUND_DRAWS`.
     """
 
-    def __init__(self, encoder, decoder, width, units, likelihood, n_draws):
+    def __init__(self, encoder, decoder, width, units, likelihood, prior, n_draws):
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
         self.width = width
         self.units = units
         self.likelihood = likelihood
+        self.prior = prior
         self.register_buffer("draws", torch.randn(n_draws, width))
 
     def encode(self, x):
         return self.posterior(self.units(x))[0]  # (B, K)
 
-    def decode(self, h):
-        return self.likelihood.mean(self.decoder(h))  # (B, *input_shape)
+    def decode(self, h, x=None):
+        """Return what is expected of codes: of rows with the totals of ``x``, for counts."""
+        return self.likelihood.mean(self.decoder(h), x)  # (B, *input_shape)
 
-    def posterior(self, inputs):
+    def posterior(self, inputs, encoder=None):
         """Return mean and log-variance of the code: (B, K) each."""
-        code = self.encoder(self.units.as_read_by(self.encoder, inputs))
+        encoder = self.encoder if encoder is None else encoder
+        code = encoder(self.units.as_read_by(encoder, inputs))
         mean, log_variance = code.chunk(2, dim=1)
         return mean, log_variance.clamp(-14, 6)
 
@@ -54,41 +57,60 @@ class LatentModel(nn.Module):
         """Draw codes; return log p(x | z) and log p(z) - log q(z | x): (S, B) each."""
         z = mean + noise * (log_variance / 2).exp()  # (S, B, K)
         output = self.decoder(z.flatten(0, 1)).unflatten(0, z.shape[:2])
-        log_ratio = 0.5 * (noise.square() + log_variance - z.square()).sum(-1)
-        return self.likelihood(x, output), log_ratio
+        own = -0.5 * (noise.square() + log_variance + math.log(2 * math.pi)).sum(-1)
+        return self.likelihood(x, output), self.prior.log_prob(z, self.posterior) - own
+
+    def expected_log_likelihood(self, x, mean, log_variance):
+        """Average log p(x | z), and log p(z) - log q(z | x), over fixed draws: (B,) each."""
+        draws = self.draws[:N_BOUND_DRAWS, None]
+        totals = [0.0, 0.0]
+        for noise in draws:
+            for i, values in enumerate(self.weigh(x, mean, log_variance, noise[None])):
+                totals[i] = totals[i] + values[0] / len(draws)
+        return totals
 
     def bound(self, x):
         """Compute the lower bound on log p(x) with the same draws for all rows: (B,)."""
         mean, log_variance = self.posterior(self.units(x))
-        draws = self.draws[:_DRAWS_OF_BOUND, None]
-        expected = sum(self.weigh(x, mean, log_variance, noise[None])[0][0] for noise in draws)
-        return expected / len(draws) - kl_divergence(mean, log_variance).sum(1)
+        expected, log_ratio = self.expected_log_likelihood(x, mean, log_variance)
+        if self.prior.has_closed_form:
+            log_ratio = -self.divergence(mean, log_variance).sum(1)
+        return expected + log_ratio
 
-    def log_evidence(self, x):
+    def divergence(self, mean, log_variance):
+        """Compute the divergence of each unit of the posterior from the prior: (B, K)."""
+        draws = self.draws[:N_BOUND_DRAWS]
+        return self.prior.divergence(mean, log_variance, draws, self.posterior)
+
+    def log_evidence(self, x, n_draws=None, beta=1.0):
         """Estimate log p(x) by importance sampling, with the same draws for all rows: (B,)."""
         mean, log_variance = self.posterior(self.units(x))
-        total = torch.full((len(x),), -torch.inf, device=x.device)
-        for noise in self.draws[:, None]:
-            total = total.logaddexp(sum(self.weigh(x, mean, log_variance, noise[None]))[0])
-        return total - math.log(len(self.draws))
+        draws = self.draws[:n_draws, None]
+        total = torch.full((len(x),), -torch.inf, device=x.device, dtype=mean.dtype)
+        for noise in draws:
+            log_likelihood, log_ratio = self.weigh(x, mean, log_variance, noise[None])
+            total = total.logaddexp((log_likelihood + beta * log_ratio)[0])
+        return total - math.log(len(draws))
 
     def impute(self, x):
         """Replace what is missing by its expectation given what is observed."""
         seen, inputs = ~x.isnan(), self.units(x)
         for _ in range(_ROUNDS):
-            rebuilt = self.units(self.decode(self.posterior(inputs)[0]))
+            rebuilt = self.units(self.decode(self.posterior(inputs)[0], x))
             inputs = inputs.where(seen, torch.lerp(inputs, rebuilt, _DAMPING))
         mean, log_variance = self.posterior(inputs)
-        total, expected = torch.full((len(x),), -torch.inf, device=x.device), 0.0
+        total = torch.full((len(x),), -torch.inf, device=x.device)
+        expected = self.decode(mean, x)
         for noise in self.draws[:, None]:
             log_weight = sum(self.weigh(x, mean, log_variance, noise[None]))[0]
             total = total.logaddexp(log_weight)
-            share = (log_weight - total).exp().reshape(-1, *[1] * (x.ndim - 1))
-            drawn = self.decode(mean + noise * (log_variance / 2).exp())
+            # NaN where no draw had any weight yet
+            share = (log_weight - total).exp().nan_to_num(nan=0.0)
+            share = share.reshape(-1, *[1] * (x.ndim - 1))
+            drawn = self.decode(mean + noise * (log_variance / 2).exp(), x)
             expected = expected + share * (drawn - expected)
         return x.where(seen, expected)
 
-
-def kl_divergence(mean, log_variance):
-    """Of a normal posterior from the standard normal prior, for each unit: (B, K)."""
-    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
+    def place(self, noise, generator):
+        """Turn standard normal noise into codes drawn from the prior: (B, K)."""
+        return self.prior.place(noise, generator, self.posterior)

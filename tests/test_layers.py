@@ -19,6 +19,7 @@ GROUND = {
     "_latent_model",
     "_likelihoods",
     "_named_parts",
+    "_priors",
     "_readout",
     "_rows",
     "_start",
@@ -27,7 +28,7 @@ GROUND = {
     "datasets",
 }
 PARTS = {"architectures", "augmentations", "metrics", "objectives"}
-MIDDLE = {"_base", "_decoding"}
+MIDDLE = {"_base", "_decoding", "_sampling", "_variational"}
 ESTIMATORS = {
     "_autoencoder",
     "_contrastive",

@@ -205,6 +205,8 @@ def _tidy(net, n_before):
 
 
 def _new_run(net, rows, held_out, randomness, watch, epochs, open_ended=False):
+    if hasattr(net.module_, "set_plan"):
+        net.module_.set_plan(None if open_ended else epochs)
     return Run(
         held_out=held_out,
         randomness=randomness,
