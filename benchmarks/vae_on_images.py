@@ -41,7 +41,8 @@ def images(data, seeds, quick):
 
 
 def image_methods():
-    methods = [("skrepr", 128), ("skrepr", 64), ("skrepr, plain start", 128)]
+    methods = [("skrepr", 128), ("skrepr", 64), ("skrepr, half the epochs", 128)]
+    methods += [("skrepr, plain start", 128)]
     if HAS_PYTHAE:
         methods += [(f"pythae {kind}", 128) for kind in ("VAE", "BetaVAE", "IWAE", "VAMP")]
         methods += [("pythae VAE", 64)]
@@ -69,6 +70,7 @@ def judge_on_images(load, method, batch, seed, n_epochs):
     else:
         extra = {
             "skrepr": {},
+            "skrepr, half the epochs": {"max_epochs": n_epochs // 2},
             "skrepr, plain start": {"architecture": MLP((400,), linear_path=None)},
             "skrepr, 5 importance samples": {"n_importance_samples": 5},
             "skrepr, mixture prior": {"prior": "mixture"},
