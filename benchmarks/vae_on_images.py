@@ -32,9 +32,9 @@ def load_images(data, name, quick=False):
 
 def images(data, seeds, quick):
     for seed in seeds:
-        for name, n_epochs in {"fashion_mnist": 20, "usps": 40}.items():
-            n_epochs = 5 if quick else n_epochs
-            for method, batch in image_methods():
+        for method, batch in image_methods():
+            for name, n_epochs in {"fashion_mnist": 20, "usps": 40}.items():
+                n_epochs = 4 if quick else n_epochs
                 what = {"set": name, "method": method, "batch": batch, "seed": seed}
                 load = partial(load_images, data, name, quick)
                 yield what, partial(judge_on_images, load, method, batch, seed, n_epochs)
@@ -42,11 +42,10 @@ def images(data, seeds, quick):
 
 def image_methods():
     methods = [("skrepr", 128), ("skrepr", 64), ("skrepr, half the epochs", 128)]
-    methods += [("skrepr, plain start", 128)]
     if HAS_PYTHAE:
-        methods += [(f"pythae {kind}", 128) for kind in ("VAE", "BetaVAE", "IWAE", "VAMP")]
-        methods += [("pythae VAE", 64)]
-    methods += [("skrepr, 5 importance samples", 128)]
+        methods += [("pythae VAE", 128), ("pythae VAE", 64)]
+        methods += [(f"pythae {kind}", 128) for kind in ("VAMP", "BetaVAE", "IWAE")]
+    methods += [("skrepr, plain start", 128), ("skrepr, 5 importance samples", 128)]
     if offers("prior", "mixture"):
         methods += [("skrepr, mixture prior", 128)]
     return methods
