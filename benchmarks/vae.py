@@ -43,6 +43,7 @@ import numpy as np
 import pandas as pd
 import torch
 from representation_quality import RESULTS, read_rows
+from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 from vae_on_images import collapse, images, speed
 from vae_on_tables import anomaly, counts, imputation, tables
@@ -138,7 +139,8 @@ def main():
     parser.add_argument("--part", choices=PARTS, help="only this one")
     parser.add_argument("--seeds", type=int, help="number of seeds; default: 2 for tables, else 3")
     arguments = parser.parse_args()
-    warnings.simplefilter("ignore", RepresentationCollapseWarning)
+    for category in (RepresentationCollapseWarning, ConvergenceWarning):
+        warnings.simplefilter("ignore", category)
     torch.set_num_threads(1)
     path = RESULTS / ("vae_quick.jsonl" if arguments.quick else "vae.jsonl")
     for part in [arguments.part] if arguments.part else PARTS:

@@ -149,7 +149,10 @@ def impute_means(X_train, X_test, width, seed):
 
 
 def impute_by_pca(X_train, X_test, width, seed):
-    """Fill with the reconstruction of PCA, and fit it again, until nothing moves."""
+    """Fill with the shrunk reconstruction of PCA, and fit it again, until nothing moves.
+
+    That is regularized iterative PCA (Josse & Husson 2012); without shrinkage it drifts off.
+    """
     filled = np.nan_to_num(X_train)
     for _ in range(100):
         pca = PCA(width, random_state=seed).fit(filled)
@@ -163,7 +166,8 @@ def impute_by_pca(X_train, X_test, width, seed):
 
 
 def _one_round(pca, X, filled):
-    return np.where(np.isnan(X), pca.inverse_transform(pca.transform(filled)), X)
+    shares = 1 - pca.noise_variance_ / pca.explained_variance_
+    return np.where(np.isnan(X), pca.inverse_transform(shares * pca.transform(filled)), X)
 
 
 def impute_iteratively(X_train, X_test, width, seed):
