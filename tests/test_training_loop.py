@@ -435,6 +435,16 @@ WATCHERS = {
 
 
 @pytest.mark.parametrize("open_ended", [False, True], ids=["fit", "partial_fit"])
+def test_the_plan_is_told_before_the_first_step(open_ended):
+    module = make(Recorder)
+    module.set_plan = lambda n_epochs: module.notes.append(("plan", n_epochs))
+    train_ours(module, [], epochs=3, held_out=False, open_ended=open_ended)
+    plan = ("plan", None if open_ended else 3)
+    assert module.notes[0] == plan
+    assert module.notes.count(plan) == 1
+
+
+@pytest.mark.parametrize("open_ended", [False, True], ids=["fit", "partial_fit"])
 @pytest.mark.parametrize("name", WATCHERS)
 def test_progress_and_steps(name, open_ended):
     settings = {"callbacks": None, **WATCHERS[name]}
@@ -656,6 +666,8 @@ def test_a_fold_is_a_training_in_pieces(stops):
     module = make(Loss)
     fractions = []
     module.set_progress = fractions.append
+    plans = set()
+    module.set_plan = plans.add
     net, _ = train_ours(module, [], held_out=False, epochs=0, keeps_best=False)
     randomness = Randomness(module, torch.device("cpu"))
     randomness.foreign = False
@@ -669,6 +681,7 @@ def test_a_fold_is_a_training_in_pieces(stops):
             expected = losses_after(epochs, share)
             np.testing.assert_allclose(fold.losses(share), expected, rtol=1e-5)
     np.testing.assert_allclose(fractions, np.arange(15) / 15)
+    assert plans == {3}  # of the whole, in each piece
 
 
 def test_held_out_rows_are_read_batch_by_batch(monkeypatch):
