@@ -84,8 +84,8 @@ def show_tables(table):
         "median over sets": lambda t: t.groupby("set")["gain"].mean().median(),
         "of median rows": lambda t: t.groupby("set")["median_gain"].mean().median(),
         "mean over sets": lambda t: t.groupby("set")["gain"].mean().mean(),
-        "runs not below pPCA": lambda t: (t["gain"] >= 0).mean(),
-        "within 0.02 of it": lambda t: (t["gain"] >= -0.02).mean(),
+        # a start that is kept differs by rounding
+        "runs not below pPCA": lambda t: (t["gain"] > -0.01).mean(),
         "runs": len,
         "units in use": lambda t: (t["active_units"] / t["width"]).mean(),
         "seconds": lambda t: t["seconds"].mean(),
