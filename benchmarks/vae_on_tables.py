@@ -98,7 +98,7 @@ def judge_on_table(name, load, width, seed):
     row = {"seconds": timed(method.fit, X_train)[0]}
     if hasattr(method, "score_samples"):
         scored = X_test[:MOST_SCORED]
-        linear = PCA(width, random_state=seed).fit(X_train).score_samples(scored)
+        linear = PCA(width, random_state=seed).fit(X_train.astype(float)).score_samples(scored)
         gains = method.score_samples(scored) - linear
         row |= {
             "gain": trim_mean(gains, 0.02),
