@@ -42,7 +42,8 @@ def load_table(folder, name, *, most_rows=None, seed=0):
     ----------
     folder : str or Path
     name : str
-        As listed by `find_tables`.
+        As listed by `find_tables` or in `UNSEEN`; "sklearn/digits", say, is the set of
+        scikit-learn.
     most_rows : int or None, default=None
         Training rows beyond this number, and test rows beyond half of it, are left out.
     seed : int, default=0
@@ -56,7 +57,12 @@ def load_table(folder, name, *, most_rows=None, seed=0):
         standard deviations are left out.
     y_train, y_test : ndarray of shape (n,)
     """
-    file = _unseen(Path(folder), name) if name in UNSEEN else np.load(Path(folder, f"{name}.npz"))
+    if name in UNSEEN:
+        file = _unseen(Path(folder), name)
+    elif name.startswith("sklearn/"):
+        file = _of_sklearn(name)
+    else:
+        file = np.load(Path(folder, f"{name}.npz"))
     if "X_train" in file:
         X_train, y_train = file["X_train"], file["y_train"]
         X_test, y_test = file["X_test"], file["y_test"]
@@ -106,6 +112,11 @@ def _unseen(folder, name):
                 (f"y_{part}", frame.iloc[:, -1].to_numpy()),
             )
         }
+    return _of_sklearn(name)
+
+
+def _of_sklearn(name):
+    name = name.split("/")[-1]
     X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
     if name == "diabetes":  # a number: its third
         y = pd.qcut(y, 3, labels=False)

@@ -21,8 +21,6 @@ import argparse
 import json
 import time
 import warnings
-from contextlib import redirect_stderr
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -50,94 +48,6 @@ MOST_UMAP_ROWS = 10_000
 THREADS = torch.get_num_threads()
 
 
-class Pythae:
-    """pythae's autoencoder as a transformer: layers 256-64, 50 epochs, its other defaults."""
-
-    def __init__(self, n_components, random_state):
-        self.n_components = n_components
-        self.random_state = random_state
-
-    def fit(self, X):
-        import logging
-        import tempfile
-
-        from pythae.data.datasets import BaseDataset
-        from pythae.models import AE, AEConfig
-        from pythae.models.base.base_utils import ModelOutput
-        from pythae.models.nn import BaseDecoder, BaseEncoder
-        from pythae.trainers import BaseTrainer, BaseTrainerConfig
-        from torch import nn
-
-        logging.disable(logging.WARNING)
-        n_features, n_components = X.shape[1], self.n_components
-
-        class Encoder(BaseEncoder):
-            def __init__(self):
-                super().__init__()
-                self.layers = nn.Sequential(
-                    nn.Linear(n_features, 256), nn.ReLU(), nn.Linear(256, 64), nn.ReLU()
-                )
-                self.embedding = nn.Linear(64, n_components)
-
-            def forward(self, x):
-                return ModelOutput(embedding=self.embedding(self.layers(x.flatten(1))))
-
-        class Decoder(BaseDecoder):
-            def __init__(self):
-                super().__init__()
-                self.layers = nn.Sequential(
-                    nn.Linear(n_components, 64),
-                    nn.ReLU(),
-                    nn.Linear(64, 256),
-                    nn.ReLU(),
-                    nn.Linear(256, n_features),
-                )
-
-            def forward(self, z):
-                return ModelOutput(reconstruction=self.layers(z))
-
-        torch.manual_seed(self.random_state)
-        config = AEConfig(input_dim=(n_features,), latent_dim=n_components)
-        self.model_ = AE(config, Encoder(), Decoder())
-        n_held_out = max(1, len(X) // 10) if len(X) >= 500 else 0
-        data = BaseDataset(torch.from_numpy(X[n_held_out:]), torch.zeros(len(X) - n_held_out))
-        held_out = (
-            BaseDataset(torch.from_numpy(X[:n_held_out]), torch.zeros(n_held_out))
-            if n_held_out
-            else None
-        )
-        with tempfile.TemporaryDirectory() as folder, redirect_stderr(StringIO()):
-            trainer = BaseTrainer(
-                self.model_,
-                data,
-                held_out,
-                BaseTrainerConfig(
-                    output_dir=folder,
-                    num_epochs=50,
-                    learning_rate=1e-3,
-                    per_device_train_batch_size=64,
-                    per_device_eval_batch_size=64,
-                    no_cuda=True,
-                    seed=self.random_state,
-                ),
-            )
-            trainer.train()
-        # of the epoch that rebuilds held-out rows best, where rows are held out
-        self.model_ = getattr(trainer, "_best_model", self.model_).eval()
-        return self
-
-    def _run(self, X):
-        with torch.inference_mode():
-            z = self.model_.encoder(torch.from_numpy(X)).embedding
-            return z.numpy(), self.model_.decoder(z).reconstruction.numpy()
-
-    def transform(self, X):
-        return self._run(X)[0]
-
-    def reconstruct(self, X):
-        return self._run(X)[1]
-
-
 class PCAWithReconstruction(PCA):
     def reconstruct(self, X):
         return self.inverse_transform(self.transform(X))
@@ -150,9 +60,9 @@ def methods(n_components, seed):
         "PCA": PCAWithReconstruction(n_components, random_state=seed),
     }
     try:
-        import pythae  # noqa: F401
+        from pythae_models import PythaeEmbedding
 
-        made["pythae"] = Pythae(n_components, seed)
+        made["pythae"] = PythaeEmbedding("AE", n_components, seed)
     except ImportError:
         pass
     try:

@@ -87,6 +87,12 @@ class VariationalAutoencoder(LatentModel):
 
     def watched(self, rows):
         """Compute the loss without the 2 % of rows at both ends: single ones rule its mean."""
+        losses = self.row_losses(rows).sort().values
+        n_cut = len(losses) // 50
+        return float(losses[n_cut : len(losses) - n_cut].mean())
+
+    def row_losses(self, rows):
+        """Compute the loss of each row, with an equal share in what only many rows have."""
         losses, divergences, contrasts = [], [], []
         for x in rows.blocks():
             inputs = self.units(x)
@@ -104,11 +110,10 @@ class VariationalAutoencoder(LatentModel):
                 parts = inputs.split(_ROWS_OF_CONTRAST)
                 contrasts += [self._contrast(p, generator) * len(p) / len(rows) for p in parts]
         losses, divergences = torch.cat(losses), torch.cat(divergences)
-        order = (losses + self.beta * divergences.sum(1)).argsort()
-        n_cut = len(order) // 50
-        kept = order[n_cut : len(order) - n_cut]
-        divergence = self.beta * self._with_free_bits(divergences[kept])
-        return float(losses[kept].mean() + divergence + self.contrastive_weight * sum(contrasts))
+        of_units = divergences.mean(0)
+        shared = self.beta * (self._with_free_bits(divergences) - of_units.sum())
+        shared = shared + self.contrastive_weight * sum(contrasts)
+        return losses + self.beta * divergences.sum(1) + shared
 
     def _with_free_bits(self, divergences):
         of_units = divergences.mean(0)

@@ -161,6 +161,31 @@ def test_the_last_step_is_judged_too(method, learning_rate):
     assert not hasattr(estimator, "net_")
 
 
+def test_one_row_does_not_speak_for_its_group_where_rows_have_losses():
+    class OfGroups(Loss):
+        """Where one row in ten loses by far more in training than the others gain."""
+
+        def losses(self, rows):
+            trained = not torch.equal(self.layers[0].weight, self.weight)
+            first = torch.cat([x[:, 0] for x in rows.blocks()])
+            return trained * torch.where(torch.isin(first, outliers), 9.0, -1.0)
+
+        def watched(self, rows):
+            losses = self.losses(rows).sort().values
+            n_cut = len(losses) // 10
+            return float(losses[n_cut : len(losses) - n_cut].mean())
+
+    class OfRows(OfGroups):
+        def row_losses(self, rows):
+            return self.losses(rows)
+
+    outliers = torch.from_numpy(table(N_HELD_OUT, 1)[[0, 10], 0])
+    for kind, left in ((OfGroups, False), (OfRows, True)):
+        module = make(kind)
+        module.weight = module.layers[0].weight.detach().clone()
+        assert (train_ours(module, [], epochs=3)[1] > 0) == left
+
+
 class OpenBounds(nn.Module):
     """Buffers that are not finite by intention."""
 

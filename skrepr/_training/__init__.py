@@ -14,6 +14,9 @@ The loop knows no method. It asks of the module
     called once after each optimizer step, for momentum teachers and queues;
 ``watched(rows)``, optional
     what early stopping watches of held-out rows in place of the loss, a float, lower is better;
+``row_losses(rows)``, optional
+    the loss of each row, by which the trained weights are compared with the start: without it
+    groups of rows are compared, and one outlier speaks for its group;
 ``smallest_batch``, optional
     the least number of rows of a batch that its loss makes sense of;
 ``learning_rate_factor(fraction)``, optional

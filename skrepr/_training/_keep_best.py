@@ -75,8 +75,8 @@ class Start:
     held_out : Rows or None
     """
 
-    # Groups of held-out rows whose losses are compared, and by how many standard errors
-    # the sum of signed ranks must be above that of chance.
+    # Groups of held-out rows whose losses are compared where single rows have none, and by how
+    # many standard errors the sum of signed ranks must be above that of chance.
     _N_GROUPS, _SURE = 10, 1.5
 
     def __init__(self, net, held_out):
@@ -91,6 +91,7 @@ class Start:
             size = max(least, min(net.batch_size, len(held_out) // self._N_GROUPS))
             sizes = held_out.batches(size, smallest=max(2, least)).sizes
             groups = torch.arange(len(held_out)).split(sizes)
+            self._held_out = held_out
             self._groups = [held_out.subset(group) for group in groups]
             self._losses = self._losses_of_groups()
 
@@ -108,8 +109,9 @@ class Start:
     def is_surely_beaten(self):
         """Whether the weights of the module have a lower loss, by more than chance.
 
-        Judged by the signed ranks of the gains of groups of rows (Wilcoxon 1945): a group
-        with an outlier counts as any other, whatever the unit and sign of the loss.
+        Judged by the signed ranks of the gains (Wilcoxon 1945) of rows, or of groups of rows
+        where single ones have no loss: an outlier counts as any other, whatever the unit and
+        sign of the loss.
         """
         if not np.isfinite(self._losses).all():
             return True
@@ -120,6 +122,8 @@ class Start:
         return bool((gains > 0).all() or ranks > chance + self._SURE * error)
 
     def _losses_of_groups(self):
+        if hasattr(self.net.module_, "row_losses"):  # each row is a group
+            return self.net.row_losses(self._held_out)
         return np.array([self.net.watched(group) for group in self._groups])
 
     def check_last_step(self, rows):

@@ -189,6 +189,11 @@ class Net(NeuralNet):
         with self._judging():
             return float(self.module_.watched(rows))
 
+    def row_losses(self, rows):
+        """Compute the loss of each row, by the module's own method."""
+        with self._judging():
+            return self.module_.row_losses(rows).cpu().double().numpy()
+
     def _slim_train_step(self, batch, parameters):
         self._before_step()
         for parameter in parameters:
