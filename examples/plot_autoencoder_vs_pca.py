@@ -1,11 +1,13 @@
-"""What an autoencoder adds to PCA, component by component.
+"""
+What an autoencoder adds to PCA, component by component
+=======================================================
 
 Digits and a curved surface: the share of the variance of unseen rows that is rebuilt, for
-PCA, for a linear autoencoder, which is PCA, and for the default one; and what two numbers
-make of the surface, a rolled-up sheet. Writes ``plot_autoencoder_vs_pca.png`` beside this
-file.
+:class:`~sklearn.decomposition.PCA`, for a linear autoencoder, which is PCA, and for the default
+one; and what two numbers make of the surface, a rolled-up sheet.
 """
 
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -79,7 +81,7 @@ def draw_shares(ax, shares):
     ax.minorticks_off()
 
 
-def main(folder=Path(__file__).parent):
+def main(path):
     """Fit, print a table, draw; return the shares."""
     roll, place = make_swiss_roll(3000, random_state=0)
     data = {
@@ -100,10 +102,9 @@ def main(folder=Path(__file__).parent):
         place_along = pd.Series(place, name="place along the roll")
         EmbeddingDisplay.from_embedding(maps["swiss roll (3 columns)"][name], place_along, ax=ax)
         ax.set_title(f"swiss roll, {name}")
-    figure.savefig(folder / "plot_autoencoder_vs_pca.png", dpi=90)
-    plt.close(figure)
+    figure.savefig(path, dpi=90)
     return shares
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_suffix(".png"))

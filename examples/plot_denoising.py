@@ -1,11 +1,15 @@
-"""Denoise spectra with an autoencoder that has never seen a clean one.
+"""
+Denoising spectra without a clean one to learn from
+===================================================
 
 Simulated spectra of galaxies: a sloping continuum, and lines that move together with the
-redshift, which no linear method can follow with few components. Both PCA and the
-autoencoder are fitted to noisy spectra alone and then rebuild unseen ones, at the same
-width; the clean spectra only judge. Writes ``plot_denoising.png`` beside this file.
+redshift, which no linear method can follow with few components. Both
+:class:`~sklearn.decomposition.PCA` and the autoencoder, made a denoising one by
+:class:`~skrepr.augmentations.GaussianNoise`, are fitted to noisy spectra alone and then rebuild
+unseen ones, at the same width; the clean spectra only judge.
 """
 
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -37,7 +41,7 @@ def make_spectra(n, rng):
     return flux.astype(np.float32)
 
 
-def main(folder=Path(__file__).parent):
+def main(path):
     """Fit, print the errors, draw; return the errors."""
     rng = np.random.default_rng(0)
     clean = make_spectra(4000, rng)
@@ -74,10 +78,9 @@ def main(folder=Path(__file__).parent):
             panel.set_xlabel("wavelength (Å)")
         ax.set_title(f"{name}: error {errors[name]:.3f} on all unseen spectra", pad=36)
     figure.suptitle("Unseen spectra, noisy (gray) and without noise, above what is rebuilt")
-    figure.savefig(folder / "plot_denoising.png", dpi=90)
-    plt.close(figure)
+    figure.savefig(path, dpi=90)
     return errors
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_suffix(".png"))

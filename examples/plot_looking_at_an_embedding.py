@@ -1,10 +1,14 @@
-"""Look at an embedding: the map, the course of the training, and what is rebuilt.
+"""
+Looking at an embedding: map, training, reconstructions
+=======================================================
 
-Three displays of one autoencoder of 8 components, on scikit-learn's handwritten digits; the
-map and the reconstructions are those of rows not seen in fit. Writes
-``plot_looking_at_an_embedding.png`` beside this file.
+Three displays of one autoencoder of 8 components, on scikit-learn's handwritten digits:
+:class:`~skrepr.displays.EmbeddingDisplay`, :class:`~skrepr.displays.LossCurveDisplay` and
+:class:`~skrepr.displays.ReconstructionDisplay`. The map and the reconstructions are those of
+rows not seen in fit.
 """
 
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -18,7 +22,7 @@ from skrepr import AutoencoderEmbedding
 from skrepr.displays import EmbeddingDisplay, LossCurveDisplay, ReconstructionDisplay
 
 
-def main(folder=Path(__file__).parent, max_epochs="auto"):
+def main(path, max_epochs="auto"):
     """Fit, draw; return the displays."""
     X, y = load_digits(return_X_y=True)
     X_train, X_test, _, y_test = train_test_split(X, y, stratify=y, random_state=0)
@@ -39,10 +43,9 @@ def main(folder=Path(__file__).parent, max_epochs="auto"):
     }
     axes["M"].set_title("digits in 8 numbers, by t-SNE in 2 (rows not seen in fit)")
     axes["L"].set_title("the training")
-    figure.savefig(folder / "plot_looking_at_an_embedding.png", dpi=90)
-    plt.close(figure)
+    figure.savefig(path, dpi=90)
     return displays
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_suffix(".png"))

@@ -47,7 +47,7 @@ def column_statistics(rows):
     return mean, squares / count
 
 
-def principal_axes(rows, n_components):
+def principal_axes(rows, n_components, mean=None):
     """Find the principal axes of the rows, as PCA does.
 
     Parameters
@@ -58,6 +58,8 @@ def principal_axes(rows, n_components):
         hold 2**27 values.
     n_components : int
         Fewer are returned where the rank of the data is lower.
+    mean : torch.Tensor of shape (width,), float64, default=None
+        Mean of each column, as `column_statistics` computes it; None: not known yet.
 
     Returns
     -------
@@ -71,7 +73,8 @@ def principal_axes(rows, n_components):
     width = int(np.prod(rows.sample_shape))
     n_components = min(n_components, width, len(rows) - 1)
     if width <= _WIDEST_COVARIANCE:
-        mean, axes, variance, least = _axes_of_covariance(rows)
+        mean = column_statistics(rows)[0] if mean is None else mean
+        mean, axes, variance, least = _axes_of_covariance(rows, mean)
     else:
         mean, axes, variance, least = _iterative_axes(rows, n_components, width)
     keep = np.flatnonzero(variance > least)[:n_components]
@@ -82,8 +85,7 @@ def principal_axes(rows, n_components):
     )
 
 
-def _axes_of_covariance(rows):
-    mean = column_statistics(rows)[0]
+def _axes_of_covariance(rows, mean):
     scatter = 0.0
     for block in flat_blocks(rows):
         deviation = (block - mean).nan_to_num()
@@ -119,17 +121,23 @@ class Units(nn.Module):
     sample_shape : tuple of int
     missing : bool, default=False
         Whether NaN stands for a missing value, which the network sees as a mean one.
+
+    Attributes
+    ----------
+    mean : torch.Tensor of shape (width,), float64, or None
+        Mean of each column, of the rows that the units were fitted to in this process.
     """
 
     def __init__(self, sample_shape, missing=False):
         super().__init__()
         self.missing = missing
+        self.mean = None
         self.register_buffer("center", torch.zeros(sample_shape))
         self.register_buffer("scale", torch.ones(()))
 
     def fit(self, rows):
-        mean, variance = column_statistics(rows)
-        self.center.copy_(mean.reshape(self.center.shape))
+        self.mean, variance = column_statistics(rows)
+        self.center.copy_(self.mean.reshape(self.center.shape))
         scale = float(variance.mean().sqrt())
         self.scale.fill_(scale if scale > 0 else 1.0)
         return self
@@ -206,8 +214,11 @@ class LinearStart(NamedTuple):
 
 
 def linear_start(rows, units, n_components):
-    """Find the `LinearStart` of at most `n_components` directions."""
-    _, axes, deviation = principal_axes(rows, n_components)
+    """Find the `LinearStart` of at most `n_components` directions.
+
+    ``units`` are those fitted to the same rows: their mean is not computed once more.
+    """
+    _, axes, deviation = principal_axes(rows, n_components, units.mean)
     scale = units.scale.cpu()
     to_code = axes * (scale / deviation)[:, None]
     width = to_code.shape[1]

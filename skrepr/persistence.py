@@ -19,7 +19,8 @@ from sklearn.utils.validation import check_is_fitted
 import skrepr
 
 from . import _format
-from ._base import known_names
+from ._base import BaseEmbedding, known_names
+from ._training import has_callbacks
 
 try:
     import fcntl
@@ -89,12 +90,17 @@ def save(estimator, path, *, resume=False):
             "callbacks are not written: give them again with set_params(callbacks=...) after "
             "loading, if training shall go on with them."
         )
+    if has_callbacks(estimator):
+        warnings.warn(
+            "What set_callbacks has set is not written: set it again after loading, if it shall "
+            "be told of further fits."
+        )
     writer = _format.Writer(known_names())
     document = _format.document_of(estimator, writer, resume=resume)
     _write(path, _format.pack(document, writer.tensors))
 
 
-def load(path, objects=None):
+def load(path, objects=None) -> BaseEmbedding:
     """Read an embedding that `save` has written.
 
     It is placed on the device that its parameter `device` asks for, or on the CPU where that

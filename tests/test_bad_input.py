@@ -10,7 +10,6 @@ import pandas as pd
 import polars as pl
 import pytest
 import scipy.sparse
-import sklearn.callback
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -173,12 +172,6 @@ BAD_PARAMETERS = [
     ({"callbacks": ["timer"]}, X, TypeError, "callbacks: expected .* Got 'timer' instead"),
     ({"callbacks": [EpochTimer]}, X, TypeError, "callbacks: expected .*EpochTimer"),
     ({"callbacks": [("a", 1)]}, X, TypeError, r"callbacks: expected .* Got \('a', 1\) instead"),
-    (
-        {"callbacks": [sklearn.callback.ScoringMonitor(scoring="r2")]},
-        X,
-        TypeError,
-        "callbacks: .*ScoringMonitor.* is a callback of scikit-learn",
-    ),
     ({"device": "nowhere"}, X, ValueError, "device='nowhere' is not available here"),
     ({"device": "cuda:99"}, X, ValueError, "device='cuda:99' is not available here"),
     ({"device": "meta"}, X, ValueError, "device='meta' is not available here"),

@@ -12,6 +12,8 @@ import inspect
 import itertools
 import pickle
 import pkgutil
+import tomllib
+from pathlib import Path
 from unittest import SkipTest
 
 import joblib
@@ -20,6 +22,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import scipy.sparse
+import sklearn
 import torch
 from numpydoc.docscrape import ClassDoc
 from numpydoc.validate import validate
@@ -35,11 +38,13 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils._testing import assert_docstring_consistency
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
+from sklearn.utils.fixes import parse_version
 
 import skrepr
 from skrepr import _rows
 from skrepr.architectures import MLP, ConvNet
 
+ROOT = Path(__file__).parents[1]
 SMALL = {"n_components": 2, "architecture": MLP((8,)), "max_epochs": 2}
 # The first one of each estimator also goes through the tests below scikit-learn's own.
 CONFIGURATIONS = {
@@ -62,6 +67,7 @@ ESTIMATORS = {
     for name in skrepr.__all__
     if isinstance(value := getattr(skrepr, name), type) and issubclass(value, BaseEstimator)
 }
+N_CHECKS = 45 if parse_version(sklearn.__version__) >= parse_version("1.9") else 44
 EXTRA_CHECKS = [
     "check_dataframe_column_names_consistency",
     "check_estimators_partial_fit_n_features",
@@ -154,7 +160,7 @@ def test_check_estimator_of_the_default(estimator, check):
 def test_check_estimator_is_complete(estimator):
     checks = [check for _, check in estimator_checks_generator(estimator)]
     # a value that may be NaN is not tried as bad input
-    n_expected = 45 - get_tags(estimator).input_tags.allow_nan
+    n_expected = N_CHECKS - get_tags(estimator).input_tags.allow_nan
     assert len({check.func.__name__ for check in checks}) >= n_expected
 
 
@@ -400,7 +406,9 @@ def counting_rows(method, n_rows):
 @pytest.mark.parametrize("format", ["csr", "csc", "coo"])
 def test_sparse_input_is_never_made_dense_as_a_whole(name, format, monkeypatch):
     n = 5000
-    X = scipy.sparse.random_array((n, 20), density=0.1, format=format, rng=0)
+    generator = np.random.default_rng(0)
+    dense = np.where(generator.uniform(size=(n, 20)) < 0.1, generator.normal(size=(n, 20)), 0)
+    X = scipy.sparse.csr_array(dense).asformat(format)
     monkeypatch.setattr(_rows, "_CHUNK_ROWS", 1000)
     monkeypatch.setattr(_rows, "_CHUNK_VALUES", 20 * 1000)
     n_rows = []
@@ -565,7 +573,7 @@ def test_missing_values_in_tensors_are_masked(name_with_missing, X):
         (lambda T: T * torch.nan, ValueError, "Input X contains NaN"),
         (lambda T: T.double() * 1e300, ValueError, "infinity or a value too large"),
         (lambda T: T.to(torch.complex64), ValueError, "Complex data not supported"),
-        (lambda T: T.to_sparse(), TypeError, "to_dense"),
+        (lambda T: T.to_sparse(), TypeError, r"dense\(\) first"),
         (lambda T: T[0], ValueError, "Expected 2D array, got 1D"),
         (lambda T: T[:0], ValueError, "0 sample"),
     ],
@@ -667,6 +675,18 @@ def test_global_generators_are_left_as_they_were(name, X, random_state, learning
 
 
 # ------------------------------------------------------------------------- documentation
+
+
+def test_html_repr_links_to_the_documentation(name):
+    """The address has two homes: a wheel does not carry pyproject.toml."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    page = f"{project['urls']['Documentation']}/api/generated/skrepr.{name}.html"
+    estimator = make(name)
+    assert estimator._get_doc_link() == page
+    assert f'href="{page}"' in estimator._repr_html_()
+    own = type("Own", (ESTIMATORS[name],), {"__module__": "mine"})
+    assert "href" not in own()._repr_html_()
+
 
 # Not asked for: an extended summary, a See Also and examples of every method, and prose
 # for what the type line of a return value says already.

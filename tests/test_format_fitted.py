@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.base import BaseEstimator, clone
+from own_parts import Halving, OwnOptimizer, add_noise
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -149,27 +150,6 @@ def test_a_damaged_state_is_told():
 
 
 # ------------------------------------------------------------ what only a pickle can carry
-
-
-class Halving(BaseEstimator):
-    """A recipe of the user's own."""
-
-    def __init__(self, bias=True):
-        self.bias = bias
-
-    def make_encoder(self, input_shape, n_components):
-        return nn.Linear(6, n_components, bias=self.bias)
-
-    def make_decoder(self, n_components, output_shape):
-        return nn.Linear(n_components, 6, bias=self.bias)
-
-
-class OwnOptimizer(torch.optim.SGD):
-    pass
-
-
-def add_noise(x, generator):
-    return x + 0.1 * torch.randn(x.shape, generator=generator)
 
 
 OWN = {

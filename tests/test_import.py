@@ -1,7 +1,9 @@
 """``import skrepr`` is cheap, and the package shows what it has."""
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -75,6 +77,29 @@ def test_dir_agrees_with_all():
     fresh = set(run("import skrepr; print(*dir(skrepr))"))
     submodules = {"architectures", "augmentations", "datasets", "displays", "metrics"}
     assert set(skrepr.__all__) | submodules | {"__version__"} <= fresh
+
+
+def test_stub_shows_what_the_lazy_package_has():
+    """An editor completes what the stub says, and Python finds what ``__init__`` says."""
+    homes, submodules, typed = {}, [], {}
+    for statement in ast.parse(Path(skrepr.__file__).with_suffix(".pyi").read_text()).body:
+        if isinstance(statement, ast.ImportFrom):
+            assert statement.level == 1
+            for alias in statement.names:
+                assert alias.asname == alias.name  # else it is not exported
+                if statement.module is None:
+                    submodules.append(alias.name)
+                else:
+                    homes[alias.name] = statement.module
+        elif isinstance(statement, ast.Assign):
+            assert statement.targets[0].id == "__all__"
+            assert ast.literal_eval(statement.value) == skrepr.__all__
+        else:
+            typed[statement.target.id] = statement.annotation.id
+    assert homes == skrepr._HOMES
+    assert tuple(submodules) == skrepr._SUBMODULES
+    assert typed == {"__version__": "str"}
+    assert Path(skrepr.__file__).with_name("py.typed").exists()
 
 
 def test_unknown_name_is_an_attribute_error():

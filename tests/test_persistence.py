@@ -3,6 +3,7 @@
 import copy
 import errno
 import os
+import pickle
 import stat
 import subprocess
 import sys
@@ -11,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.base import BaseEstimator
+from own_parts import Halving, OwnOptimizer, add_noise
+from sklearn.callback import ScoringMonitor
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
@@ -49,27 +51,6 @@ def written(tmp_path_factory):
     return path.read_bytes(), estimator
 
 
-class Halving(BaseEstimator):
-    """A recipe of the user's own."""
-
-    def __init__(self, bias=True):
-        self.bias = bias
-
-    def make_encoder(self, input_shape, n_components):
-        return nn.Sequential(nn.Flatten(), nn.Linear(6, n_components, bias=self.bias))
-
-    def make_decoder(self, n_components, output_shape):
-        return nn.Linear(n_components, 6, bias=self.bias)
-
-
-class OwnOptimizer(torch.optim.SGD):
-    pass
-
-
-def add_noise(x, generator):
-    return x + 0.1 * torch.randn(x.shape, generator=generator)
-
-
 def encoder():
     return nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Dropout(0.1))
 
@@ -104,15 +85,15 @@ CONFIGURATIONS = {
     "own recipe": (
         X,
         {"architecture": Halving(bias=False)},
-        {f"{__name__}.Halving": Halving},
+        {"own_parts.Halving": Halving},
     ),
     "known optimizer": (
         X,
         {"optimizer": torch.optim.SGD, "optimizer_params": {"momentum": 0.5, "nesterov": True}},
         {},
     ),
-    "own optimizer": (X, {"optimizer": OwnOptimizer}, {f"{__name__}.OwnOptimizer": OwnOptimizer}),
-    "own function": (X, {"corruption": add_noise}, {f"{__name__}.add_noise": add_noise}),
+    "own optimizer": (X, {"optimizer": OwnOptimizer}, {"own_parts.OwnOptimizer": OwnOptimizer}),
+    "own function": (X, {"corruption": add_noise}, {"own_parts.add_noise": add_noise}),
     "named parts": (
         X,
         {"corruption": [("mask", FeatureDropout(rate=0.1)), ("noise", GaussianNoise())]},
@@ -255,6 +236,19 @@ def test_callbacks_are_dropped_with_a_warning(path):
         save(estimator, path)
     assert load(path).callbacks is None
     np.testing.assert_array_equal(load(path).transform(X), estimator.transform(X))
+
+
+def test_callbacks_of_scikit_learn_are_dropped_with_a_warning(path):
+    monitor = ScoringMonitor(scoring="r2")
+    estimator = make().fit(X)
+    save(estimator, path)  # without a word
+    estimator.set_callbacks(monitor)
+    with pytest.warns(UserWarning, match=r"What set_callbacks has set is not written"):
+        save(estimator, path)
+    assert not hasattr(load(path), "_skl_callbacks")
+    np.testing.assert_array_equal(load(path).transform(X), estimator.transform(X))
+    twin = pickle.loads(pickle.dumps(estimator))  # what a pickle can carry
+    assert [type(callback) for callback in twin._skl_callbacks] == [ScoringMonitor]
 
 
 @pytest.mark.parametrize("failing", ["fsync", "replace"])

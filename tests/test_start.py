@@ -135,6 +135,19 @@ def test_linear_start_is_pca_with_a_white_code():
         assert_allclose(x.amax(0), high, atol=1e-6)
 
 
+def test_the_mean_is_computed_once(monkeypatch):
+    """Rows may be in a file: each pass reads all of it."""
+    n_passes, original = [], Rows.blocks
+    monkeypatch.setattr(Rows, "blocks", lambda rows: n_passes.append(1) or original(rows))
+    rows = as_rows(some_rows())
+    start = linear_start(rows, Units((6,)).fit(rows), 3)
+    assert len(n_passes) == 2 + 1 + 1  # mean, variance; covariance; ranges
+    _, axes, deviation = principal_axes(rows, 3)
+    assert len(n_passes) == 4 + 2 + 1
+    scale = Units((6,)).fit(rows).scale
+    assert torch.equal(start.to_code, axes * (scale / deviation)[:, None])
+
+
 def test_spare_units_are_zero_and_pass_no_gradient():
     rows = as_rows(some_rows())
     start = without_spare_units(linear_start(rows, Units((6,)).fit(rows), 3), 5)

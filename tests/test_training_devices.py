@@ -1,10 +1,14 @@
-"""Devices are named as tensors on them name theirs."""
+"""Devices are named as tensors on them name theirs; precision follows from rules."""
 
+import re
 from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import nn
+from trainings import embedding, table
 
+from skrepr._training import _devices
 from skrepr._training._devices import resolve_device
 
 
@@ -48,3 +52,37 @@ def test_an_index_is_kept(pretend):
 def test_the_processor_has_no_index(pretend):
     pretend("none")
     assert resolve_device("auto") == resolve_device("cpu:0") == torch.empty(0).device
+
+
+@pytest.mark.parametrize(
+    ("there", "batch_size", "expected"),
+    [(True, 4, "float32"), (True, 2**17, "bf16"), (False, 2**17, "float32")],
+)
+def test_precision_auto_is_bf16_where_it_pays(monkeypatch, there, batch_size, expected):
+    monkeypatch.setattr(_devices, "_has_bf16", lambda device: there)
+    module = nn.Linear(100, 10)
+    chosen = _devices.resolve_precision("auto", module, batch_size, torch.device("cpu"))
+    assert chosen == expected
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_bf16_pays_on_a_processor_with_matrix_units(monkeypatch, there):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: there)
+    assert _devices._has_bf16(torch.device("cpu")) is there
+
+
+def test_device_auto_is_one_that_is_there():
+    expected = "cuda" if torch.cuda.is_available() else "cpu"
+    if not torch.backends.mps.is_available():
+        assert resolve_device("auto").type == expected
+    assert resolve_device("cpu") == torch.device("cpu")
+    assert embedding(device=torch.device("cpu")).fit(table()).device_ == torch.device("cpu")
+
+
+@pytest.mark.parametrize("device", ["cuda:77", "meta", "nonsense", ""])
+def test_device_that_is_not_there(device):
+    estimator = embedding(device=device)
+    with pytest.raises(ValueError, match=re.escape(f"device={device!r} is not available")):
+        estimator.fit(table())
+    assert not hasattr(estimator, "device_")

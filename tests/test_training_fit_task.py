@@ -518,6 +518,12 @@ def test_no_estimator_is_made_where_nobody_asks_for_it(notes, monkeypatch):
         make().set_callbacks(Watches()).fit(X)
 
 
+def test_one_given_in_place_of_those_of_skorch_is_told():
+    message = "callbacks: .*ScoringMonitor.* is a callback of scikit-learn"
+    with pytest.raises(TypeError, match=message):
+        make(callbacks=[ScoringMonitor(scoring="r2")]).fit(X)
+
+
 # ----------------------------------------------------------------- a scikit-learn before 1.9
 
 WITHOUT = """

@@ -1,10 +1,13 @@
 """Laws of the rule that decides how far to train on few rows."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
 
 from skrepr._rows import Rows
+from skrepr._training import _how_far
 from skrepr._training._how_far import (
     SHARES,
     affordable_epochs,
@@ -106,6 +109,46 @@ def test_it_ends_where_a_quarter_of_the_way_is_surely_worse(n_errors, epochs):
         assert sorted({epoch for epoch, _ in fold.measured}) == epochs
 
 
+@pytest.mark.parametrize("n_errors", [10, 3], ids=["ends early", "to the last"])
+def test_progress_is_shown_and_leaves_no_trace(n_errors, capsys, monkeypatch):
+    """What the bar says must be true at each fold, and its line free when it is done."""
+    shown, new_bar = [], _how_far.new_bar
+
+    def watched(n_epochs, **settings):
+        bar = new_bar(n_epochs, mininterval=0, ncols=100, **settings)
+        update = bar.update
+        bar.update = lambda n: shown.append(n) or update(n)
+        return bar
+
+    monkeypatch.setattr(_how_far, "new_bar", watched)
+    gain = np.full((4, 3), 0.1)
+    gain[1, 0] = -0.1
+    folds = [Fold(part) for part in np.split(curves(gain, n_errors), 5, axis=-1)]
+    choice = choose_stop(folds, 4, verbose=True)
+    assert sum(shown) == sum(fold.epoch for fold in folds) == (10 if n_errors == 10 else 20)
+    out, told = capsys.readouterr()
+    assert out == ""
+    for done in range(1, sum(shown) + 1):
+        assert re.search(rf"cross-validation: .* {done}/20 \[", told)
+    *_, last, empty = told.split("\r")
+    assert "\n" not in told and last.strip() == empty == ""
+    # nor does anything change by it
+    folds = [Fold(fold.table) for fold in folds]
+    assert choose_stop(folds, 4) == choice
+    assert capsys.readouterr() == ("", "")
+
+
+def test_epochs_between_those_that_are_tried_are_shown_too(capsys, monkeypatch):
+    shown, new_bar = [], _how_far.new_bar
+    monkeypatch.setattr(
+        _how_far, "new_bar", lambda *a, **k: shown.append(new_bar(*a, **k)) or shown[0]
+    )
+    folds = [Fold(np.full((61, 3, 5), 2.0)) for _ in range(5)]
+    choose_stop(folds, 60, verbose=True)
+    assert len(epochs_to_try(60)) < 60
+    assert shown[0].n == shown[0].total == 5 * 60
+
+
 def test_unit_and_sign_of_the_loss_do_not_matter():
     losses = curves(np.linspace(0.01, 0.1, 12).reshape(4, 3), 4)
     assert choose(losses)[0] > 0
@@ -134,3 +177,19 @@ def test_epochs_are_as_many_as_can_be_had():
     assert affordable_epochs(200, 64, 60, images) < 10
     assert affordable_epochs(200, 8, 60, images) > 0  # of several steps each
     assert affordable_epochs(200, 64, 400, images) == 0
+
+
+def test_passes_back_are_given_less_time():
+    """Figures of a penalty on slopes of the default network, 100 columns, 16 units."""
+    plain = Work(89_216, 1_612)
+    for n, planned in [(499, 26), (100, 128), (30, 200)]:
+        epochs = affordable_epochs(planned, 64, n, plain)
+        assert epochs == planned
+        few = affordable_epochs(planned, 64, n, plain._replace(values_back=10_752))
+        fewer = affordable_epochs(
+            planned, 64, n, plain._replace(multiplications_back=713_728, values_back=10_752)
+        )
+        assert 0 < fewer < few < planned
+    # batches of one row need as many passes as others
+    one_row, all_rows = (affordable_epochs(200, b, 30, Work(1, 1, 0, 10_752)) for b in (1, 30))
+    assert one_row < all_rows / 5

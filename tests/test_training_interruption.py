@@ -2,19 +2,19 @@
 
 import os
 import signal
+import threading
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from trainings import STEPS, PressesCtrlC, embedding, table
 
 from skrepr import AutoencoderEmbedding
+from skrepr._training import _interruption
 from skrepr._training._interruption import Interruption
 
-
-@pytest.fixture(autouse=True)
-def no_earlier_interruption(monkeypatch):
-    monkeypatch.setattr(Interruption, "_last", -np.inf)
+pytestmark = pytest.mark.usefixtures("no_earlier_interruption")
 
 
 def press(times=1):
@@ -178,3 +178,43 @@ def test_a_second_press_waits_for_the_end_of_an_import(tmp_path, monkeypatch):
         assert pressed_twice.complete
         with pytest.raises(KeyboardInterrupt):
             watch.check()
+
+
+def test_patient_ctrl_c_is_not_counted_as_a_second_one(monkeypatch):
+    clock = iter([100.0, 102.1])
+    monkeypatch.setattr(_interruption.time, "monotonic", lambda: next(clock))
+    assert not Interruption.pressed_twice()
+    assert not Interruption.pressed_twice()
+
+
+def test_handler_of_the_user_is_called_and_put_back():
+    pressed = []
+    before = signal.signal(signal.SIGINT, lambda signum, frame: pressed.append(signum))
+    try:
+        own = signal.getsignal(signal.SIGINT)
+        estimator = embedding(architecture=PressesCtrlC(STEPS + 1)).fit(table())
+        assert signal.getsignal(signal.SIGINT) is own
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert pressed == [signal.SIGINT]
+    assert estimator.n_epochs_ == 3
+
+
+def test_fit_outside_the_main_thread():
+    estimator = embedding()
+    thread = threading.Thread(target=estimator.fit, args=(table(),))
+    thread.start()
+    thread.join()
+    assert estimator.n_epochs_ == 3
+
+
+def test_ctrl_c_from_outside():
+    """A signal at any time, from another thread."""
+    estimator = embedding(max_epochs=10**6)
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.warns(UserWarning, match="Interrupted in epoch"):
+        estimator.fit(table())
+    timer.join()
+    assert 0 < estimator.n_epochs_ < 10**6
+    assert len(estimator.history_) == estimator.n_epochs_

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from torch import nn
 
 from skrepr import AutoencoderEmbedding, load, save
+from skrepr._jacobian import squared_jacobian
 from skrepr._training import _surroundings
 from skrepr._training._surroundings import (
     ONE_BLAS_THREAD,
@@ -186,6 +187,33 @@ def test_count_multiplications(module, shape, expected):
 def test_count_values():
     module = nn.Sequential(nn.Conv1d(2, 4, 3, stride=2), nn.Sequential(nn.ReLU(), nn.Flatten()))
     assert count_work(module, torch.zeros(3, 2, 9)).values == 3 * 4 * 4
+
+
+@pytest.mark.parametrize(("exact", "n_passes"), [(True, 3), (False, 1)])
+def test_count_passes_back_on_the_way_forward(exact, n_passes):
+    class Slopes(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3))
+            self.decoder = nn.Linear(3, 6)
+
+        def forward(self, x):
+            h, norm = squared_jacobian(self.encoder, x, self.encoder, exact=exact)
+            return self.decoder(h).square().mean() + norm
+
+    n_weights, n_values = 6 * 5 + 5 * 3, 5 + 5 + 3
+    work = count_work(Slopes(), torch.zeros(2, 6))
+    assert work == (n_weights + 18, n_values + 6, n_passes * n_weights, n_passes * n_values)
+    plain = count_work(nn.Sequential(Slopes().encoder, Slopes().decoder), torch.zeros(2, 6))
+    assert plain == (*work[:2], 0, 0)
+
+
+def test_passes_back_of_a_penalty_are_counted():
+    work = embedding(contraction=0.1, max_epochs=1).fit(table()).module_.work
+    plain = embedding(max_epochs=1).fit(table()).module_.work
+    assert work[:2] == plain[:2]
+    assert plain[2:] == (0, 0)
+    assert work.multiplications_back == work.multiplications  # twice, through half of it
 
 
 @pytest.mark.parametrize("recipe", [MLP(), ConvNet()])

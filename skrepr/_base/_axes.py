@@ -8,7 +8,27 @@ from ..metrics import describe_collapse, rows_for_collapse
 
 
 class RepresentationCollapseWarning(UserWarning):
-    """The embedding uses far fewer directions than the data have."""
+    """The embedding uses far fewer directions than the data have.
+
+    Given at the end of `fit`, with the figure measured and one sentence of advice.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import torch
+    >>> from sklearn.datasets import load_iris
+    >>> from skrepr import AutoencoderEmbedding, RepresentationCollapseWarning
+    >>> constant = torch.nn.Linear(4, 2)
+    >>> _ = torch.nn.init.zeros_(constant.weight)
+    >>> embedding = AutoencoderEmbedding(2, architecture=constant, trainable=False, max_epochs=1)
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", RepresentationCollapseWarning)
+    ...     try:
+    ...         embedding.fit(load_iris().data)
+    ...     except RepresentationCollapseWarning:
+    ...         print("collapsed")
+    collapsed
+    """
 
 
 class AxesMixin:

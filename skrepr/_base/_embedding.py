@@ -26,6 +26,13 @@ class BaseEmbedding(
 ):
     """Base of the embeddings."""
 
+    # Where scikit-learn's HTML repr finds the page of an estimator: below the address of the
+    # documentation in pyproject.toml, which a wheel does not have as it stands there.
+    _doc_link_module = "skrepr"
+    _doc_link_template = (
+        "https://skrepr.readthedocs.io/api/generated/{estimator_module}.{estimator_name}.html"
+    )
+
     @property
     def module_(self):
         """The torch module, in evaluation mode."""

@@ -88,8 +88,7 @@ class FittingMixin:
         )
         if task is not None:
             task.so_far = partial(self._as_if_ended, net, randomness, finish)
-        best_epoch = _training.train(
-            net,
+        run = _training.Run(
             learned_from,
             held_out,
             epochs=self.max_epochs_,
@@ -102,6 +101,7 @@ class FittingMixin:
             start_anew=(lambda trained: trained.start(rows)) if starts else None,
             task=task,
         )
+        best_epoch = _training.train(net, run)
         finish(self, net, best_epoch)
         if not call.stream:
             self._warn_of_collapse(rows)
@@ -326,7 +326,7 @@ class FittingMixin:
                     epochs=self.max_epochs_,
                 )
             )
-        return _training.choose_stop(folds, self.max_epochs_)
+        return _training.choose_stop(folds, self.max_epochs_, verbose=bool(self.verbose))
 
     def _as_if_ended(self, net, randomness, finish):
         """Return the attributes that the fit would leave if it ended now."""

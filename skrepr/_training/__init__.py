@@ -27,6 +27,8 @@ The loop knows no method. It asks of the module
     A training from its start to the weights that are kept.
 ``_how_far.py``
     How far to train on few rows.
+``_progress.py``
+    The bar that shows how far a fit is.
 ``_history.py``
     What the history tells, in our words.
 ``_fit_task.py``
@@ -68,6 +70,7 @@ __all__ = [
     "Fold",
     "Interruption",
     "Randomness",
+    "Run",
     "affordable_epochs",
     "allow_threads",
     "as_frame",
@@ -93,7 +96,13 @@ __all__ = [
     "with_callbacks",
 ]
 # These need skorch.
-_LATE = {"Fold": "_loop", "as_if_ended": "_loop", "make_net": "_net", "train": "_loop"}
+_LATE = {
+    "Fold": "_loop",
+    "Run": "_loop",
+    "as_if_ended": "_loop",
+    "make_net": "_net",
+    "train": "_loop",
+}
 
 
 def __getattr__(name):

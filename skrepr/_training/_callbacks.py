@@ -5,6 +5,8 @@ import copy
 import numpy as np
 from skorch.callbacks import Callback
 
+from ._progress import new_bar
+
 
 class TermScoring(Callback):
     """Writes the epoch's mean of every loss term to the history."""
@@ -29,12 +31,10 @@ class TermScoring(Callback):
 
 
 class ProgressBar(Callback):
-    """One bar for the whole fit, with the losses and the time left."""
+    """One bar for the whole training, with the losses and the time left."""
 
     def on_train_begin(self, net, **kwargs):
-        from tqdm.auto import tqdm
-
-        self.bar_ = tqdm(total=net.run_.epochs, unit="epoch", leave=True)
+        self.bar_ = new_bar(net.run_.epochs)
 
     def on_epoch_end(self, net, **kwargs):
         row = net.history[-1]

@@ -9,6 +9,8 @@ far less on chance than that of the whole way.
 import numpy as np
 import torch
 
+from ._progress import new_bar
+
 # Shares of the way from the start to the trained weights that are tried.
 SHARES = (0.25, 0.5, 1.0)
 # By how many standard errors a choice must beat the start; where none does, by how many one
@@ -20,6 +22,9 @@ N_FOLDS = 5
 # to 10 s on one thread. Handing a value from layer to layer costs as much as 100 of them. Where
 # fewer steps than this can be had, nothing would be learned.
 _MOST_WORK, _COST_OF_A_VALUE, _FEWEST_STEPS = 1.5e11, 100, 10
+# The same of passes back that are a part of the way forward, as for a penalty on slopes: up to
+# 2 s. One batch may need many of them, and on fewer rows than this they cost as much.
+_MOST_BACK, _ROWS_OF_A_PASS = 3e10, 64
 
 
 def split_into_folds(rows, generator, fewest=1):
@@ -64,7 +69,17 @@ def affordable_epochs(n_epochs, batch_size, n, work):
     # each row is in all folds but one, and in the training at the end
     of_epoch = N_FOLDS * n * (work.multiplications + _COST_OF_A_VALUE * work.values)
     n_epochs = min(n_epochs, int(_MOST_WORK // of_epoch))
+    back = work.multiplications_back + _COST_OF_A_VALUE * work.values_back
+    while back * _rows_of_passes(n_epochs, batch_size, n) > _MOST_BACK:
+        n_epochs -= 1
     return n_epochs if n_epochs * n >= _FEWEST_STEPS * min(batch_size, n) else 0
+
+
+def _rows_of_passes(n_epochs, batch_size, n):
+    """Count the rows of all batches, where small ones count as larger ones."""
+    steps = N_FOLDS * n_epochs * -(-n // batch_size) * max(batch_size, _ROWS_OF_A_PASS)
+    n_judged = N_FOLDS * _GROUPS_OF_A_FOLD * len(SHARES) * len(epochs_to_try(n_epochs))
+    return steps + n_judged * _ROWS_OF_A_PASS / 3 if n_epochs else 0  # a step goes back, too
 
 
 def epochs_to_try(n_epochs):
@@ -73,7 +88,7 @@ def epochs_to_try(n_epochs):
     return sorted({int(number) for number in tried})
 
 
-def choose_stop(folds, n_epochs):
+def choose_stop(folds, n_epochs, *, verbose=False):
     """Train some folds side by side, and choose the number of epochs and the share of the way.
 
     Parameters
@@ -83,6 +98,9 @@ def choose_stop(folds, n_epochs):
         ``go_on_to(epoch)``.
     n_epochs : int
         At most.
+    verbose : bool, default=False
+        Whether to show how it goes on: a bar of all epochs of all folds, which leaves its
+        place to that of the training.
 
     Returns
     -------
@@ -90,11 +108,20 @@ def choose_stop(folds, n_epochs):
         0: nothing promises a gain.
     share : float
     """
-    start = _losses(folds, 1.0)
+    if not verbose:
+        return _choose(folds, n_epochs, lambda n: None)
+    with new_bar(n_epochs * len(folds), desc="cross-validation", leave=False) as bar:
+        return _choose(folds, n_epochs, bar.update)
+
+
+def _choose(folds, n_epochs, advance):
+    start, done = _losses(folds, 1.0), 0
     sure = likely = (0.0, 0, 1.0)  # by how much a choice beats the start; epochs; share
     for epoch in epochs_to_try(n_epochs):
         for fold in folds:
             fold.go_on_to(epoch)
+            advance(epoch - done)
+        done = epoch
         for share in SHARES:
             change = _losses(folds, share) - start
             sure = min(sure, (_bound(change, _SURE), epoch, share))

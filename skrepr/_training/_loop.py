@@ -2,7 +2,9 @@
 
 import copy
 import warnings
+from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import KW_ONLY, dataclass, field
 
 import torch
 from skorch.callbacks import Callback
@@ -10,31 +12,19 @@ from skorch.callbacks import Callback
 from ._callbacks import ProgressBar, TermScoring
 from ._history import without_batches
 from ._keep_best import KeepBest, Start
-from ._net import Run, Stop
+from ._net import Stop
 
 
-def train(
-    net,
-    rows,
-    held_out,
-    *,
-    epochs,
-    randomness,
-    watch,
-    open_ended=False,
-    may_return=False,
-    share=1.0,
-    start_anew=None,
-    task=None,
-):
-    """Train for some epochs and leave the best weights in the module.
+@dataclass
+class Run:
+    """One training: what is asked for, and how it stands.
 
     Parameters
     ----------
-    net : Net
     rows, held_out : Rows
         To train on; to judge by (or None).
     epochs : int
+        That are planned.
     randomness : Randomness
         Of the module.
     watch : Interruption
@@ -49,6 +39,51 @@ def train(
         Called with the module where held-out rows were judged and the start is returned to.
     task : FitTask or None, default=None
         Is told of each epoch, and may end the training after it.
+    """
+
+    rows: object
+    held_out: object
+    _: KW_ONLY
+    epochs: int
+    randomness: object
+    watch: object
+    open_ended: bool = False
+    may_return: bool = False
+    share: float = 1.0
+    start_anew: Callable | None = None
+    task: object = None
+    n_steps: int = field(default=0, init=False)
+    out_of_patience: bool = field(default=False, init=False)
+    # epochs in the history: of earlier trainings; of these and this one, those that ended
+    n_before: int = field(init=False)
+    n_complete: int = field(init=False)
+    start: Start = field(init=False)
+
+    def begin(self, net):
+        """Let ``net`` be about this training, from where it stands."""
+        net.run_, module = self, net.module_
+        self.n_before = self.n_complete = len(net.history)
+        self.planned_steps = (
+            None if self.open_ended else self.epochs * len(net.batches_of(self.rows))
+        )
+        self.slim = _nobody_watches_batches(net)
+        if hasattr(module, "set_plan"):
+            module.set_plan(None if self.open_ended else self.epochs)
+        # of the module, looked up once
+        self.set_progress = getattr(module, "set_progress", None)
+        self.after_step = getattr(module, "after_step", None)
+        self.learning_rate_factor = getattr(module, "learning_rate_factor", None)
+        self.start = Start(net, self.held_out if self.may_return else None)
+
+
+def train(net, run):
+    """Train for some epochs and leave the best weights in the module.
+
+    Parameters
+    ----------
+    net : Net
+    run : Run
+        One that has not begun.
 
     Returns
     -------
@@ -62,34 +97,32 @@ def train(
     KeyboardInterrupt
         If interrupted before the end of the first epoch, in a stream, or twice.
     """
-    watch.finishing = False
-    n_before = len(net.history)
-    if epochs == 0:
-        if held_out is not None and start_anew is not None:
-            start_anew(net.module_)
-        return n_before  # no callback hears of a training that is none
-    run = net.run_ = _new_run(net, rows, held_out, randomness, watch, epochs, open_ended)
-    run.task, run.share, run.may_return, run.start_anew = task, share, may_return, start_anew
-    with randomness, _closed_bars(net):
-        run.start = Start(net, held_out if may_return else None)
-        net.notify("on_train_begin", X=rows, y=None)
-        interrupted = not _run_epochs(net, rows, epochs, may_stop_early=not open_ended)
-        watch.finishing = True
+    run.watch.finishing = False
+    if run.epochs == 0:
+        if run.held_out is not None and run.start_anew is not None:
+            run.start_anew(net.module_)
+        return len(net.history)  # no callback hears of a training that is none
+    with run.randomness, _closed_bars(net):
+        run.begin(net)
+        net.notify("on_train_begin", X=run.rows, y=None)
+        interrupted = not _run_epochs(net)
+        run.watch.finishing = True
         if interrupted:
             warnings.warn(
                 f"Interrupted in epoch {len(net.history) + 1}: the fit ends with the best "
                 f"weights so far, those of epoch {_keep_best(net).epoch_}. Interrupt twice "
-                f"within {watch.IMPATIENCE:g} seconds to stop without a result.",
+                f"within {run.watch.IMPATIENCE:g} seconds to stop without a result.",
                 UserWarning,
             )
         best_epoch, returned = _put_best(net, interrupted)
-        if returned and start_anew is not None:
-            start_anew(net.module_)
-        if len(net.history) > n_before:
-            run.start.check_last_step(rows)
+        if returned and run.start_anew is not None:
+            run.start_anew(net.module_)
+        if len(net.history) > run.n_before:
+            run.start.check_last_step(run.rows)
         # a callback of the user's that loads other weights here has the last word
-        net.notify("on_train_end", X=rows, y=None)
-    _tidy(net, n_before)
+        net.notify("on_train_end", X=run.rows, y=None)
+    _forget_batches(net, run.n_before)
+    del net.run_, run.start  # which holds weights
     return best_epoch
 
 
@@ -170,18 +203,16 @@ class Fold:
     """
 
     def __init__(self, net, rows, groups, *, randomness, watch, epochs):
-        self.net, self.rows, self.groups = net, rows, groups
-        self.randomness, self.watch, self.epochs = randomness, watch, epochs
-        self.start = Start(net, None)
+        self.net, self.groups = net, groups
+        self.run = Run(rows, None, epochs=epochs, randomness=randomness, watch=watch)
+        self.run.begin(net)
 
     def go_on_to(self, epoch):
         """Train until ``epoch`` epochs are done."""
-        done, net = len(self.net.history), self.net
-        net.run_ = _new_run(net, self.rows, None, self.randomness, self.watch, self.epochs)
-        net.run_.n_steps = done * len(net.batches_of(self.rows))
-        with self.randomness:
-            net.fit_loop(self.rows, epochs=epoch - done)
-        _tidy(net, done)
+        done = len(self.net.history)
+        with self.run.randomness:
+            self.net.fit_loop(self.run.rows, epochs=epoch - done)
+        _forget_batches(self.net, done)
 
     def losses(self, share):
         """Measure the loss of each group at a share of the way from the start to the weights.
@@ -190,50 +221,30 @@ class Fold:
         -------
         losses : list of float
         """
-        end = Start(self.net, None)
-        self.start.move_to(share)
+        end = Start(self.net, None) if share < 1 else None
+        self.run.start.move_to(share)
         losses = [self.net.watched(rows) for rows in self.groups]
-        end.move_to(0)
+        if end is not None:
+            end.move_to(0)
         return losses
 
 
-def _tidy(net, n_before):
-    """Forget what was true for one training only."""
-    # one entry a batch would grow without bound, in memory and in every pickle
+def _forget_batches(net, n_before):
+    """Forget single batches of the last epochs, of which memory and pickles would be full."""
     net.history[n_before:] = without_batches(net.history[n_before:])
-    del net.run_
 
 
-def _new_run(net, rows, held_out, randomness, watch, epochs, open_ended=False):
-    if hasattr(net.module_, "set_plan"):
-        net.module_.set_plan(None if open_ended else epochs)
-    return Run(
-        held_out=held_out,
-        randomness=randomness,
-        epochs=epochs,
-        planned_steps=None if open_ended else epochs * len(net.batches_of(rows)),
-        watch=watch,
-        slim=_nobody_watches_batches(net),
-        set_progress=getattr(net.module_, "set_progress", None),
-        after_step=getattr(net.module_, "after_step", None),
-        learning_rate_factor=getattr(net.module_, "learning_rate_factor", None),
-        n_complete=len(net.history),
-        n_before=len(net.history),
-    )
-
-
-def _run_epochs(net, rows, epochs, may_stop_early):
+def _run_epochs(net):
     """Train; return whether it went on to an end that was planned."""
-    n_before = len(net.history)
+    run = net.run_
     try:
-        net.fit_loop(rows, epochs=epochs)
+        net.fit_loop(run.rows, epochs=run.epochs)
     except Stop:
         pass
     except KeyboardInterrupt:
-        n_complete = net.run_.n_complete
-        if net.run_.watch.impatient or not may_stop_early or n_complete == n_before:
+        if run.watch.impatient or run.open_ended or run.n_complete == run.n_before:
             raise
-        del net.history[n_complete:]
+        del net.history[run.n_complete :]
         return False
     return True
 

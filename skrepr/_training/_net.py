@@ -7,9 +7,7 @@ As soon as a callback wants to see single batches, skorch's own loop runs instea
 and history are the same, bit for bit.
 """
 
-from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -27,32 +25,11 @@ class Stop(Exception):
     """A callback has ended the training as planned."""
 
 
-@dataclass
-class Run:
-    """What is true for the time of one training only."""
-
-    held_out: object  # Rows, or None
-    randomness: object  # Randomness of the module
-    planned_steps: int | None
-    watch: object  # Interruption
-    epochs: int  # that are planned
-    slim: bool
-    set_progress: Callable | None  # of the module, looked up once
-    after_step: Callable | None
-    learning_rate_factor: Callable | None
-    n_before: int  # epochs in the history, of earlier trainings
-    start: object = None  # Start: the weights it began with
-    may_return: bool = False  # to the start, where that is a solution
-    share: float = 1.0  # of the way from the start, that is kept
-    start_anew: Callable | None = None  # where the start is returned to
-    task: object = None  # FitTask, where somebody wants to know
-    n_steps: int = 0
-    n_complete: int = 0  # epochs in the history that ended, of this and earlier trainings
-    out_of_patience: bool = False
-
-
 class Net(NeuralNet):
-    """A skorch net whose module returns its own loss, and that is given `Rows` for X."""
+    """A skorch net whose module returns its own loss, and that is given `Rows` for X.
+
+    While it trains, ``run_`` is the `Run` that it is about.
+    """
 
     def __init__(self, module, *, precision="float32", **kwargs):
         self.precision = precision
@@ -102,7 +79,8 @@ class Net(NeuralNet):
 
     def train_step(self, batch, **fit_params):
         self._before_step()
-        step = super().train_step(batch, **fit_params)
+        with self._overflow_told():
+            step = super().train_step(batch, **fit_params)
         self._after_step()
         return step
 
@@ -120,6 +98,17 @@ class Net(NeuralNet):
         if self.run_.after_step is not None:
             self.run_.after_step()
         self.run_.watch.check()
+
+    @contextmanager
+    def _overflow_told(self):
+        """Say in our words what torch says where a step is larger than any number it has."""
+        try:
+            yield
+        except RuntimeError as error:
+            if "without overflow" not in str(error):
+                raise
+            message = not_finite("The weights", len(self.history), self.lr)
+            raise ValueError(message) from error
 
     def notify(self, method_name, **cb_kwargs):
         at_end, stop = method_name == "on_epoch_end", False
@@ -206,7 +195,8 @@ class Net(NeuralNet):
             parameter.grad = None
         output = self.infer(batch)
         self.get_loss(output).backward()
-        self.optimizer_.step()
+        with self._overflow_told():
+            self.optimizer_.step()
         self._after_step()
         return _detached(output)
 

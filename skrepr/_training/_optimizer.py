@@ -2,8 +2,12 @@
 
 import copy
 import inspect
+import math
+from numbers import Real
 
 import torch
+
+_LARGEST = torch.finfo(torch.float32).max
 
 
 def choose_optimizer(optimizer, optimizer_params, learning_rate, weight_decay, module, device):
@@ -32,6 +36,7 @@ def choose_optimizer(optimizer, optimizer_params, learning_rate, weight_decay, m
             "which has no such parameter. Set weight_decay=0."
         )
     arguments |= own
+    _check_held_by_float32({"learning_rate": learning_rate} | arguments)
     try:
         cls(module.parameters(), lr=learning_rate, **arguments)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -39,6 +44,16 @@ def choose_optimizer(optimizer, optimizer_params, learning_rate, weight_decay, m
             f"optimizer_params={optimizer_params!r} does not fit optimizer={cls.__name__}: {error}"
         ) from error
     return cls, arguments
+
+
+def _check_held_by_float32(arguments):
+    for name, value in arguments.items():
+        for number in value if isinstance(value, (tuple, list)) else [value]:
+            if isinstance(number, Real) and _LARGEST < abs(number) < math.inf:
+                raise ValueError(
+                    f"{name}={value!r} is beyond float32, in which networks are trained. Use a "
+                    f"value of at most {_LARGEST:.1e}."
+                )
 
 
 def go_on(optimizer, earlier):

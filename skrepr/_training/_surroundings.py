@@ -47,7 +47,8 @@ def own_surroundings(work=0):
             stack.enter_context(_FLOAT32)
             # switches gradients on, too
             stack.enter_context(torch.inference_mode(False))
-            if torch.get_default_device().type != "cpu":
+            # torch.get_default_device of torch 2.6 fails where a default has been taken back
+            if torch.empty(0).device.type != "cpu":
                 stack.enter_context(torch.device("cpu"))
             for kind in ("cpu", "cuda", "mps"):
                 if torch.is_autocast_enabled(kind):
@@ -140,21 +141,26 @@ class Work(NamedTuple):
 
     multiplications: int  # with weights
     values: int  # that layers hand on
+    # of the passes back that are a part of it, as for a penalty on slopes
+    multiplications_back: int = 0
+    values_back: int = 0
 
 
 @torch.no_grad()
 def count_work(module, batch):
     """Count what one row of ``batch`` costs."""
-    counts, values = [], []
+    forward, back = [], []
     n = len(batch[0] if isinstance(batch, tuple) else batch)
 
     def count(part, inputs, output):
         # vectors are added, or scale single values
-        own = [p.numel() for p in part.parameters(recurse=False) if p.ndim > 1]
-        if own:
-            counts.append(sum(own) * _n_places(part, inputs, output))
-        if isinstance(output, torch.Tensor) and not any(part.children()):
-            values.append(output.numel() // n)
+        own = sum(p.numel() for p in part.parameters(recurse=False) if p.ndim > 1)
+        is_tensor = isinstance(output, torch.Tensor)
+        values = output.numel() // n if is_tensor and not any(part.children()) else 0
+        cost = own and own * _n_places(part, inputs, output), values
+        forward.append(cost)
+        if is_tensor and output.grad_fn is not None:
+            output.register_hook(lambda grad: back.append(cost))
 
     hooks = [part.register_forward_hook(count) for part in module.modules()]
     try:
@@ -162,7 +168,7 @@ def count_work(module, batch):
     finally:
         for hook in hooks:
             hook.remove()
-    return Work(sum(counts), sum(values))
+    return Work(*map(sum, zip(*forward)), *map(sum, zip(*back)))
 
 
 def _n_places(part, inputs, output):

@@ -18,6 +18,7 @@ from ._scale import scaled
 
 # More whole numbers than this, of fewer rows each than that, are no names of classes.
 _MOST_CLASSES_OF_FEW_ROWS, _FEW_ROWS = 20, 10
+_PENALTIES = np.logspace(-3, 3, 7)
 
 
 def linear_probe_score(
@@ -127,8 +128,11 @@ def probe_scores(Z, y, classes, label_fractions, n_repeats, test_size, random_st
                 labeled = _one_of_each_first(y[train])[:n_labels]
                 model = LogisticRegression(max_iter=2000)
             else:
-                labeled = slice(max(2, round(fraction * len(train))))
-                model = RidgeCV(np.logspace(-3, 3, 7))
+                n_labels = max(2, round(fraction * len(train)))
+                labeled = slice(n_labels)
+                # of two rows one says the same of the other whatever the penalty, and rounding
+                # would choose it
+                model = RidgeCV(_PENALTIES if n_labels > 2 else _PENALTIES[:1])
             rows = train[labeled]
             probe = make_pipeline(StandardScaler(), model)
             with warnings.catch_warnings():

@@ -1,0 +1,14 @@
+# What `__init__.py` imports when it is first used, for editors and type checkers, which read
+# a lazy module as an empty one. tests/test_import.py holds the two equal.
+from . import architectures as architectures
+from . import augmentations as augmentations
+from . import datasets as datasets
+from . import displays as displays
+from . import metrics as metrics
+from ._autoencoder import AutoencoderEmbedding as AutoencoderEmbedding
+from ._base import RepresentationCollapseWarning as RepresentationCollapseWarning
+from .persistence import load as load
+from .persistence import save as save
+
+__version__: str
+__all__ = ["AutoencoderEmbedding", "RepresentationCollapseWarning", "load", "save"]
