@@ -26,7 +26,7 @@ _HOMES = {
     "load": "persistence",
     "save": "persistence",
 }
-_SUBMODULES = ("architectures", "augmentations", "datasets", "displays", "metrics")
+_SUBMODULES = ("architectures", "augmentations", "datasets", "displays", "metrics", "objectives")
 
 __all__ = sorted(_HOMES)
 

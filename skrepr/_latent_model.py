@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-# Draws for the bound, in `score` and on held-out rows.
+# Draws for the bound, in `score`.
 N_BOUND_DRAWS = 16
 # Rounds of imputation, and their damping: undamped or longer, they drift off.
 _ROUNDS, _DAMPING = 10, 0.5
@@ -49,33 +49,43 @@ class LatentModel(nn.Module):
     def posterior(self, inputs, encoder=None):
         """Return mean and log-variance of the code: (B, K) each."""
         encoder = self.encoder if encoder is None else encoder
-        code = encoder(self.units.as_read_by(encoder, inputs))
+        code = encoder(self.units.as_read_by(encoder, inputs)).to(self.draws.dtype)
         mean, log_variance = code.chunk(2, dim=1)
         return mean, log_variance.clamp(-14, 6)
 
-    def weigh(self, x, mean, log_variance, noise):
-        """Draw codes; return log p(x | z) and log p(z) - log q(z | x): (S, B) each."""
-        z = mean + noise * (log_variance / 2).exp()  # (S, B, K)
+    def log_likelihood(self, x, z):
+        """Compute log p(x | z): (S, B), of codes (S, B, K)."""
         output = self.decoder(z.flatten(0, 1)).unflatten(0, z.shape[:2])
-        own = -0.5 * (noise.square() + log_variance + math.log(2 * math.pi)).sum(-1)
-        return self.likelihood(x, output), self.prior.log_prob(z, self.posterior) - own
+        return self.likelihood(x, output)
 
-    def expected_log_likelihood(self, x, mean, log_variance):
-        """Average log p(x | z), and log p(z) - log q(z | x), over fixed draws: (B,) each."""
-        draws = self.draws[:N_BOUND_DRAWS, None]
-        totals = [0.0, 0.0]
-        for noise in draws:
-            for i, values in enumerate(self.weigh(x, mean, log_variance, noise[None])):
-                totals[i] = totals[i] + values[0] / len(draws)
-        return totals
+    def log_ratio(self, z, noise, log_variance):
+        """Compute log p(z) - log q(z | x) of codes that this noise has given: (S, B)."""
+        own = -0.5 * (noise.square() + log_variance + math.log(2 * math.pi)).sum(-1)
+        return self.prior.log_prob(z, self.posterior) - own
+
+    def expected(self, x, mean, log_variance, n_draws=N_BOUND_DRAWS):
+        """Average log p(x | z), and the divergence of the posterior: (B,), and (B, K) or (B, 1).
+
+        The divergence is that of single units where it has a closed form. Draws come with
+        their mirror images, scaled to unit variance: where the model is linear, means over
+        them are exact, but for products of different units.
+        """
+        half = self.draws[: n_draws // 2, None]
+        half = half / half.square().mean(0).sqrt()
+        total = log_ratio = 0.0
+        for noise in torch.cat([half, -half]):
+            z = draw(mean, log_variance, noise[None])
+            total = total + self.log_likelihood(x, z)[0] / n_draws
+            if not self.prior.has_closed_form:
+                log_ratio = log_ratio + self.log_ratio(z, noise, log_variance)[0] / n_draws
+        if self.prior.has_closed_form:
+            return total, self.divergence(mean, log_variance)
+        return total, -log_ratio[:, None]
 
     def bound(self, x):
         """Compute the lower bound on log p(x) with the same draws for all rows: (B,)."""
-        mean, log_variance = self.posterior(self.units(x))
-        expected, log_ratio = self.expected_log_likelihood(x, mean, log_variance)
-        if self.prior.has_closed_form:
-            log_ratio = -self.divergence(mean, log_variance).sum(1)
-        return expected + log_ratio
+        total, divergence = self.expected(x, *self.posterior(self.units(x)))
+        return total - divergence.sum(1)
 
     def divergence(self, mean, log_variance):
         """Compute the divergence of each unit of the posterior from the prior: (B, K)."""
@@ -88,8 +98,9 @@ class LatentModel(nn.Module):
         draws = self.draws[:n_draws, None]
         total = torch.full((len(x),), -torch.inf, device=x.device, dtype=mean.dtype)
         for noise in draws:
-            log_likelihood, log_ratio = self.weigh(x, mean, log_variance, noise[None])
-            total = total.logaddexp((log_likelihood + beta * log_ratio)[0])
+            z = draw(mean, log_variance, noise[None])
+            log_ratio = self.log_ratio(z, noise, log_variance)
+            total = total.logaddexp((self.log_likelihood(x, z) + beta * log_ratio)[0])
         return total - math.log(len(draws))
 
     def impute(self, x):
@@ -102,15 +113,21 @@ class LatentModel(nn.Module):
         total = torch.full((len(x),), -torch.inf, device=x.device)
         expected = self.decode(mean, x)
         for noise in self.draws[:, None]:
-            log_weight = sum(self.weigh(x, mean, log_variance, noise[None]))[0]
+            z = draw(mean, log_variance, noise[None])
+            log_ratio = self.log_ratio(z, noise, log_variance)
+            log_weight = (self.log_likelihood(x, z) + log_ratio)[0]
             total = total.logaddexp(log_weight)
             # NaN where no draw had any weight yet
             share = (log_weight - total).exp().nan_to_num(nan=0.0)
             share = share.reshape(-1, *[1] * (x.ndim - 1))
-            drawn = self.decode(mean + noise * (log_variance / 2).exp(), x)
-            expected = expected + share * (drawn - expected)
+            expected = torch.lerp(expected, self.decode(z[0], x), share)
         return x.where(seen, expected)
 
     def place(self, noise, generator):
         """Turn standard normal noise into codes drawn from the prior: (B, K)."""
         return self.prior.place(noise, generator, self.posterior)
+
+
+def draw(mean, log_variance, noise):
+    """Turn standard normal noise into codes drawn from posteriors: (S, B, K)."""
+    return mean + noise * (log_variance / 2).exp()

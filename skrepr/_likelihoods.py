@@ -66,8 +66,10 @@ class GaussianLikelihood(nn.Module):
     def forward(self, x, output):
         (units,) = self.units
         error = (units(x) - output).square() / self.variance
-        terms = error + (2 * math.pi * self.variance).log() + 2 * units.scale.log()
-        return -0.5 * _sum_of_seen(terms, x)
+        constant = (2 * math.pi * self.variance).log() + 2 * units.scale.log()
+        if units.missing:
+            return -0.5 * _sum_of_seen(error + constant, x)
+        return -0.5 * (_sum_of_all(error, x) + constant.expand(x.shape[1:]).sum())
 
     def mean(self, output, x=None):
         return self.units[0].undo(output)
@@ -104,8 +106,8 @@ class BernoulliLikelihood(nn.Module):
         self.units = [units]
 
     def forward(self, x, output):
-        x_known = x.nan_to_num().expand_as(output)
-        terms = F.binary_cross_entropy_with_logits(output, x_known, reduction="none")
+        known = x.nan_to_num().expand_as(output)
+        terms = F.binary_cross_entropy_with_logits(output, known, reduction="none")
         return -_sum_of_seen(terms, x)
 
     def mean(self, output, x=None):
@@ -212,7 +214,8 @@ def _noise_beside(variance, d, beta):
 
 def _sum_of_seen(terms, x):
     """Sum over the observed values of each row."""
-    seen = ~x.isnan()
-    if not seen.all():
-        terms = terms.where(seen, 0.0)
+    return _sum_of_all(terms.where(~x.isnan(), 0.0), x)
+
+
+def _sum_of_all(terms, x):
     return terms.flatten(terms.ndim - x.ndim + 1).sum(-1)

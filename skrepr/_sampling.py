@@ -39,7 +39,8 @@ class SamplingMixin:
         -------
         score : float
             In nats, higher is better. With `beta` 1, whatever it was in the training. The
-            expectation over the code is taken with 16 draws, fixed at `fit`.
+            expectation over the code is taken with eight draws, fixed at `fit`, scaled to unit
+            variance, and their mirror images.
         """
         check_is_fitted(self)
         bounds = self._apply(X, lambda batch: _finite(self.module_.bound(batch)), (), exact=True)

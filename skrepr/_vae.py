@@ -243,10 +243,11 @@ class VAEEmbedding(SamplingMixin, DecoderMixin, BaseEmbedding):
     steps, and falls to zero along a cosine; in `partial_fit` it is constant. A linear start with
     another `beta` is the solution with that `beta`.
 
-    The contrastive term kept more components active in our tests on digits, with a random start
-    and `beta` above 1. It doubles the time, and cosines have no scale: components may stay just
-    above the threshold and tell no more. Look at `mutual_information_`, and try the start at
-    probabilistic PCA with a lower `beta` first.
+    The contrastive term keeps more components active, but does not make them tell more: cosines
+    have no scale. Measured on 600 digits with a random start and a weight of 10, three seeds: at
+    `beta` 8 it kept 8 of 8 components active instead of none, with a `mutual_information_` of
+    0.08 nats instead of 0.02; at `beta` 4 all were active without it, and it lowered the mutual
+    information from 0.6 to 0.2 nats. Try the start at probabilistic PCA and a lower `beta` first.
 
     The network works on X minus its mean, divided by one number, the root mean square of
     the columns' standard deviations; with counts, on the logarithm of one plus the counts of a

@@ -7,7 +7,7 @@ import math
 
 import torch
 
-from ._latent_model import N_BOUND_DRAWS, LatentModel
+from ._latent_model import LatentModel, draw
 from ._named_parts import make_view
 from ._start import start_at_probabilistic_pca, starts_at_probabilistic_pca
 from ._training import chance_of
@@ -15,6 +15,8 @@ from .objectives import MomentumTeacher, info_nce
 
 # Held-out rows that find their partners among each other: as many as in a usual batch.
 _ROWS_OF_CONTRAST = 128
+# Draws for the loss of held-out rows, with their mirror images; of importance samples, at least.
+_DRAWS_WATCHED, _SAMPLES_WATCHED = 4, 16
 
 
 class VariationalAutoencoder(LatentModel):
@@ -64,13 +66,17 @@ class VariationalAutoencoder(LatentModel):
         mean, log_variance = self.posterior(inputs)  # (B, K) each
         shape = (self.n_importance_samples, *mean.shape)
         noise = torch.empty(shape, device=x.device).normal_(generator=generator)
-        log_likelihood, log_ratio = self.weigh(x, mean, log_variance, noise)  # (S, B) each
+        z = draw(mean, log_variance, noise)  # (S, B, K)
+        log_likelihood = self.log_likelihood(x, z)  # (S, B)
         beta = self.beta * (self.kl_weight if self.training else 1.0)
         if len(noise) > 1:
-            log_weights = log_likelihood + beta * log_ratio
+            log_weights = log_likelihood + beta * self.log_ratio(z, noise, log_variance)
             terms = {"bound": math.log(len(noise)) - log_weights.logsumexp(0).mean()}
         else:
-            divergence = self._divergences(mean, log_variance, log_ratio[0])
+            if self.prior.has_closed_form:
+                divergence = self.divergence(mean, log_variance)  # (B, K)
+            else:
+                divergence = -self.log_ratio(z, noise, log_variance).T  # (B, 1)
             terms = {
                 "reconstruction": -log_likelihood.mean(),
                 "divergence": beta * self._with_free_bits(divergence),
@@ -86,13 +92,13 @@ class VariationalAutoencoder(LatentModel):
             inputs = self.units(x)
             mean, log_variance = self.posterior(inputs)
             if self.n_importance_samples > 1:
-                n_draws = max(N_BOUND_DRAWS, self.n_importance_samples)
+                n_draws = max(_SAMPLES_WATCHED, self.n_importance_samples)
                 losses.append(-self.log_evidence(x, n_draws, self.beta))
                 divergences.append(torch.zeros_like(mean))
             else:
-                expected, log_ratio = self.expected_log_likelihood(x, mean, log_variance)
+                expected, divergence = self.expected(x, mean, log_variance, _DRAWS_WATCHED)
                 losses.append(-expected)
-                divergences.append(self._divergences(mean, log_variance, log_ratio))
+                divergences.append(divergence)
             if self.contrastive_weight:
                 generator = chance_of(self, x.device)
                 parts = inputs.split(_ROWS_OF_CONTRAST)
@@ -103,11 +109,6 @@ class VariationalAutoencoder(LatentModel):
         kept = order[n_cut : len(order) - n_cut]
         divergence = self.beta * self._with_free_bits(divergences[kept])
         return float(losses[kept].mean() + divergence + self.contrastive_weight * sum(contrasts))
-
-    def _divergences(self, mean, log_variance, log_ratio):  # (B, K), or (B, 1) of all units
-        if self.prior.has_closed_form:
-            return self.divergence(mean, log_variance)
-        return -log_ratio[:, None]
 
     def _with_free_bits(self, divergences):
         of_units = divergences.mean(0)
