@@ -126,6 +126,11 @@ def escape_shapes(app, what, name, obj, options, lines):
     ]
 
 
+def skip_what_is_of_torch(app, what, name, obj, skip, options):
+    """Leave out of the page of a torch module what every one has."""
+    return (getattr(obj, "__module__", None) or "").startswith("torch.") or None
+
+
 def plots_in_rst(app, docname, source):
     """Hand ``{plot}`` fences to rst, since the directive does without MyST's parser.
 
@@ -146,6 +151,7 @@ def plots_in_rst(app, docname, source):
 
 def setup(app):
     app.connect("autodoc-process-docstring", escape_shapes, priority=400)  # before numpydoc
+    app.connect("autodoc-skip-member", skip_what_is_of_torch)
     app.connect("source-read", plots_in_rst)
     app.connect("missing-reference", refer_to_another_project)
 

@@ -11,7 +11,12 @@ from sklearn import config_context
 from sklearn.decomposition import PCA
 
 from skrepr import displays
-from skrepr.displays import EmbeddingDisplay, LossCurveDisplay, ReconstructionDisplay
+from skrepr.displays import (
+    EmbeddingDisplay,
+    LatentTraversalDisplay,
+    LossCurveDisplay,
+    ReconstructionDisplay,
+)
 
 pytestmark = pytest.mark.usefixtures("figures")
 
@@ -28,6 +33,8 @@ REFUSED = {
     "n_thumbnails": [None, *WHOLE],
     "density_from": [None, *WHOLE],
     "n_samples": [None, 0, *WHOLE],
+    "n_steps": [None, 0, 1, *WHOLE],
+    "row": WHOLE,
     "best_epoch": WHOLE,
     "random_state": SEEDS,
     "coverage": [0, -0.1, 1.01, np.float32(1.5), NAN, np.inf, None, True, "all", [0.5]],
@@ -40,6 +47,7 @@ REFUSED = {
 # Arrays, and what is read with them: tested where they are read.
 ARRAYS = {
     *("X", "y", "Z", "x", "samples", "points", "reconstructions"),
+    *("decoded", "values", "components"),
     *("rows", "scale", "center", "feature_names", "estimator", "self"),
 }
 HISTORY = pd.DataFrame({"epoch": [1, 2], "train_loss": [2.0, 1.0]})
@@ -66,6 +74,7 @@ def call(cls, method, **arguments):
         return cls.from_embedding(Z, **arguments)
     given = {
         EmbeddingDisplay: {"points": Z},
+        LatentTraversalDisplay: {"decoded": Z.reshape(2, 5, 6), "values": np.ones((2, 5))},
         LossCurveDisplay: {"history": HISTORY},
         ReconstructionDisplay: {"samples": Z, "reconstructions": Z},
     }[cls]

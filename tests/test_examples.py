@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, train_test_split
 
 import skrepr
 from skrepr import AutoencoderEmbedding
+from skrepr.architectures import MLP
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -131,6 +132,23 @@ def test_example_of_the_displays_in_small(figures, tmp_path):
     assert len(displays["map"].thumbnails_) > 5
     assert "train_loss" in displays["loss"].lines_
     assert displays["reconstruction"].samples.shape == (6, 1, 8, 8)
+    assert (tmp_path / "picture.png").exists()
+
+
+def test_example_of_a_latent_space_in_small(figures, tmp_path):
+    module = example("plot_vae_latent_space")
+    parameters = {"max_epochs": 1, "n_pseudo_inputs": 4, "architecture": MLP((8,))}
+    embedding, samples = module.main(tmp_path / "picture.png", **parameters)
+    assert samples.shape == (64, 64)
+    left, middle, right = module.plt.gcf().axes
+    assert len(left.child_axes) == 8 * 7
+    walks = np.asarray(right.images[0].get_array())
+    assert walks.shape == np.asarray(middle.images[0].get_array()).shape == (71, 71)
+    # each walk ends in the reconstruction of a digit that was not seen
+    X, y = load_digits(return_X_y=True)
+    _, X_test, _, y_test = train_test_split(X, y, random_state=0)
+    (three,) = embedding.reconstruct(X_test[y_test == 3][:1]).reshape(-1, 8, 8)
+    np.testing.assert_allclose(walks[:8, -8:], three, atol=1e-4)
     assert (tmp_path / "picture.png").exists()
 
 

@@ -1,4 +1,4 @@
-"""Pictures of an embedding, of its training, and of what it rebuilds.
+"""Pictures of an embedding, of its training, of what it rebuilds and what it decodes.
 
 Displays in the manner of scikit-learn: ``from_estimator`` computes and draws, ``plot`` draws
 again, and what was drawn is kept in attributes that end in an underscore. They ask an
@@ -9,7 +9,13 @@ picture is asked for.
 """
 
 from ._embedding import EmbeddingDisplay
+from ._latent_traversal import LatentTraversalDisplay
 from ._loss_curve import LossCurveDisplay
 from ._reconstruction import ReconstructionDisplay
 
-__all__ = ["EmbeddingDisplay", "LossCurveDisplay", "ReconstructionDisplay"]
+__all__ = [
+    "EmbeddingDisplay",
+    "LatentTraversalDisplay",
+    "LossCurveDisplay",
+    "ReconstructionDisplay",
+]

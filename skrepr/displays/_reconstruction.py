@@ -1,7 +1,7 @@
 """Samples above their reconstructions and what these leave out."""
 
 import numpy as np
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import check_consistent_length
 
 from ._arguments import (
     AXES,
@@ -13,7 +13,19 @@ from ._arguments import (
     check_arguments,
     local_generator,
 )
-from ._matplotlib import axes_or_new, import_pyplot, scheme, shorten, written_literally
+from ._matplotlib import axes_or_new, import_pyplot, scheme
+from ._panels import (
+    check_positions,
+    columns_units,
+    divide,
+    is_table,
+    limits,
+    mark_columns,
+    mark_positions,
+    names_of_columns,
+    read_units,
+    short_names,
+)
 from ._samples import (
     as_pictures,
     as_samples,
@@ -26,9 +38,6 @@ from ._samples import (
 from ._way_back import check_way_back, rebuild
 
 _ROWS_TO_CHOOSE_FROM = 1000
-_MOST_BARS = 30  # wider tables are drawn as curves over the number of the column
-_LONGEST_NAME = 24  # letters of the name of a column
-_FEWEST_ROWS_FOR_A_UNIT = 10  # that standard deviations are taken from
 _TITLES = ("X", "reconstruction", "residual")
 _CONSTRAINTS = {
     "n_samples": an_int(1),
@@ -179,11 +188,11 @@ class ReconstructionDisplay:
         chosen = drawn if rows is None else _read_rows(rows, n)
         samples = as_samples(take_rows(X, drawn), sample_shape)
         center = scale = None
-        if _is_table(samples, x) and size >= _FEWEST_ROWS_FOR_A_UNIT:
-            center, scale = _means_and_deviations(samples)
+        if is_table(samples, x):
+            center, scale = columns_units(samples)
         if rows is not None:
             samples = as_samples(take_rows(X, chosen), sample_shape)
-        _check_positions(samples, x)
+        check_positions(samples, x)
         rebuilt = as_samples(rebuild(estimator, take_rows(given, chosen)), samples.shape[1:])
         check_consistent_length(samples, rebuilt)
         shown = np.arange(len(chosen))
@@ -192,14 +201,13 @@ class ReconstructionDisplay:
             errors = _root_mean_squares(_residuals(samples / unit, rebuilt / unit))
             ranks = np.linspace(0, len(chosen) - 1, min(n_samples, len(chosen)))
             shown = np.argsort(errors, kind="stable")[ranks.round().astype(int)]
-        names = getattr(X, "columns", None) if samples.ndim == 2 else None
         return cls(
             samples[shown],
             rebuilt[shown],
             rows=chosen[shown],
             scale=scale,
             center=center,
-            feature_names=None if names is None else [str(name) for name in names],
+            feature_names=names_of_columns(X) if samples.ndim == 2 else None,
             x=x,
         ).plot(ax)
 
@@ -227,20 +235,20 @@ class ReconstructionDisplay:
                 f"{samples.shape} and {rebuilt.shape}."
             )
         n = len(samples)
-        _check_positions(samples, self.x)
-        center, scale = self._read_units(samples.shape[1:])
-        is_image, is_table = samples.ndim == 4, _is_table(samples, self.x)
+        check_positions(samples, self.x)
+        center, scale = read_units(self, samples.shape[1:])
+        is_image, has_bars = samples.ndim == 4, is_table(samples, self.x)
         size = (1.35 * n + 1.6, 4.4) if is_image else (2.0 * n + 1.0, 5.2)
-        if is_table and self.feature_names is not None:
-            size = size[0], size[1] + 0.07 * max(map(len, self._short_names()))
+        if has_bars and self.feature_names is not None:
+            size = size[0], size[1] + 0.07 * max(map(len, short_names(self.feature_names)))
         with axes_or_new(plt, ax, figsize=size, layout="constrained") as to_draw_on:
-            self._lay_out(to_draw_on, n, 0.08 if is_image or is_table else 0.36)
+            self._lay_out(to_draw_on, n, 0.08 if is_image or has_bars else 0.36)
             samples, rebuilt = (samples - center) / scale, (rebuilt - center) / scale
             residuals = _residuals(samples, rebuilt)
             self.errors_ = _root_mean_squares(residuals)
             if is_image:
                 self._draw_images(samples, rebuilt, residuals)
-            elif is_table:
+            elif has_bars:
                 self._draw_bars(samples, rebuilt, residuals)
             else:
                 self._draw_curves(samples, rebuilt, residuals)
@@ -248,15 +256,8 @@ class ReconstructionDisplay:
         return self
 
     def _lay_out(self, ax, n, beside):
-        """Divide the axes into panels, with that share of one between them."""
-        ax.axis("off")
-        below = 0.08
-        width, height = 1 / (n + beside * (n - 1)), 1 / (3 + 2 * below)
         self.ax_, self.figure_, self.colorbar_ = ax, ax.figure, None
-        self.axes_ = np.empty((3, n), dtype=object)
-        for row, column in np.ndindex(3, n):
-            corner = column * width * (1 + beside), (2 - row) * height * (1 + below)
-            self.axes_[row, column] = ax.inset_axes([*corner, width, height])
+        self.axes_ = divide(ax, (3, n), beside, 0.08)
         self.artists_ = np.empty((3, n), dtype=object)
 
     def _write(self, is_image, unit):
@@ -269,29 +270,6 @@ class ReconstructionDisplay:
             panel.set_ylabel(title + unit, fontsize="small")
         for panel, error in zip(self.axes_[0], self.errors_):
             panel.set_title(f"error\n{error:.2g}", fontsize="small")
-
-    def _read_units(self, shape):
-        """Check what is given for each value of a sample; return `center` and `scale`."""
-        units = []
-        for name, values, default in (
-            ("center", self.center, 0.0),
-            ("scale", self.scale, 1.0),
-            ("feature_names", self.feature_names, None),
-        ):
-            if values is not None and np.shape(values) != shape:
-                raise ValueError(
-                    f"{name} must be of shape {shape}, that of a sample. Got shape "
-                    f"{tuple(np.shape(values))}."
-                )
-            if values is None:
-                units.append(default)
-            elif name != "feature_names":
-                options = {"ensure_2d": False, "allow_nd": True, "dtype": np.float64}
-                units.append(check_array(as_array(values), **options, input_name=name))
-        center, scale = units[:2]
-        if np.min(scale) <= 0:
-            raise ValueError("scale must be above 0, for each value of a sample.")
-        return center, scale
 
     def _draw_images(self, samples, rebuilt, residuals):
         # on the scale of X: a rebuilt value beyond it takes no shades from the others
@@ -311,8 +289,6 @@ class ReconstructionDisplay:
         self.colorbar_ = self.figure_.colorbar(self.artists_[2, -1], cax=place)
 
     def _draw_curves(self, samples, rebuilt, residuals):
-        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
         samples, rebuilt, residuals = (
             values.reshape(len(values), -1, values.shape[-1])
             for values in (samples, rebuilt, residuals)
@@ -332,7 +308,7 @@ class ReconstructionDisplay:
                     for i, channel in enumerate(channels)
                 ]
         for column, panels in enumerate(self.axes_.T):
-            low, high, margin = _limits(np.stack([samples[column], rebuilt[column]]))
+            low, high, margin = limits(np.stack([samples[column], rebuilt[column]]))
             for panel in panels[:2]:
                 panel.set_ylim(low - margin, high + margin)
             # the same span, so that what is left can be judged against what was there
@@ -341,12 +317,7 @@ class ReconstructionDisplay:
             panels[2].set_ylim(-half, half)
             for panel in panels:
                 panel.locator_params(axis="y", nbins=3)
-                if np.issubdtype(x.dtype, np.datetime64):
-                    locator = AutoDateLocator(minticks=2, maxticks=3)
-                    panel.xaxis.set_major_locator(locator)
-                    panel.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-                else:
-                    panel.locator_params(axis="x", nbins=3)
+                mark_positions(panel, x)
 
     def _draw_bars(self, samples, rebuilt, residuals):
         k = samples.shape[1]
@@ -360,24 +331,13 @@ class ReconstructionDisplay:
                 panel.axhline(0, color=colors[-1], lw=0.6)
         shown = np.concatenate([samples, rebuilt])
         for panels, values in ((self.axes_[:2].flat, shown), (self.axes_[2], residuals)):
-            low, high, margin = _limits(values)
+            low, high, margin = limits(values)
             for panel in panels:
                 panel.set_ylim(low - margin, high + margin)
         for panel in self.axes_[:, 1:].flat:
             panel.tick_params(labelleft=False)
         for panel in self.axes_[2]:
-            if self.feature_names is not None:
-                panel.set_xticks(np.arange(k), self._short_names(), rotation=90)
-                written_literally(*panel.get_xticklabels())
-            else:
-                panel.xaxis.get_major_locator().set_params(integer=True)
-
-    def _short_names(self):
-        return [shorten(str(name), _LONGEST_NAME) for name in self.feature_names]
-
-
-def _is_table(samples, x):
-    return samples.ndim == 2 and samples.shape[1] <= _MOST_BARS and x is None
+            mark_columns(panel, k, self.feature_names)
 
 
 def _read_rows(rows, n):
@@ -392,39 +352,6 @@ def _read_rows(rows, n):
     if not is_mask and rows.size and not (-n <= rows.min() and rows.max() < n):
         raise ValueError(f"rows must be below {n}, the number of rows of X. Got {rows}.")
     return np.arange(n)[rows if rows.size else []]
-
-
-def _check_positions(samples, x):
-    if x is None:
-        return
-    if samples.ndim == 4:
-        raise ValueError("x is for series and spectra. Got images: leave it at None.")
-    x = np.asarray(as_array(x))
-    if x.shape != samples.shape[-1:]:
-        raise ValueError(
-            f"x must be of shape {samples.shape[-1:]}, a position for each value of a series. "
-            f"Got shape {x.shape}."
-        )
-    if x.dtype.kind not in "iufM" or not np.isfinite(x).all():
-        raise ValueError(f"x must be finite numbers or dates. Got {x}.")
-
-
-def _means_and_deviations(samples):
-    """Compute the mean and the standard deviation of the values there are in each column."""
-    samples = np.where(np.isfinite(samples), samples, np.nan).astype(np.float64)
-    exponent = np.frexp(np.abs(finite_range(samples)).max())[1]
-    # squares may be beyond floating point; a power of two rounds nothing
-    samples = np.ldexp(samples, -exponent)
-    n_seen = np.maximum(1, (~np.isnan(samples)).sum(axis=0))
-    center = np.nansum(samples, axis=0) / n_seen
-    deviations = np.sqrt(np.nansum((samples - center) ** 2, axis=0) / n_seen)
-    scale = np.where(deviations > 0, np.ldexp(deviations, exponent), 1.0)
-    return np.ldexp(center, exponent), scale
-
-
-def _limits(values):
-    low, high = finite_range(values)
-    return low, high, 0.05 * (high - low) or 1.0
 
 
 def _residuals(samples, rebuilt):
