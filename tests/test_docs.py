@@ -170,6 +170,27 @@ def test_the_citation_is_that_of_this_version():
     assert f"url     = {{{urls['Repository']}}}" in text
 
 
+def test_installing_is_told_in_one_way():
+    """A release that is not there yet is told of on no page as if it were."""
+    wanted = "of [the repository](https://github.com/skrepr/skrepr) (a release on PyPI is to come)"
+    commands = set()
+    for page in (DOCS / "index.md", DOCS / "getting_started.md"):
+        text = page.read_text()
+        assert wanted in text.replace("\n", " "), page.name
+        commands.update(re.findall(r"^pip install .*$", text, flags=re.MULTILINE))
+    assert commands == {"pip install -c constraints.txt '.[plot]'"}
+    for page in PAGES:
+        assert not re.search(r"install ['\"]?skrepr", page.read_text()), page.name
+
+
+def test_pages_have_one_format():
+    """What the gallery writes of itself is not kept."""
+    kinds = {path.suffix for path in DOCS.glob("*.*")} | {
+        path.suffix for path in (DOCS / "guide").glob("*.*")
+    }
+    assert kinds == {".md", ".py", ".toml"}
+
+
 def code_of(page):
     return re.findall(r"^```python\n(.*?)^```$", page.read_text(), flags=re.S | re.M)
 
