@@ -76,7 +76,6 @@ sphinx_gallery_conf = {
     "image_srcset": ["2x"],
     "doc_module": ("skrepr",),
     "backreferences_dir": "api/generated/backreferences",
-    "reference_url": {"skrepr": None},
     "download_all_examples": False,
     "abort_on_example_error": True,
     "min_reported_time": 0,
