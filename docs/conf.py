@@ -50,6 +50,7 @@ copybutton_exclude = ".linenos, .gp, .go"
 # ---------------------------------------------------------------- API
 
 autosummary_generate = True
+toc_object_entries_show_parents = "hide"  # long names would be cut off
 autodoc_typehints = "none"  # numpydoc's sections say it in words
 numpydoc_show_class_members = False  # the template shows them, each with its text
 templates_path = ["_templates"]
