@@ -22,10 +22,11 @@ if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"} & os.environ.keys(
 _HOMES = {
     "AutoencoderEmbedding": "_autoencoder",
     "RepresentationCollapseWarning": "_base",
+    "VAEEmbedding": "_vae",
     "load": "persistence",
     "save": "persistence",
 }
-_SUBMODULES = ("architectures", "augmentations", "datasets", "displays", "metrics")
+_SUBMODULES = ("architectures", "augmentations", "datasets", "displays", "metrics", "objectives")
 
 __all__ = sorted(_HOMES)
 

@@ -329,6 +329,18 @@ def check_unit_interval(rows, setting):
         )
 
 
+def check_counts(rows, setting):
+    """Check that all values are counts, as ``setting`` of an estimator needs them."""
+    for block in rows.blocks():
+        seen = block.nan_to_num()
+        wrong = seen[(seen < 0) | (seen != seen.round())]
+        if len(wrong):
+            raise ValueError(
+                f"{setting} needs counts: integers from 0 on. Got {wrong[0].item():g} among the "
+                "values. Use the raw counts, neither scaled nor log-transformed, or another one."
+            )
+
+
 def check_input_shape(shape):
     """Check the parameter `input_shape`."""
     if shape is not None and (

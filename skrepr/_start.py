@@ -16,6 +16,8 @@ _WIDEST_COVARIANCE = 1024
 _EPS = np.finfo(np.float32).eps
 # Values, not bytes, of the rows that the iterative solver is given.
 _LARGEST_SAMPLE = 2**27
+# Without a prior the posterior is a point; this is close to one.
+_LEAST_BETA = 1e-6
 
 
 def flat_blocks(rows):
@@ -153,6 +155,50 @@ class Units(nn.Module):
         return self.undo(inputs) if reads_raw_values else inputs
 
 
+class CountUnits(Units):
+    """The units of counts: their logarithms, as if all rows had the same total.
+
+    A row's size factor is its total, over what the averages of the columns sum to; over
+    observed values, where some are missing.
+    """
+
+    def __init__(self, sample_shape, missing=False):
+        super().__init__(sample_shape, missing)
+        self.register_buffer("average", torch.ones(sample_shape))
+
+    def fit(self, rows):
+        average = column_statistics(rows)[0].clamp(min=0.5 / len(rows))  # half a count in all
+        self.average.copy_(average.reshape(self.average.shape))
+        return super().fit(_Read(rows, self._logarithms))
+
+    def size(self, x):
+        """Return the size factor of each row: (B, 1, ...)."""
+        total = x.flatten(1).nansum(1).clamp(min=1)  # of a row of zeros: one count
+        expected = (self.average * ~x.isnan()).flatten(1).sum(1)
+        # 1 where nothing is observed
+        factor = torch.where(expected > 0, total / expected, 1.0)
+        return factor.reshape(-1, *[1] * (x.ndim - 1))
+
+    def forward(self, x):
+        return super().forward(self._logarithms(x))
+
+    def undo(self, x):
+        return super().undo(x).expm1()
+
+    def _logarithms(self, x):
+        return (x / self.size(x)).log1p()
+
+
+class _Read(NamedTuple):
+    """Rows as units read them."""
+
+    rows: object
+    read: object
+
+    def blocks(self):
+        return map(self.read, self.rows.blocks())
+
+
 class LinearStart(NamedTuple):
     """PCA as a pair of linear maps, in the `Units` of the network.
 
@@ -258,3 +304,59 @@ def start_at_pca(module, rows, logits=False, spare_units=False):
         encoder.start_linear_path(start.to_code, torch.zeros(k), start.low, start.high)
     if starts_at_pca(decoder):
         decoder.start_linear_path(from_code, offset, start.low_code, start.high_code)
+
+
+def starts_at_probabilistic_pca(module):
+    """Whether a variational autoencoder takes its linear-Gaussian solution as a start."""
+    paths = starts_at_pca(module.encoder) and starts_at_pca(module.decoder)
+    return paths and module.likelihood.has_linear_start
+
+
+def start_at_probabilistic_pca(module, rows, beta=1.0):
+    """Start the linear paths of a variational autoencoder at its linear-Gaussian solution.
+
+    With a model of output ``W z + b``, and curvature ``C`` of the log-likelihood there, the
+    posterior of z has the precision ``I + W' C W / beta``. W is rotated so that this is
+    diagonal, as the encoder's posterior is.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        With ``units``, fitted to the rows; ``width``; ``likelihood``; ``encoder``, which gives
+        means and log-variances, and ``decoder``.
+    rows : Rows
+    beta : float, default=1.0
+        Weight of the divergence from the prior.
+    """
+    encoder, decoder, units = module.encoder, module.decoder, module.units
+    if not starts_at_probabilistic_pca(module):
+        return
+    start = linear_start(rows, units, module.width)
+    model = module.likelihood.linearize(start, beta)
+    beta = max(beta, _LEAST_BETA)
+    precision, rotation = torch.linalg.eigh(
+        model.weight.T @ (model.curvature[:, None] * model.weight) / beta
+    )
+    weight = (model.weight @ rotation).flip(1)  # (d, k), the best known unit first
+    variance = 1 / (1 + precision.flip(0).clamp(min=0))  # (k,)
+    to_mean = variance[:, None] * (weight.T * model.score) / beta  # (k, d)
+    low, high = torch.full_like(variance, torch.inf), torch.full_like(variance, -torch.inf)
+    for block in rows.blocks():
+        inputs = units(block).flatten(1).nan_to_num()
+        means = (inputs @ to_mean.T.to(inputs.device)).cpu()
+        low, high = torch.minimum(low, means.amin(0)), torch.maximum(high, means.amax(0))
+    margin = 3 * variance.sqrt()  # what is decoded is drawn around the means
+    k, n_spare = module.width, module.width - len(variance)
+    # means first, then log-variances; spare units are at the prior, and without effect
+    encoder.start_linear_path(
+        pad(to_mean, (0, 0, 0, n_spare + k)),
+        pad(variance.log(), (k, n_spare)),
+        start.low,
+        start.high,
+    )
+    decoder.start_linear_path(
+        pad(weight, (0, n_spare)),
+        model.offset,
+        pad(low - margin, (0, n_spare), value=-3.0),
+        pad(high + margin, (0, n_spare), value=3.0),
+    )

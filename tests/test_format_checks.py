@@ -122,7 +122,7 @@ def try_cases(cases, written, path):
     n_loaded = 0
     for place, value in cases:
         rewritten(written, path, at(*place, value=value))
-        began = time.perf_counter()
+        began = time.process_time()
         try:
             loaded = load(path)
         except (ValueError, _format.NotKnown):
@@ -131,7 +131,7 @@ def try_cases(cases, written, path):
             # a value that the answers do not depend on
             answers(loaded)
             n_loaded += 1
-        assert time.perf_counter() - began < 2, (place, value)
+        assert time.process_time() - began < 2, (place, value)
     assert torch.is_grad_enabled()
     return n_loaded
 
@@ -271,10 +271,10 @@ HIDDEN = ("fitted", "architecture_", "parameters", "hidden_layer_sizes")
 )
 def test_a_network_larger_than_its_weights_takes_no_time_and_no_memory(written, path, change):
     rewritten(written, path, change)
-    peak, began = largest_memory(), time.perf_counter()
+    peak, began = largest_memory(), time.process_time()
     with pytest.raises(ValueError, match=r"do not describe the network|cannot be|do not go with"):
         load(path)
-    assert time.perf_counter() - began < 4  # half a second on a machine with nothing else to do
+    assert time.process_time() - began < 4  # half a second on a machine with nothing else to do
     assert largest_memory() - peak < 4e5
     assert torch.is_grad_enabled()
 

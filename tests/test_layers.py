@@ -16,7 +16,10 @@ FILES = {
 GROUND = {
     "_format",
     "_jacobian",
+    "_latent_model",
+    "_likelihoods",
     "_named_parts",
+    "_priors",
     "_readout",
     "_rows",
     "_start",
@@ -25,7 +28,7 @@ GROUND = {
     "datasets",
 }
 PARTS = {"architectures", "augmentations", "metrics", "objectives"}
-MIDDLE = {"_base", "_decoding"}
+MIDDLE = {"_base", "_decoding", "_sampling", "_variational"}
 ESTIMATORS = {
     "_autoencoder",
     "_contrastive",

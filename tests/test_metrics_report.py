@@ -450,9 +450,9 @@ def test_a_large_table_takes_less_than_a_minute_and_one_copy():
     X, factors = make_manifold(60_000, 784, n_factors=8, noise=0.05, random_state=0)
     X, y = X.astype(np.float32), np.digitize(factors[:, 0], np.linspace(-0.8, 0.8, 9))
     tracemalloc.start()
-    start = time.perf_counter()
+    start = time.process_time()
     embedding_report(PCA(16, random_state=0), X, y, random_state=0)
-    assert time.perf_counter() - start < 60
+    assert time.process_time() - start < 60
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 1.25 * X.nbytes  # the split, and no copy more

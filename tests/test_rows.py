@@ -15,6 +15,7 @@ from skrepr._rows import (
     SparseRows,
     as_array,
     as_result,
+    check_counts,
     chunk_rows,
     keeps_library,
     read_chunks,
@@ -421,3 +422,22 @@ def test_a_second_array_has_its_own_name_and_leaves_the_estimator_alone():
     with pytest.raises(ValueError, match="Columns of spectra that hold no numbers: 'b'"):
         read_rows(estimator, pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}), CPU, **how, **reading)
     assert estimator.n_features_in_ == 4 and not hasattr(estimator, "feature_names_in_")
+
+
+@pytest.mark.parametrize("kind", [np.asarray, scipy.sparse.csr_array])
+@pytest.mark.parametrize(("value", "told"), [(-1.0, "-1"), (2.5, "2.5"), (0.999, "0.999")])
+def test_what_is_no_count_is_told_wherever_it_stands(kind, value, told, monkeypatch):
+    monkeypatch.setattr(_rows, "_CHUNK_ROWS", 10)
+    X = np.arange(90.0).reshape(30, 3)
+    cls = SparseRows if kind is not np.asarray else Rows
+
+    def as_rows(X):
+        values = kind(X.astype(np.float32))
+        return cls(values if cls is SparseRows else torch.from_numpy(values), (3,), CPU)
+
+    check_counts(as_rows(X), "this")
+    X[5, 1] = np.nan
+    check_counts(as_rows(X), "this")
+    X[25, 2] = value
+    with pytest.raises(ValueError, match=f"this needs counts: .* Got {told} among"):
+        check_counts(as_rows(X), "this")

@@ -8,14 +8,18 @@ from numpy.testing import assert_allclose
 from sklearn.decomposition import PCA
 
 from skrepr import _rows, _start
+from skrepr._likelihoods import make_likelihood
 from skrepr._rows import Rows, SparseRows
 from skrepr._start import (
     Units,
     column_statistics,
     linear_start,
     principal_axes,
+    start_at_probabilistic_pca,
+    starts_at_probabilistic_pca,
     without_spare_units,
 )
+from skrepr.architectures import MLP
 
 CPU = torch.device("cpu")
 
@@ -165,3 +169,70 @@ def test_wide_data_may_be_in_any_unit(unit):
     _, expected, of_plain = principal_axes(as_rows(some_rows(n=30, width=1100)), 3)
     assert_allclose(axes, expected, atol=1e-3)
     assert_allclose(deviation.double() / unit, of_plain, rtol=1e-3)
+
+
+def variational(X, likelihood="gaussian", width=3, recipe=None):
+    recipe = recipe or MLP((5,))
+    units = Units(X.shape[1:])
+    module = torch.nn.Module()
+    module.width = width
+    module.units = units.fit(as_rows(X))
+    module.likelihood = make_likelihood(likelihood, units)
+    module.encoder = recipe.make_encoder(X.shape[1:], 2 * width)
+    module.decoder = recipe.make_decoder(width, X.shape[1:])
+    return module.requires_grad_(False)
+
+
+def jacobian(module):
+    return torch.autograd.functional.jacobian(module.decoder, torch.zeros(1, module.width))[
+        0, :, 0
+    ]
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
+@pytest.mark.parametrize("beta", [1.0, 2.0])
+def test_the_posterior_at_the_start_is_that_of_the_curvature(likelihood, beta):
+    X = some_rows()
+    X = (X.mean(axis=0) < X).astype(np.float32) if likelihood == "bernoulli" else X
+    module = variational(X, likelihood)
+    start_at_probabilistic_pca(module, as_rows(X), beta)
+    weight = jacobian(module).double()
+    offset = module.decoder(torch.zeros(1, 3))
+    if likelihood == "bernoulli":
+        p = torch.from_numpy(X.mean(axis=0))
+        assert_allclose(offset[0].sigmoid(), p, rtol=1e-4)
+        curvature, slope = (p * (1 - p)).double(), module.units.scale.double()
+    else:
+        assert_allclose(offset, 0, atol=1e-6)
+        curvature = (1 / module.likelihood.variance.double()).expand(6)
+        slope = curvature
+    precision = torch.eye(3) + weight.T @ (curvature[:, None] * weight) / beta
+    assert_allclose(precision, precision.diag().diag(), atol=1e-3 * float(precision.max()))
+    inputs = module.units(torch.from_numpy(X))
+    mean, log_variance = module.encoder(inputs).chunk(2, 1)
+    assert_allclose(log_variance.exp(), (1 / precision.diag()).expand(200, 3), rtol=1e-3)
+    expected = inputs.double() * slope @ weight / beta / precision.diag()
+    assert_allclose(mean, expected, atol=1e-3)
+
+
+def test_spare_units_of_a_variational_start_are_at_the_prior():
+    X = some_rows()
+    flat = np.hstack([X[:, :2], X[:, :2] @ np.ones((2, 4), dtype=np.float32)])
+    module = variational(flat, width=4)
+    start_at_probabilistic_pca(module, as_rows(flat))
+    mean, log_variance = module.encoder(module.units(torch.from_numpy(flat))).chunk(2, 1)
+    assert not mean[:, 2:].any() and not log_variance[:, 2:].any()
+    assert not jacobian(module)[:, 2:].any()
+
+
+@pytest.mark.parametrize("lacks", ["path", "start"])
+def test_what_has_no_linear_path_or_start_is_left_alone(lacks):
+    X = some_rows()
+    assert starts_at_probabilistic_pca(variational(X))
+    module = variational(X, recipe=MLP((5,), linear_path="random" if lacks == "path" else "pca"))
+    if lacks == "start":
+        module.likelihood.has_linear_start = False
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    start_at_probabilistic_pca(module, as_rows(X))
+    assert not starts_at_probabilistic_pca(module)
+    assert all(before[name].equal(value) for name, value in module.state_dict().items())

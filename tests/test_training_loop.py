@@ -53,6 +53,8 @@ def test_a_fold_is_a_training_in_pieces(stops):
     module = make(Loss)
     fractions = []
     module.set_progress = fractions.append
+    plans = set()
+    module.set_plan = plans.add
     net, _ = train_ours(module, [], held_out=False, epochs=0, keeps_best=False)
     randomness = Randomness(module, torch.device("cpu"))
     randomness.foreign = False
@@ -66,6 +68,7 @@ def test_a_fold_is_a_training_in_pieces(stops):
             expected = losses_after(epochs, share)
             np.testing.assert_allclose(fold.losses(share), expected, rtol=1e-5)
     np.testing.assert_allclose(fractions, np.arange(15) / 15)
+    assert plans == {3}  # of the whole, in each piece
 
 
 def test_a_fold_copies_weights_only_where_they_move(monkeypatch):

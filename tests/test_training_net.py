@@ -286,6 +286,16 @@ WATCHERS = {
 
 
 @pytest.mark.parametrize("open_ended", [False, True], ids=["fit", "partial_fit"])
+def test_the_plan_is_told_before_the_first_step(open_ended):
+    module = make(Recorder)
+    module.set_plan = lambda n_epochs: module.notes.append(("plan", n_epochs))
+    train_ours(module, [], epochs=3, held_out=False, open_ended=open_ended)
+    plan = ("plan", None if open_ended else 3)
+    assert module.notes[0] == plan
+    assert module.notes.count(plan) == 1
+
+
+@pytest.mark.parametrize("open_ended", [False, True], ids=["fit", "partial_fit"])
 @pytest.mark.parametrize("name", WATCHERS)
 def test_progress_and_steps(name, open_ended):
     settings = {"callbacks": None, **WATCHERS[name]}

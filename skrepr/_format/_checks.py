@@ -192,6 +192,11 @@ ATTRIBUTES = {
     "components_": _is_numbers,
     "mean_": _is_numbers,
     "contraction_": lambda value: isinstance(value, str),
+    "kl_per_component_": _is_numbers,
+    "active_units_": _is_count,
+    "mutual_information_": _is_number,
+    "noise_": _is_numbers,
+    "noise_at_floor_": _is_number,
 }
 _REQUIRED = {"input_shape_", "batch_size_", "max_epochs_"}
 _REQUIRED_OF_ARRAYS = {"layout_"}

@@ -4,6 +4,9 @@ The loop knows no method. It asks of the module
 
 ``forward(batch)``
     the loss of a batch, or a dict of terms whose sum is the loss, the same in all batches;
+``set_plan(n_epochs)``, optional
+    called before the first step with the number of planned epochs (None in `partial_fit`), for
+    schedules that are given in epochs;
 ``set_progress(fraction)``, optional
     called before each step with the share of the planned steps that is done (None in
     `partial_fit`, which has no planned end), for schedules;

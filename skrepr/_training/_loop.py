@@ -67,6 +67,8 @@ class Run:
             None if self.open_ended else self.epochs * len(net.batches_of(self.rows))
         )
         self.slim = _nobody_watches_batches(net)
+        if hasattr(module, "set_plan"):
+            module.set_plan(None if self.open_ended else self.epochs)
         # of the module, looked up once
         self.set_progress = getattr(module, "set_progress", None)
         self.after_step = getattr(module, "after_step", None)
