@@ -5,10 +5,12 @@ from . import augmentations as augmentations
 from . import datasets as datasets
 from . import displays as displays
 from . import metrics as metrics
+from . import objectives as objectives
 from ._autoencoder import AutoencoderEmbedding as AutoencoderEmbedding
 from ._base import RepresentationCollapseWarning as RepresentationCollapseWarning
+from ._vae import VAEEmbedding as VAEEmbedding
 from .persistence import load as load
 from .persistence import save as save
 
 __version__: str
-__all__ = ["AutoencoderEmbedding", "RepresentationCollapseWarning", "load", "save"]
+__all__ = ["AutoencoderEmbedding", "RepresentationCollapseWarning", "VAEEmbedding", "load", "save"]
