@@ -119,7 +119,7 @@ def escape_shapes(app, what, name, obj, options, lines):
     """Make ``(n, *shape_)`` in the line of a type plain text, where rst reads markup."""
     text = re.sub(r"^( *\w[\w, ]* : .*) \\\n +", r"\1 ", "\n".join(lines), flags=re.MULTILINE)
     lines[:] = [
-        re.sub(r"\*|_(?=[,)])", r"\\\g<0>", line)
+        re.sub(r"\*|_(?=[,)]|$)", r"\\\g<0>", line)
         if re.match(r" *\w[\w, ]* : .* of shape ", line)
         else line
         for line in text.split("\n")
