@@ -8,7 +8,7 @@ ratio to the bare loop of the same round; in the row of the bare loop, milliseco
 epoch. "skrepr" is the loop, from the begin of each epoch to its end. "skrepr, whole fit"
 adds what `fit` does once, whatever the number of epochs: checks of the data, readout,
 explained variance, check for collapse. Contenders that are not installed are left out:
-``pip install skrepr[bench]``.
+``pip install -c constraints.txt -e '.[bench]'``.
 
 With one thread, seconds are those that the processor spends on this process, which other
 programs on the same machine disturb least; with several, those of the wall clock.

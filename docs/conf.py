@@ -50,6 +50,7 @@ copybutton_exclude = ".linenos, .gp, .go"
 # ---------------------------------------------------------------- API
 
 autosummary_generate = True
+toc_object_entries_show_parents = "hide"  # long names would be cut off
 autodoc_typehints = "none"  # numpydoc's sections say it in words
 numpydoc_show_class_members = False  # the template shows them, each with its text
 templates_path = ["_templates"]
@@ -76,7 +77,6 @@ sphinx_gallery_conf = {
     "image_srcset": ["2x"],
     "doc_module": ("skrepr",),
     "backreferences_dir": "api/generated/backreferences",
-    "reference_url": {"skrepr": None},
     "download_all_examples": False,
     "abort_on_example_error": True,
     "min_reported_time": 0,
@@ -119,7 +119,7 @@ def escape_shapes(app, what, name, obj, options, lines):
     """Make ``(n, *shape_)`` in the line of a type plain text, where rst reads markup."""
     text = re.sub(r"^( *\w[\w, ]* : .*) \\\n +", r"\1 ", "\n".join(lines), flags=re.MULTILINE)
     lines[:] = [
-        re.sub(r"\*|_(?=[,)])", r"\\\g<0>", line)
+        re.sub(r"\*|_(?=[,)]|$)", r"\\\g<0>", line)
         if re.match(r" *\w[\w, ]* : .* of shape ", line)
         else line
         for line in text.split("\n")

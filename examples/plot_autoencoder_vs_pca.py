@@ -26,7 +26,7 @@ from skrepr.architectures import Linear
 from skrepr.displays import EmbeddingDisplay
 
 MARKERS = {"PCA": "o", "linear autoencoder": "x", "autoencoder": "s"}
-COLOURS = {"PCA": "#0072b2", "linear autoencoder": "#000000", "autoencoder": "#d55e00"}
+COLORS = {"PCA": "#0072b2", "linear autoencoder": "#000000", "autoencoder": "#d55e00"}
 
 
 def methods(n_components):
@@ -71,7 +71,7 @@ def draw_shares(ax, shares):
             [shares[width, name] for width in widths],
             marker=marker,
             ls="none" if marker == "x" else "-",
-            color=COLOURS[name],
+            color=COLORS[name],
             label=name,
             ms=8 if marker == "x" else 6,
         )

@@ -177,8 +177,9 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
         autoencoder [3]_. One of :mod:`skrepr.augmentations`, or a list of them, or of pairs
         of a name and one (then a grid reaches ``corruption__name__rate``).
     sparsity : float, default=0.0
-        Weight of the mean over rows of :math:`\sum_k |h_k|`, the sparse autoencoder. Above
-        0 single units mean something, and the axes of the embedding are left as they are.
+        Weight of the mean over rows of :math:`\sum_k |h_k|`, the sparse autoencoder. It
+        shrinks the code; values become small, not exactly zero. Above 0 the axes of the
+        embedding are left as they are, since single units are what is penalized.
     contraction : float, default=0.0
         Weight of the mean over rows of the squared Frobenius norm of
         :math:`\partial h / \partial x`, the contractive autoencoder [4]_, in the units that
@@ -509,7 +510,7 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
         if self.whiten and self.sparsity:
             raise ValueError(
                 "whiten=True scales and mixes the units of the code, and sparsity="
-                f"{self.sparsity} gives each of them a meaning. Use one of the two."
+                f"{self.sparsity} penalizes each of them by itself. Use one of the two."
             )
         check_instances(self, architecture="MLP()", decoder="MLP()")
         check_augmentations(self, "corruption")

@@ -641,6 +641,14 @@ def test_a_start_without_training_is_found_from_all_rows():
     np.testing.assert_allclose(center, low_rank.mean(axis=0), atol=1e-5)
 
 
+def test_a_start_that_is_kept_is_pca_of_all_rows_with_its_axes():
+    noise = RNG.normal(size=(800, 20)).astype(np.float32)
+    estimator = make(n_components=4, max_epochs="auto").fit(noise)
+    assert estimator.best_epoch_ == 0 < estimator.n_epochs_
+    expected = PCA(4).fit_transform(noise)
+    np.testing.assert_allclose(estimator.transform(noise), expected, atol=1e-3)
+
+
 def test_a_loss_without_a_lowest_value_is_trained(monkeypatch):
     forward = _Autoencoder.forward
     monkeypatch.setattr(_Autoencoder, "forward", lambda self, x: forward(self, x) - 5.0)

@@ -8,6 +8,7 @@ import ast
 import importlib
 import inspect
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -170,6 +171,24 @@ def test_the_citation_is_that_of_this_version():
     assert f"url     = {{{urls['Repository']}}}" in text
 
 
+def test_installing_is_told_in_one_way():
+    """A release that is not there yet is told of on no page as if it were."""
+    wanted = "of [the repository](https://github.com/skrepr/skrepr) (a release on PyPI is to come)"
+    commands = set()
+    for page in (DOCS / "index.md", DOCS / "getting_started.md"):
+        text = page.read_text()
+        assert wanted in text.replace("\n", " "), page.name
+        commands.update(re.findall(r"^pip install .*$", text, flags=re.MULTILINE))
+    assert commands == {"pip install -c constraints.txt '.[plot]'"}
+    for page in PAGES:
+        assert not re.search(r"install ['\"]?skrepr", page.read_text()), page.name
+
+
+def test_pages_have_one_format():
+    """What the gallery writes of itself is not kept."""
+    assert not [*DOCS.glob("*.rst"), *(DOCS / "guide").glob("*.rst")]
+
+
 def code_of(page):
     return re.findall(r"^```python\n(.*?)^```$", page.read_text(), flags=re.S | re.M)
 
@@ -179,6 +198,26 @@ def test_no_code_escapes_the_tests():
         assert len(code_of(page)) == len(
             re.findall(r"```+ *\{?(?:code-block\} )?py", page.read_text())
         )
+
+
+def test_pictures_need_what_the_site_installs():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + project["optional-dependencies"]["docs"]
+    installed = {
+        re.match(r"[\w-]+", name)[0].replace("scikit-learn", "sklearn") for name in wanted
+    }
+    sources = [path.read_text() for path in (ROOT / "examples").glob("*.py")]
+    for page in PAGES:
+        sources += re.findall(
+            r"^```\{plot\}\n(?::[^\n]*\n)*(.*?)^```$", page.read_text(), re.S | re.M
+        )
+    assert len(sources) > 10
+    for source in sources:
+        for node in ast.walk(ast.parse(source)):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            needed = {name.partition(".")[0] for name in names}
+            assert needed <= installed | {"skrepr", *sys.stdlib_module_names}, needed
 
 
 WITH_CODE = [page for page in PAGES if code_of(page)]

@@ -162,3 +162,14 @@ def test_names_of_files_carry_meaning():
     vague = {"utils", "helpers", "common", "core", "manager"}
     parts = {part.strip("_") for name in FILES for part in name.split(".")}
     assert not parts & vague
+
+
+# Their files share a protocol, and one file of tests.
+TESTED_TOGETHER = {"_base", "architectures", "augmentations", "objectives"}
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if not name.endswith("__init__")])
+def test_tests_mirror_files(name):
+    parts = [part.lstrip("_") for part in name.split(".")]
+    parts = parts[:1] if room_of(name) in TESTED_TOGETHER else parts
+    assert (Path(__file__).parent / f"test_{'_'.join(parts)}.py").exists()

@@ -9,7 +9,6 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
 from skrepr.metrics import knn_agreement, neighborhood_preservation, trustworthiness
-from skrepr.metrics._sampling import draw_rows
 
 
 def rows_and_map(n=300, d=6, seed=0):
@@ -101,12 +100,6 @@ def test_an_error_of_the_whole_is_zero_and_a_sample_of_all_is_the_whole():
         trustworthiness(X, Z, sample_size=None),
         0,
     )
-
-
-def test_auto_samples_from_20_000_rows_on():
-    assert len(draw_rows(20_000, "auto", 0)) == 20_000
-    rows = draw_rows(20_001, "auto", 0)
-    assert len(set(rows)) == 2000 and rows.min() >= 0 and rows.max() <= 20_000
 
 
 def test_the_global_generator_is_left_alone():

@@ -112,6 +112,8 @@ class FittingMixin:
         """Set what depends on the trained weights."""
         self.net_, self.best_epoch_ = net, best_epoch
         self._parameters_at_fit = self._parameters_of_fit()
+        if best_epoch == 0:  # a start of all rows, and so are its axes
+            learned_from = rows
         with self._evaluation(len(rows)):
             self._fit_readout(learned_from, call)
             self._describe(learned_from if held_out is None else held_out, call)

@@ -55,7 +55,7 @@ def import_pyplot(display):
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
-            f"{display.__name__} needs matplotlib. Install it by `pip install skrepr[plot]`."
+            f"{display.__name__} needs matplotlib. Install it by `pip install matplotlib`."
         ) from error
     return plt
 
