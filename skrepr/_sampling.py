@@ -209,19 +209,21 @@ class SamplingMixin:
         return (
             f"{n_active} of {mean.shape[1]} components depend on the data (active_units_; "
             f"kl_per_component_ tells which), and PCA of as many explains {shares.sum():.0%} of "
-            f"the variance. {_advice(module.beta)}"
+            f"the variance. {_advice(module)}"
         )
 
 
-def _advice(beta):
-    law = (
-        "A component collapses when beta times the variance of the noise exceeds the data's "
-        "variance along it: "
-    )
-    if beta > 1:
-        return f"{law}lower beta={beta:g} towards 1, or raise contrastive_weight."
+def _advice(module):
+    law = ""
+    if hasattr(module.likelihood, "scale"):
+        law = (
+            "A component collapses when beta times the variance of the noise exceeds the data's "
+            "variance along it. "
+        )
+    if module.beta > 1:
+        return f"{law}Lower beta={module.beta:g} towards 1, or raise contrastive_weight."
     return (
-        f"{law}raise free_bits to 0.1, contrastive_weight to 1 or more, or kl_warmup_epochs to a "
+        f"{law}Raise free_bits to 0.1, contrastive_weight to 1 or more, or kl_warmup_epochs to a "
         "tenth of the epochs; last, lower beta below 1."
     )
 

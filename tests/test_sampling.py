@@ -116,7 +116,7 @@ def test_mutual_information_is_at_most_the_number_of_rows_and_falls_with_beta():
 
 def test_collapse_is_told_with_its_cure():
     settings = {"architecture": MLP((16,), linear_path=None), "early_stopping": False}
-    with pytest.warns(RepresentationCollapseWarning, match="active_units_.*lower beta=50"):
+    with pytest.warns(RepresentationCollapseWarning, match="active_units_.*Lower beta=50"):
         make(8, beta=50.0, max_epochs=10, **settings).fit(DIGITS)
     noise = np.random.default_rng(0).normal(size=(1500, 10))
     with pytest.warns(RepresentationCollapseWarning, match="kl_per_component_.*free_bits"):
@@ -154,3 +154,12 @@ def test_columns_that_others_determine_bring_the_noise_to_its_floor():
     embedding = linear(2).fit(X)
     assert embedding.noise_at_floor_ == 1
     assert np.isfinite(embedding.score_samples(X)).all()
+
+
+def test_advice_speaks_of_noise_only_where_there_is_some():
+    rng = np.random.default_rng(0)
+    X = (rng.random((300, 6)) < rng.random((300, 1))).astype(float)
+    small = {"architecture": MLP((8,)), "max_epochs": 20, "beta": 50.0, "random_state": 0}
+    with pytest.warns(RepresentationCollapseWarning, match="Lower beta=50") as told:
+        VAEEmbedding(4, likelihood="bernoulli", early_stopping=False, **small).fit(X)
+    assert "variance of the noise" not in str(told[0].message)
