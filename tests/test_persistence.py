@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 import torch
 from own_parts import Halving, OwnOptimizer, add_noise
-from sklearn.callback import ScoringMonitor
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
@@ -236,19 +235,6 @@ def test_callbacks_are_dropped_with_a_warning(path):
         save(estimator, path)
     assert load(path).callbacks is None
     np.testing.assert_array_equal(load(path).transform(X), estimator.transform(X))
-
-
-def test_callbacks_of_scikit_learn_are_dropped_with_a_warning(path):
-    monitor = ScoringMonitor(scoring="r2")
-    estimator = make().fit(X)
-    save(estimator, path)  # without a word
-    estimator.set_callbacks(monitor)
-    with pytest.warns(UserWarning, match=r"What set_callbacks has set is not written"):
-        save(estimator, path)
-    assert not hasattr(load(path), "_skl_callbacks")
-    np.testing.assert_array_equal(load(path).transform(X), estimator.transform(X))
-    twin = pickle.loads(pickle.dumps(estimator))  # what a pickle can carry
-    assert [type(callback) for callback in twin._skl_callbacks] == [ScoringMonitor]
 
 
 @pytest.mark.parametrize("failing", ["fsync", "replace"])

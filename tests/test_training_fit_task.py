@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback
 
-from skrepr import AutoencoderEmbedding, _training, save
+from skrepr import AutoencoderEmbedding, _training, load, save
 from skrepr._training._interruption import Interruption
 from skrepr.architectures import MLP
 
@@ -354,6 +354,18 @@ def test_the_estimator_of_an_epoch_is_a_copy_of_its_own(tmp_path):
     first.partial_fit(X)
     np.testing.assert_array_equal(estimator.transform(X), expected)
     assert not np.array_equal(first.transform(X), before)
+
+
+def test_what_set_callbacks_has_set_is_not_in_a_file_and_that_is_told(tmp_path):
+    path, estimator = tmp_path / "embedding", make().fit(X)
+    save(estimator, path)  # without a word
+    estimator.set_callbacks(ScoringMonitor(scoring="r2"))
+    with pytest.warns(UserWarning, match=r"What set_callbacks has set is not written"):
+        save(estimator, path)
+    assert not hasattr(load(path), "_skl_callbacks")
+    np.testing.assert_array_equal(load(path).transform(X), estimator.transform(X))
+    twin = pickle.loads(pickle.dumps(estimator))  # what a pickle can carry
+    assert [type(callback) for callback in twin._skl_callbacks] == [ScoringMonitor]
 
 
 def test_the_estimator_of_an_epoch_goes_on_as_the_fit_would():
