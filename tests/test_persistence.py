@@ -3,7 +3,6 @@
 import copy
 import errno
 import os
-import pickle
 import stat
 import subprocess
 import sys
