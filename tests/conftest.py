@@ -9,7 +9,7 @@ os.environ["SCIPY_ARRAY_API"] = "1"
 import numpy as np
 import pytest
 
-pytest.register_assert_rewrite("own_parts", "trainings")
+pytest.register_assert_rewrite("own_parts", "small_vaes", "trainings")
 # of a part of scikit-learn that comes with its version 1.9
 collect_ignore = [] if find_spec("sklearn.callback") else ["test_training_fit_task.py"]
 

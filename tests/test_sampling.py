@@ -6,26 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import PCA
+from small_vaes import DIGITS, IRIS, linear, make
 
 from skrepr import RepresentationCollapseWarning, VAEEmbedding
-from skrepr.architectures import MLP, Linear
+from skrepr.architectures import MLP
 
 RNG = np.random.default_rng(0)
-IRIS = load_iris().data
-DIGITS = load_digits().data[:600]
-
-
-def make(n_components=2, **parameters):
-    small = {"architecture": MLP((8,)), "max_epochs": 3, "n_score_samples": 16, "random_state": 0}
-    return VAEEmbedding(n_components, **small | parameters)
-
-
-def linear(n_components, **parameters):
-    """Fit the linear model without a way to go."""
-    settings = {"architecture": Linear(), "max_epochs": 1, "early_stopping": False}
-    return make(n_components, **settings | {"learning_rate": 1e-9} | parameters)
 
 
 def test_samples_have_the_moments_of_the_pushed_forward_prior():
