@@ -40,14 +40,27 @@ def images(data, seeds, quick):
                 yield what, partial(judge_on_images, load, method, batch, seed, n_epochs)
 
 
+OURS = {
+    "skrepr": {},
+    "skrepr, bf16": {"precision": "bf16"},
+    "skrepr, plain start": {"architecture": MLP((400,), linear_path=None)},
+    "skrepr, beta 4": {"beta": 4.0},
+    "skrepr, 10 importance samples": {"n_importance_samples": 10},
+    "skrepr, mixture prior": {"prior": "mixture", "n_pseudo_inputs": 50},
+}
+PEERS = {
+    "pythae VAE": {},
+    "pythae BetaVAE": {"beta": 4.0},
+    "pythae IWAE": {"number_samples": 10},
+    "pythae VAMP": {"number_components": 50},
+}
+
+
 def image_methods():
-    methods = [("skrepr", 128), ("skrepr", 64), ("skrepr, half the epochs", 128)]
+    """List methods and batches; each peer follows what is to be compared with it."""
+    methods = [(name, 128) for name in OURS] + [("skrepr", 64), ("skrepr, bf16", 64)]
     if HAS_PYTHAE:
-        methods += [("pythae VAE", 128), ("pythae VAE", 64)]
-        methods += [(f"pythae {kind}", 128) for kind in ("VAMP", "BetaVAE", "IWAE")]
-    methods += [("skrepr, plain start", 128), ("skrepr, 5 importance samples", 128)]
-    if offers("prior", "mixture"):
-        methods += [("skrepr, mixture prior", 128)]
+        methods += [(name, 128) for name in PEERS] + [("pythae VAE", 64)]
     return methods
 
 
@@ -57,9 +70,8 @@ def judge_on_images(load, method, batch, seed, n_epochs):
     if method.startswith("pythae"):
         import pythae_models
 
-        kind = method.split()[1]
         torch.manual_seed(seed)
-        extra = {"beta": 4.0} if kind == "BetaVAE" else {}
+        kind, extra = method.split()[1], PEERS[method]
         model = pythae_models.make_model(
             kind, X_train.shape[1], 20, (400,), activation=nn.GELU, binary=True, **extra
         )
@@ -67,14 +79,7 @@ def judge_on_images(load, method, batch, seed, n_epochs):
         seconds, model = timed(partial(pythae_models.train, **settings), model, X_train, seed)
         scores = pythae_models.log_evidence(model, X_test, N_DRAWS)
     else:
-        extra = {
-            "skrepr": {},
-            "skrepr, half the epochs": {"max_epochs": n_epochs // 2},
-            "skrepr, plain start": {"architecture": MLP((400,), linear_path=None)},
-            "skrepr, 5 importance samples": {"n_importance_samples": 5},
-            "skrepr, mixture prior": {"prior": "mixture"},
-        }[method]
-        model = image_vae(n_epochs, seed, **{"batch_size": batch} | extra)
+        model = image_vae(n_epochs, seed, **{"batch_size": batch} | OURS[method])
         seconds = timed(model.fit, X_train)[0]
         scores = model.score_samples(X_test)
     return {"nll": -float(scores.mean()), "seconds": seconds}
@@ -191,7 +196,7 @@ class VAEByHand(nn.Module):
 
 def train_by_hand(X, batch, n_epochs):
     model, rows = VAEByHand(X.shape[1], 20, 400), torch.from_numpy(X)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
     for _ in range(n_epochs):
         order = torch.randperm(len(rows))
         for start in range(0, len(rows), batch):

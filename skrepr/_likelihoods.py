@@ -65,10 +65,11 @@ class GaussianLikelihood(nn.Module):
 
     def forward(self, x, output):
         (units,) = self.units
-        error = (units(x) - output).square() / self.variance
-        constant = (2 * math.pi * self.variance).log() + 2 * units.scale.log()
+        variance = self.variance
+        error = (units(x) - output).square() / variance
+        constant = (2 * math.pi * variance).log() + 2 * units.scale.log()
         if units.missing:
-            return -0.5 * _sum_of_seen(error + constant, x)
+            return -0.5 * _sum_of_seen(error + constant, x, units)
         return -0.5 * (_sum_of_all(error, x) + constant.expand(x.shape[1:]).sum())
 
     def mean(self, output, x=None):
@@ -106,9 +107,9 @@ class BernoulliLikelihood(nn.Module):
         self.units = [units]
 
     def forward(self, x, output):
-        known = x.nan_to_num().expand_as(output)
+        known = _known(x, self.units[0]).expand_as(output)
         terms = F.binary_cross_entropy_with_logits(output, known, reduction="none")
-        return -_sum_of_seen(terms, x)
+        return -_sum_of_seen(terms, x, self.units[0])
 
     def mean(self, output, x=None):
         return output.sigmoid()
@@ -140,7 +141,9 @@ class PoissonLikelihood(nn.Module):
         self.units = [units]
 
     def forward(self, x, output):
-        return _sum_of_seen(self.log_prob(x.nan_to_num(), self._log_rate(output, x)), x)
+        (units,) = self.units
+        terms = self.log_prob(_known(x, units), self._log_rate(output, x))
+        return _sum_of_seen(terms, x, units)
 
     def log_prob(self, x, log_rate):
         return x * log_rate - log_rate.exp() - (x + 1).lgamma()
@@ -212,9 +215,13 @@ def _noise_beside(variance, d, beta):
     return max(noise, 2 * _LEAST_NOISE**2)
 
 
-def _sum_of_seen(terms, x):
+def _known(x, units):
+    return x.nan_to_num() if units.missing else x
+
+
+def _sum_of_seen(terms, x, units):
     """Sum over the observed values of each row."""
-    return _sum_of_all(terms.where(~x.isnan(), 0.0), x)
+    return _sum_of_all(terms.where(~x.isnan(), 0.0) if units.missing else terms, x)
 
 
 def _sum_of_all(terms, x):

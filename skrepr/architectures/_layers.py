@@ -4,6 +4,7 @@ import numbers
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 ACTIVATIONS = {
     "elu": nn.ELU,
@@ -54,7 +55,8 @@ class InputLinear(nn.Linear):
             self.weight /= self.shrink
 
     def forward(self, x):
-        return torch.addmm(self.bias, x, self.weight.T, alpha=self.shrink)
+        inputs = x if self.shrink == 1 else x * self.shrink
+        return F.linear(inputs, self.weight, self.bias)
 
 
 def finishing_layers(width, n_spatial, activation, normalization, dropout):
