@@ -484,9 +484,9 @@ def test_wide_sparse_counts_are_never_made_dense(monkeypatch):
         return toarray(matrix, *args, **kwargs)
 
     monkeypatch.setattr(type(X), "toarray", watched)
-    monkeypatch.setattr(_rows, "_SAMPLE_VALUES", 100 * 6000)
-    monkeypatch.setattr(_rows, "_CHUNK_VALUES", 100 * 6000)
-    monkeypatch.setattr(_rows, "_CHUNK_VALUES", 100 * 6000)
+    monkeypatch.setattr("skrepr._rows._kinds._SAMPLE_VALUES", 100 * 6000)
+    monkeypatch.setattr("skrepr._rows._kinds._CHUNK_VALUES", 100 * 6000)
+    monkeypatch.setattr("skrepr._rows._kinds._CHUNK_VALUES", 100 * 6000)
     embedding = small(4, max_epochs=2, batch_size=50).fit(X)
     assert embedding.transform(X).shape == (300, 4)
     assert largest == 100

@@ -443,13 +443,12 @@ def test_series_keep_their_layout(input_shape):
 
 
 def test_inverse_transform_undoes_transform_in_chunks(monkeypatch):
-    from skrepr import _rows
 
     estimator = make().fit(X)
     Z = estimator.transform(X)
     expected = estimator.reconstruct(X)
     np.testing.assert_allclose(estimator.inverse_transform(Z), expected, atol=1e-5)
-    monkeypatch.setattr(_rows, "_CHUNK_ROWS", 7)
+    monkeypatch.setattr("skrepr._rows._kinds._CHUNK_ROWS", 7)
     np.testing.assert_allclose(estimator.inverse_transform(Z.tolist()), expected, atol=1e-5)
 
 

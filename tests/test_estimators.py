@@ -41,7 +41,6 @@ from sklearn.utils.estimator_checks import estimator_checks_generator, parametri
 from sklearn.utils.fixes import parse_version
 
 import skrepr
-from skrepr import _rows
 from skrepr.architectures import MLP, ConvNet
 
 ROOT = Path(__file__).parents[1]
@@ -336,7 +335,7 @@ def test_kinds_of_input_are_the_same_numbers(name, kind, tmp_path, X, monkeypatc
     same = KINDS[kind](values, tmp_path)
     expected = make(name).fit(values)
     received = make(name).fit(same)
-    monkeypatch.setattr(_rows, "_CHUNK_ROWS", 64)
+    monkeypatch.setattr("skrepr._rows._kinds._CHUNK_ROWS", 64)
     np.testing.assert_allclose(received.transform(same), expected.transform(values), rtol=1e-5)
     np.testing.assert_allclose(received.score(same), expected.score(values), rtol=1e-5)
     np.testing.assert_allclose(
@@ -409,8 +408,8 @@ def test_sparse_input_is_never_made_dense_as_a_whole(name, format, monkeypatch):
     generator = np.random.default_rng(0)
     dense = np.where(generator.uniform(size=(n, 20)) < 0.1, generator.normal(size=(n, 20)), 0)
     X = scipy.sparse.csr_array(dense).asformat(format)
-    monkeypatch.setattr(_rows, "_CHUNK_ROWS", 1000)
-    monkeypatch.setattr(_rows, "_CHUNK_VALUES", 20 * 1000)
+    monkeypatch.setattr("skrepr._rows._kinds._CHUNK_ROWS", 1000)
+    monkeypatch.setattr("skrepr._rows._kinds._CHUNK_VALUES", 20 * 1000)
     n_rows = []
     for kind in (scipy.sparse.csr_array, scipy.sparse.csc_array, scipy.sparse.coo_array):
         for method in ("toarray", "todense"):
@@ -478,7 +477,7 @@ def answers(estimator, X):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.int64])
 @pytest.mark.parametrize("device", DEVICES)
 def test_a_tensor_gives_a_tensor_where_it_is(name, device, dtype, X, monkeypatch):
-    monkeypatch.setattr(_rows, "_CHUNK_ROWS", 64)
+    monkeypatch.setattr("skrepr._rows._kinds._CHUNK_ROWS", 64)
     T = torch.tensor(X.round(), dtype=dtype, device=device)
     estimator = make(name, device="cpu").fit(X.round())
     expected = answers(estimator, X.round())
@@ -615,9 +614,9 @@ def test_each_row_depends_on_that_row_alone(name, method, monkeypatch):
     assert_same_rows(answer(X[order]), expected[order])
     assert_same_rows(answer(X[::7]), expected[::7])
     assert_same_rows(np.concatenate([answer(X[i : i + 1]) for i in range(20)]), expected[:20])
-    monkeypatch.setattr(_rows, "_CHUNK_ROWS", 64)
+    monkeypatch.setattr("skrepr._rows._kinds._CHUNK_ROWS", 64)
     assert_same_rows(answer(X), expected)
-    monkeypatch.setattr(_rows, "_CHUNK_VALUES", 64 * 3)
+    monkeypatch.setattr("skrepr._rows._kinds._CHUNK_VALUES", 64 * 3)
     assert_same_rows(answer(X), expected)
 
 
@@ -630,7 +629,7 @@ def test_chunks_are_as_small_as_the_constants_say(name, X, monkeypatch):
         "encode",
         lambda module, x: lengths.append(len(x)) or original(module, x),
     )
-    monkeypatch.setattr(_rows, "_CHUNK_ROWS", 64)
+    monkeypatch.setattr("skrepr._rows._kinds._CHUNK_ROWS", 64)
     estimator.transform(X)
     assert lengths == [64, 64, 22]
 

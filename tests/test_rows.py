@@ -19,6 +19,7 @@ from skrepr._rows import (
     chunk_rows,
     keeps_library,
     read_chunks,
+    read_labels,
     read_rows,
     sample_shape_of,
 )
@@ -65,8 +66,8 @@ class Counting(np.memmap):
 @pytest.fixture
 def in_file(tmp_path, monkeypatch):
     """Rows of a file in runs of 8, of which 2 are shuffled together."""
-    monkeypatch.setattr(_rows, "_RUN_BYTES", 8 * 4 * WIDTH)
-    monkeypatch.setattr(_rows, "_RUNS_TOGETHER", 2)
+    monkeypatch.setattr("skrepr._rows._kinds._RUN_BYTES", 8 * 4 * WIDTH)
+    monkeypatch.setattr("skrepr._rows._kinds._RUNS_TOGETHER", 2)
     monkeypatch.setattr(Counting, "largest", 0)
 
     def make(n=N):
@@ -233,10 +234,10 @@ def test_batches_larger_than_the_buffer(in_file, batch_size):
 @pytest.fixture
 def file_of_a_plane(tmp_path, monkeypatch):
     """A file of 600 rows in a plane, larger than what may be read at once."""
-    monkeypatch.setattr(_rows, "_LARGEST_IN_MEMORY", 1000)
-    monkeypatch.setattr(_rows, "_RUN_BYTES", 4 * 6 * 25)
-    monkeypatch.setattr(_rows, "_RUNS_TOGETHER", 4)
-    monkeypatch.setattr(_rows, "_CHUNK_ROWS", 64)
+    monkeypatch.setattr("skrepr._rows._reading._LARGEST_IN_MEMORY", 1000)
+    monkeypatch.setattr("skrepr._rows._kinds._RUN_BYTES", 4 * 6 * 25)
+    monkeypatch.setattr("skrepr._rows._kinds._RUNS_TOGETHER", 4)
+    monkeypatch.setattr("skrepr._rows._kinds._CHUNK_ROWS", 64)
     monkeypatch.setattr(Counting, "largest", 0)
     rng = np.random.default_rng(0)
     X = (rng.normal(size=(600, 2)) @ rng.normal(size=(2, 6)) + 5).astype(np.float32)
@@ -268,7 +269,7 @@ def test_estimator_never_reads_a_file_as_a_whole(file_of_a_plane, monkeypatch):
     monkeypatch.setattr(
         FileRows, "_take", lambda rows, index: read.append(len(index)) or original(rows, index)
     )
-    monkeypatch.setattr("skrepr._rows._CHUNK_VALUES", 6 * 64)
+    monkeypatch.setattr("skrepr._rows._kinds._CHUNK_VALUES", 6 * 64)
     embedding(max_epochs=1, early_stopping=False).fit(file_of_a_plane)
     passes = [size for size in read if size <= 64]
     assert sum(passes) >= 3 * 600  # statistics, training, readout
@@ -324,7 +325,7 @@ def test_chunks_are_small_beside_the_data(sample_shape):
 
 
 def test_blocks_are_the_rows_in_order(monkeypatch):
-    monkeypatch.setattr("skrepr._rows._CHUNK_VALUES", 60)
+    monkeypatch.setattr("skrepr._rows._kinds._CHUNK_VALUES", 60)
     X = np.random.default_rng(0).normal(size=(33, 2, 3)).astype(np.float32)
     parts = list(Rows(torch.from_numpy(X), (2, 3), torch.device("cpu")).blocks())
     assert [len(part) for part in parts] == [10, 10, 10, 3]
@@ -332,7 +333,7 @@ def test_blocks_are_the_rows_in_order(monkeypatch):
 
 
 def test_range_is_that_of_the_observed_values(monkeypatch):
-    monkeypatch.setattr("skrepr._rows._CHUNK_VALUES", 12)
+    monkeypatch.setattr("skrepr._rows._kinds._CHUNK_VALUES", 12)
     X = np.random.default_rng(0).normal(size=(33, 6)).astype(np.float32)
     X[:3] = np.nan
     rows = Rows(torch.from_numpy(X), (6,), torch.device("cpu"))
@@ -375,27 +376,56 @@ def test_rows_are_those_of_the_tensor_itself():
     assert rows.values.data_ptr() == T.data_ptr()
 
 
-class Labeled(Rows):
-    """The least that another kind of rows has to say."""
-
-    labels = torch.arange(10)
-
-    def _batch(self, index):
-        return self._inputs(index), self.labels[index]
-
-
-def test_another_kind_of_rows_adds_to_what_forward_is_given():
-    X = torch.arange(10.0)[:, None]
-    rows = Labeled(X, (1,), torch.device("cpu")).subset(torch.tensor([7, 3, 5]))
-    for generator in (None, torch.Generator()):
-        for x, y in rows.batches(2, generator, smallest=1):
-            assert torch.equal(x[:, 0].long(), y)
-    train, held_out = rows.split(1, torch.Generator())
-    assert all(len(batch) == 2 for part in (train, held_out) for batch in part.batches(1))
+def test_labels_go_with_their_rows_wherever_these_live(make_rows):
+    labels = torch.arange(N) + 1000
+    rows = make_rows(N).with_labels(labels)
+    half = torch.arange(1, N, 2)
+    for part, expected in ((rows, torch.arange(N)), (rows.subset(half), half)):
+        for chance in (None, generator()):
+            drawn = list(part.batches(16, chance))
+            seen = torch.tensor(numbers(x for x, _ in drawn))
+            assert torch.equal(torch.cat([y for _, y in drawn]), labels[seen])
+            assert torch.equal(seen.sort().values, expected)
+    train, held_out = rows.split(30, generator())
+    for part in (train, held_out):
+        assert all(torch.equal(labels[numbers([x])], y) for x, y in part.batches(8))
     # everything else is given inputs only
-    assert torch.equal(rows.sample(3), X[[7, 3, 5]])
-    assert torch.equal(torch.cat(list(rows.blocks())), X[[7, 3, 5]])
-    assert rows.range() == (3, 7)
+    assert rows.sample(3).shape == (3, WIDTH)
+    assert sum(map(len, rows.blocks())) == N
+
+
+@pytest.mark.parametrize(
+    ("y", "expected"),
+    [
+        ([3, 1, 3, -1], [0, 1, 0, -1]),
+        (np.array([3, 1, 3, -1], dtype=np.int8), [0, 1, 0, -1]),
+        (np.array([3.0, 1.0, 3.0, -1.0]), [0, 1, 0, -1]),
+        ([True, False, True, True], [0, 1, 0, 0]),
+        (["b", "a", "b", "-1"], [0, 1, 0, 2]),
+        (np.array(["b", None, "b", "c"], dtype=object), [0, -1, 0, 1]),
+        (pd.Series(["b", "a", "b", None], dtype="category"), [0, 1, 0, -1]),
+        (pd.Series([3, 1, 3, -1]), [0, 1, 0, -1]),
+        (torch.tensor([3, 1, 3, -1]), [0, 1, 0, -1]),
+    ],
+)
+def test_labels_of_any_type_are_read(y, expected):
+    labels = read_labels(AutoencoderEmbedding(), y, 4)
+    assert labels.dtype == torch.int64
+    assert labels.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("y", "told"),
+    [
+        (None, "requires y to be passed, but the target y is None"),
+        ([0.5, 1.25, 2.0, 3.0], "continuous.*KBinsDiscretizer"),
+        ([0, 1, 0], "inconsistent numbers of samples"),
+        (np.eye(4), "1d array"),
+    ],
+)
+def test_what_are_no_labels_is_told(y, told):
+    with pytest.raises(ValueError, match=told):
+        read_labels(AutoencoderEmbedding(), y, 4)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -427,7 +457,7 @@ def test_a_second_array_has_its_own_name_and_leaves_the_estimator_alone():
 @pytest.mark.parametrize("kind", [np.asarray, scipy.sparse.csr_array])
 @pytest.mark.parametrize(("value", "told"), [(-1.0, "-1"), (2.5, "2.5"), (0.999, "0.999")])
 def test_what_is_no_count_is_told_wherever_it_stands(kind, value, told, monkeypatch):
-    monkeypatch.setattr(_rows, "_CHUNK_ROWS", 10)
+    monkeypatch.setattr("skrepr._rows._kinds._CHUNK_ROWS", 10)
     X = np.arange(90.0).reshape(30, 3)
     cls = SparseRows if kind is not np.asarray else Rows
 

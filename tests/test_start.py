@@ -7,7 +7,7 @@ import torch
 from numpy.testing import assert_allclose
 from sklearn.decomposition import PCA
 
-from skrepr import _rows, _start
+from skrepr import _start
 from skrepr._likelihoods import make_likelihood
 from skrepr._rows import Rows, SparseRows
 from skrepr._start import (
@@ -47,7 +47,7 @@ def with_holes(X, seed=0):
 @pytest.mark.parametrize("block_values", [6, 60, 2**22])
 @pytest.mark.parametrize("offset", [0.0, 1e6])
 def test_column_statistics_are_those_of_the_observed_values(monkeypatch, block_values, offset):
-    monkeypatch.setattr(_rows, "_CHUNK_VALUES", block_values)
+    monkeypatch.setattr("skrepr._rows._kinds._CHUNK_VALUES", block_values)
     X = with_holes(some_rows() * np.float32(50) + np.float32(offset))
     X[:, 4] = np.nan
     X[:60, 3] = np.nan  # whole blocks without a value
@@ -73,7 +73,7 @@ def assert_axes_of(X, found, atol):
 @pytest.mark.parametrize("n_components", [1, 3, 6])
 @pytest.mark.parametrize("block_values", [60, 2**22])
 def test_principal_axes_are_those_of_pca(monkeypatch, n_components, block_values):
-    monkeypatch.setattr(_rows, "_CHUNK_VALUES", block_values)
+    monkeypatch.setattr("skrepr._rows._kinds._CHUNK_VALUES", block_values)
     X = some_rows()
     found = principal_axes(as_rows(X, (2, 3)), n_components)
     assert len(found[1]) == n_components
