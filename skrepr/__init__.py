@@ -21,6 +21,7 @@ if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"} & os.environ.keys(
 
 _HOMES = {
     "AutoencoderEmbedding": "_autoencoder",
+    "ContrastiveEmbedding": "_contrastive",
     "RepresentationCollapseWarning": "_base",
     "VAEEmbedding": "_vae",
     "load": "persistence",

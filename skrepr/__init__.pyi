@@ -8,6 +8,7 @@ from . import metrics as metrics
 from . import objectives as objectives
 from ._autoencoder import AutoencoderEmbedding as AutoencoderEmbedding
 from ._base import RepresentationCollapseWarning as RepresentationCollapseWarning
+from ._contrastive import ContrastiveEmbedding as ContrastiveEmbedding
 from ._vae import VAEEmbedding as VAEEmbedding
 from .persistence import load as load
 from .persistence import save as save
@@ -15,6 +16,7 @@ from .persistence import save as save
 __version__: str
 __all__ = [
     "AutoencoderEmbedding",
+    "ContrastiveEmbedding",
     "RepresentationCollapseWarning",
     "VAEEmbedding",
     "load",

@@ -137,10 +137,14 @@ class Units(nn.Module):
 
     def fit(self, rows):
         self.mean, variance = column_statistics(rows)
-        self.center.copy_(self.mean.reshape(self.center.shape))
-        scale = float(variance.mean().sqrt())
+        center = self._center_of(self.mean)
+        self.center.copy_(center.reshape(self.center.shape))
+        scale = float((variance + (self.mean - center).square()).mean().sqrt())
         self.scale.fill_(scale if scale > 0 else 1.0)
         return self
+
+    def _center_of(self, mean):
+        return mean
 
     def forward(self, x):
         inputs = (x - self.center).div_(self.scale)  # (B, *sample_shape)
@@ -153,6 +157,16 @@ class Units(nn.Module):
         """Return inputs as an encoder wants them: in units of X if it was trained elsewhere."""
         reads_raw_values = getattr(encoder, "reads_raw_values", False)
         return self.undo(inputs) if reads_raw_values else inputs
+
+
+class ChannelUnits(Units):
+    """Units with one center for each channel, so that values may move about in a sample."""
+
+    def _center_of(self, mean):
+        if self.center.ndim == 1:
+            return mean
+        places = mean.reshape(len(self.center), -1)  # (C, places)
+        return places.mean(1, keepdim=True).expand_as(places).flatten()
 
 
 class CountUnits(Units):

@@ -10,7 +10,7 @@ import torch
 from ._latent_model import LatentModel, draw
 from ._named_parts import make_view
 from ._start import start_at_probabilistic_pca, starts_at_probabilistic_pca
-from ._training import chance_of
+from ._training import chance_of, rise_and_fall
 from .objectives import MomentumTeacher, info_nce
 
 # Held-out rows that find their partners among each other: as many as in a usual batch.
@@ -147,10 +147,7 @@ class VariationalAutoencoder(LatentModel):
     @staticmethod
     def learning_rate_factor(fraction):
         """Rise to three in a tenth of the way, and fall to zero along a cosine."""
-        if fraction is None:
-            return 1.0
-        rise = min(1.0, 0.1 + 9 * fraction)
-        return 3 * rise * 0.5 * (1 + math.cos(math.pi * max(0.0, (fraction - 0.1) / 0.9)))
+        return 1.0 if fraction is None else 3 * rise_and_fall(fraction, 0.1)
 
     @torch.no_grad()
     def start(self, rows):

@@ -3,7 +3,7 @@
 import torch
 from sklearn.base import clone
 
-from .. import _format, _training, architectures, augmentations
+from .. import _format, _training, architectures, augmentations, objectives
 
 # Nothing of the fitted state depends on these.
 _APART_FROM_FIT = {"callbacks": None, "random_state": None, "verbose": 0}
@@ -81,4 +81,4 @@ class StateMixin:
 
 def known_names():
     """List what every reader of a written embedding knows by name."""
-    return _format.known_parts(architectures, augmentations)
+    return _format.known_parts(architectures, augmentations, objectives)

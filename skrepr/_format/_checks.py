@@ -197,6 +197,10 @@ ATTRIBUTES = {
     "mutual_information_": _is_number,
     "noise_": _is_numbers,
     "noise_at_floor_": _is_number,
+    "alignment_": _is_number,
+    "uniformity_": _is_number,
+    "effective_rank_": _is_number,
+    "temperature_": _is_number,
 }
 _REQUIRED = {"input_shape_", "batch_size_", "max_epochs_"}
 _REQUIRED_OF_ARRAYS = {"layout_"}

@@ -6,6 +6,7 @@ is the estimator that was written: the same parameters, the same answers, and th
 """
 
 import torch
+from sklearn.base import BaseEstimator
 
 from ._checks import (
     check_attributes,
@@ -26,9 +27,11 @@ _NOT_AS_JSON = {"net_", "readout_"}
 
 def known_parts(*packages):
     """List what every reader knows by full name: parts of skrepr and torch's optimizers."""
-    values = [getattr(package, name) for package in packages for name in package.__all__]
-    values += [getattr(torch.optim, name) for name in torch.optim.__all__]
-    return {name_of(value): value for value in values if isinstance(value, type)}
+    parts = [getattr(package, name) for package in packages for name in package.__all__]
+    values = [part for part in parts if isinstance(part, type) and issubclass(part, BaseEstimator)]
+    optimizers = [getattr(torch.optim, name) for name in torch.optim.__all__]
+    values += [value for value in optimizers if isinstance(value, type)]
+    return {name_of(value): value for value in values}
 
 
 def document_of(estimator, writer, *, resume):

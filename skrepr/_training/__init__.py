@@ -28,6 +28,8 @@ The loop knows no method. It asks of the module
     skorch's net, with whole batches and a slim loop.
 ``_loop.py``, ``_keep_best.py``
     A training from its start to the weights that are kept.
+``_schedule.py``
+    How the learning rate goes, where it is not constant.
 ``_how_far.py``
     How far to train on few rows.
 ``_progress.py``
@@ -55,6 +57,7 @@ from ._plan import (
     smallest_batch,
 )
 from ._randomness import Randomness, borrowed_generator, carry_generator, chance_of, fixed_draws
+from ._schedule import rise_and_fall
 from ._surroundings import (
     FORWARD,
     FORWARD_AND_BACKWARD,
@@ -93,6 +96,7 @@ __all__ = [
     "own_surroundings",
     "resolve_device",
     "resolve_precision",
+    "rise_and_fall",
     "smallest_batch",
     "split_into_folds",
     "train",

@@ -8,6 +8,13 @@ has two methods, both called while an estimator is being fitted:
 ``make_decoder(n_components, output_shape)``
     A ``torch.nn.Module`` that maps ``(n, n_components)`` to ``(n, *output_shape)``.
 
+Methods that put layers of their own behind the encoder ask for a third, if it is there:
+
+``make_backbone(input_shape)``
+    A ``torch.nn.Module`` that maps ``(n, *input_shape)`` to ``(n, width)`` and has a method
+    ``read(x)``, what is read after the training, ``(n, read_width)``. Without it, the encoder
+    is asked for, and its output is read.
+
 A module with a method ``start_linear_path(weight, bias, low, high)`` is told, before
 training, the linear map that solves the problem in closed form and the range of its inputs,
 unless its attribute ``start`` is another than "pca"; see
@@ -16,11 +23,13 @@ unless its attribute ``start`` is another than "pca"; see
 ``reads_raw_values = True`` is given X as it is, not centered and scaled. Any class with these
 methods is as good as the ones in this package.
 
-For estimators: `choose_recipes` fills in what the user leaves open, `as_recipe` turns a torch
+For estimators: `choose_recipes` and `choose_backbone` fill in what the user leaves open,
+`make_backbone` makes one by any recipe, `as_recipe` turns a torch
 module of the user into a recipe, and `check_trainable` asks whether there is one to freeze.
 """
 
-from ._choice import choose_recipes  # noqa: F401, for estimators
+from ._backbone import make_backbone, make_thumbnail  # noqa: F401, for estimators
+from ._choice import choose_backbone, choose_recipes  # noqa: F401, for estimators
 from ._conv_net import ConvNet
 from ._from_module import as_recipe, check_trainable  # noqa: F401, for estimators
 from ._linear import Linear

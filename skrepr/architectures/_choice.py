@@ -28,6 +28,23 @@ def choose_recipes(architecture, decoder, input_shape):
     return architecture, _own(decoder, mirrored)
 
 
+def choose_backbone(architecture, input_shape):
+    """Choose the recipe of a backbone for samples of a shape, as `choose_recipes` does.
+
+    Parameters
+    ----------
+    architecture : architecture, torch.nn.Module or None
+    input_shape : tuple of int
+
+    Returns
+    -------
+    architecture : architecture or torch.nn.Module
+    """
+    if len(input_shape) == 1:
+        return _own(architecture, MLP((256, 256)))
+    return _own(architecture, ConvNet((32, 64, 128, 128), activation="relu"))
+
+
 def _own(part, default):
     part = default if part is None else part
     return clone(part, safe=False) if is_recipe(part) else part

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from sklearn.base import BaseEstimator
 from torch import nn
 
+from ._backbone import Backbone
 from ._layers import check_layers, check_widths, finishing_layers
 from ._linear_path import with_linear_path
 
@@ -14,6 +15,8 @@ from ._linear_path import with_linear_path
 # stem brings longer ones down to: three further halvings leave a map that a linear layer
 # can read.
 _LONGEST = {1: 256, 2: 64}
+# A backbone keeps a map of at least this length or side: where things are matters.
+_SHORTEST = {1: 16, 2: 4}
 
 
 class _Step(NamedTuple):
@@ -100,17 +103,41 @@ class ConvNet(BaseEstimator):
         encoder : torch.nn.Module
         """
         steps = self._steps(input_shape)
-        n_spatial = len(input_shape) - 1
-        convolution = (nn.Conv1d, nn.Conv2d)[n_spatial - 1]
-        layers = []
-        for step in steps:
-            layers.append(
-                convolution(step.n_in, step.n_out, step.kernel, step.stride, step.kernel // 2)
-            )
-            layers += self._finish(step.n_out, n_spatial)
         flat = steps[-1].n_out * math.prod(steps[-1].size_out)
-        branch = nn.Sequential(*layers, nn.Flatten(), nn.Linear(flat, n_components))
+        branch = nn.Sequential(
+            *self._convolutions(steps), nn.Flatten(), nn.Linear(flat, n_components)
+        )
         return with_linear_path(branch, input_shape, (n_components,), self.linear_path)
+
+    def make_backbone(self, input_shape):
+        """Make the convolutions alone, for methods that put layers of their own behind them.
+
+        Strides of 2 end where a map has 4 rows and columns, or 16 steps. What is read is the
+        last map but one, as far as there is one, averaged to this size.
+
+        Parameters
+        ----------
+        input_shape : tuple of int, (n_channels, length) or (n_channels, height, width)
+            Shape of one sample.
+
+        Returns
+        -------
+        backbone : torch.nn.Module
+            See `Backbone`.
+        """
+        n_spatial = len(input_shape) - 1
+        shortest = _SHORTEST.get(n_spatial)
+        steps = self._steps(input_shape, shortest)
+        read = steps[-2] if len(steps) > 1 else steps[-1]
+        size = tuple(min(side, shortest) for side in read.size_out)
+        pool = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d)[n_spatial - 1](size)
+        return Backbone(
+            nn.Sequential(*self._convolutions(steps[:-1] or steps)),
+            nn.Sequential(*self._convolutions(steps[-1:] if len(steps) > 1 else [])),
+            steps[-1].n_out * math.prod(steps[-1].size_out),
+            read.n_out * math.prod(size),
+            pool=pool,
+        )
 
     def make_decoder(self, n_components, output_shape):
         """Make the decoder.
@@ -156,13 +183,27 @@ class ConvNet(BaseEstimator):
         branch = nn.Sequential(*layers)
         return with_linear_path(branch, (n_components,), output_shape, self.linear_path)
 
+    def _convolutions(self, steps):
+        layers = []
+        for step in steps:
+            n_spatial = len(step.size_in)
+            convolution = (nn.Conv1d, nn.Conv2d)[n_spatial - 1]
+            layers.append(
+                convolution(step.n_in, step.n_out, step.kernel, step.stride, step.kernel // 2)
+            )
+            layers += self._finish(step.n_out, n_spatial)
+        return layers
+
     def _finish(self, width, n_spatial):
         return finishing_layers(
             width, n_spatial, self.activation, self.normalization, self.dropout
         )
 
-    def _steps(self, shape):
-        """List the convolutions of the encoder for samples of ``shape``."""
+    def _steps(self, shape, shortest=0):
+        """List the convolutions of the encoder for samples of ``shape``.
+
+        Maps of no more than ``shortest`` steps or rows and columns are not halved again.
+        """
         check_layers(self)
         channels = check_widths(self, "channels", self.channels)
         if not channels:
@@ -196,6 +237,7 @@ class ConvNet(BaseEstimator):
             plan.insert(0, (channels[0], max(kernel, 2 * stride - 1), stride))
         steps = []
         for n_out, kernel, stride in plan:
+            stride = stride if max(size) > shortest else 1
             size_out = tuple(-(-side // stride) for side in size)
             step = _Step(n_in, n_out, tuple(size), size_out, kernel, stride)
             steps.append(step)

@@ -5,6 +5,8 @@ import copy
 import torch
 from torch import nn
 
+from ._backbone import Backbone
+
 
 def is_recipe(part):
     """Whether ``part`` makes networks, and is none itself."""
@@ -43,6 +45,16 @@ class FromModule:
         """Copy the module, and put a linear layer behind it."""
         return ModuleEncoder(self.module, input_shape, n_components, self.trainable)
 
+    def make_backbone(self, input_shape):
+        """Copy the module: its output is given to the objective, and read."""
+        module = copy.deepcopy(self.module)
+        if not self.trainable:
+            module = Frozen(module)
+        width = probe(self.module, "architecture", input_shape).flatten(1).shape[1]
+        return Backbone(
+            module, nn.Identity(), width, width, joins_inputs=False, reads_raw_values=True
+        )
+
     def make_decoder(self, n_components, output_shape):
         """Copy the module, once it is known to return the right shape."""
         shape = tuple(probe(self.module, "decoder", (n_components,)).shape[1:])
@@ -72,26 +84,39 @@ class ModuleEncoder(nn.Module):
 
     def __init__(self, module, input_shape, n_components, trainable):
         super().__init__()
-        self.module = copy.deepcopy(module)
-        self.trainable = trainable
-        if not trainable:
-            if not any(True for _ in module.parameters()):
-                raise ValueError(
-                    "trainable=False, but the module given as architecture has no "
-                    "parameters to freeze. Leave trainable at True."
-                )
-            self.module.requires_grad_(False)
+        module = copy.deepcopy(module)
+        self.module = module if trainable else Frozen(module)
         n_features = probe(module, "architecture", input_shape).flatten(1).shape[1]
         self.linear = nn.Linear(n_features, n_components)
 
+    def forward(self, x):
+        return self.linear(self.module(x).flatten(1))  # (B, n_components)
+
+
+class Frozen(nn.Module):
+    """A module whose weights stay what they are, and which stays in evaluation mode.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    """
+
+    def __init__(self, module):
+        super().__init__()
+        if not any(True for _ in module.parameters()):
+            raise ValueError(
+                "trainable=False, but the module given as architecture has no parameters to "
+                "freeze. Leave trainable at True."
+            )
+        self.module = module.requires_grad_(False)
+
     def train(self, mode=True):
         super().train(mode)
-        if not self.trainable:
-            self.module.eval()
+        self.module.eval()
         return self
 
     def forward(self, x):
-        return self.linear(self.module(x).flatten(1))  # (B, n_components)
+        return self.module(x)
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ from itertools import pairwise
 from sklearn.base import BaseEstimator
 from torch import nn
 
+from ._backbone import Backbone
 from ._layers import InputLinear, check_layers, check_widths, finishing_layers
 from ._linear_path import with_linear_path
 
@@ -82,6 +83,28 @@ class MLP(BaseEstimator):
         branch = nn.Sequential(*flatten, *self._layers(widths))
         return self._with_linear_path(branch, input_shape, (n_components,))
 
+    def make_backbone(self, input_shape):
+        """Make the hidden layers alone, for methods that put layers of their own behind them.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+            Shape of one sample.
+
+        Returns
+        -------
+        backbone : torch.nn.Module
+            See `Backbone`.
+        """
+        widths = (math.prod(input_shape), *self._hidden_widths())
+        if len(widths) == 1:
+            raise ValueError(
+                "The 'hidden_layer_sizes' parameter of MLP must name at least one layer here. "
+                f"Got {self.hidden_layer_sizes!r} instead."
+            )
+        layers = nn.Sequential(nn.Flatten(), *self._hidden_layers(widths))
+        return Backbone(layers, nn.Identity(), widths[-1], widths[-1])
+
     def make_decoder(self, n_components, output_shape):
         """Make the decoder.
 
@@ -111,10 +134,13 @@ class MLP(BaseEstimator):
         return check_widths(self, "hidden_layer_sizes", self.hidden_layer_sizes)
 
     def _layers(self, widths):
+        return [*self._hidden_layers(widths[:-1]), nn.Linear(widths[-2], widths[-1])]
+
+    def _hidden_layers(self, widths):
         layers = []
-        for n_inputs, n_outputs in pairwise(widths[:-1]):
+        for n_inputs, n_outputs in pairwise(widths):
             layers.append((nn.Linear if layers else InputLinear)(n_inputs, n_outputs))
             layers += finishing_layers(
                 n_outputs, 0, self.activation, self.normalization, self.dropout
             )
-        return [*layers, nn.Linear(widths[-2], widths[-1])]
+        return layers
