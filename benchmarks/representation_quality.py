@@ -21,12 +21,12 @@ import argparse
 import json
 import time
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from real_tables import UNSEEN, find_tables, load_table
+from results_file import RESULTS, read_rows
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
@@ -38,7 +38,6 @@ from sklearn.preprocessing import StandardScaler
 
 from skrepr import AutoencoderEmbedding
 
-RESULTS = Path(__file__).parent / "results"
 PARTS = ("tabular", "anomaly", "timeseries", "images", "spectra", "singlecell", "unseen")
 # A linear probe on more rows costs minutes and changes nothing in the second digit.
 MOST_PROBE_ROWS = 10_000
@@ -151,10 +150,6 @@ def rows_of_one_set(name, seed, X_train, X_test, y_train, y_test, done):
 
 def key_of(row):
     return tuple(row[name] for name in ("set", "seed", "width", "method"))
-
-
-def read_rows(path):
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def summarize(rows):

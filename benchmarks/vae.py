@@ -38,13 +38,12 @@ Peers that are not installed are left out. Seconds are those of the processor, o
 """
 
 import argparse
-import json
 import warnings
 
 import numpy as np
 import pandas as pd
 import torch
-from representation_quality import RESULTS, read_rows
+from results_file import RESULTS, run, show_means, table_of
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 from vae_on_images import collapse, images, speed
@@ -56,24 +55,7 @@ PARTS = {
     part.__name__: part for part in (tables, images, collapse, imputation, counts, anomaly, speed)
 }
 
-
-def run(path, part, tasks):
-    """Measure everything that is not in the file of results yet."""
-    path.parent.mkdir(exist_ok=True)
-    done = {json.dumps(row["what"]) for row in read_rows(path)}
-    for what, measure in tasks:
-        what = {"part": part} | what
-        if json.dumps(what) not in done:
-            row = {"what": what} | measure()
-            with path.open("a") as file:
-                file.write(json.dumps(row, default=float) + "\n")
-            figures = {k: round(v, 3) for k, v in row.items() if isinstance(v, float)}
-            print(*what.values(), figures, flush=True)
-
-
-def table_of(path, part):
-    rows = [row | row.pop("what") for row in read_rows(path) if row["what"]["part"] == part]
-    return pd.DataFrame(rows).drop(columns="part", errors="ignore")
+INDEX = ("set", "beta", "contrastive_weight", "start", "method", "batch")
 
 
 def show_tables(table):
@@ -118,20 +100,6 @@ def _over_sets(table, figures):
     return pd.DataFrame(rows).T.round(2).to_string()
 
 
-def show_means(table):
-    """Print the mean over seeds, and their standard error."""
-    index = [
-        name
-        for name in ("set", "beta", "contrastive_weight", "start", "method", "batch")
-        if name in table
-    ]
-    grouped = table.drop(columns="seed").groupby(index, sort=False)
-    print(grouped.mean().round(3).to_string())
-    if table["seed"].nunique() > 1:
-        print("\nstandard errors")
-        print(grouped.sem().round(3).to_string())
-
-
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -153,7 +121,10 @@ def main():
         table = table_of(path, part)
         if len(table):
             print(f"\n{part}")
-            (show_tables if part == "tables" else show_means)(table)
+            if part == "tables":
+                show_tables(table)
+            else:
+                show_means(table, INDEX)
 
 
 if __name__ == "__main__":
