@@ -86,6 +86,8 @@ class MLP(BaseEstimator):
     def make_backbone(self, input_shape):
         """Make the hidden layers alone, for methods that put layers of their own behind them.
 
+        Without hidden layers, the sample is passed on as it is.
+
         Parameters
         ----------
         input_shape : tuple of int
@@ -97,11 +99,6 @@ class MLP(BaseEstimator):
             See `Backbone`.
         """
         widths = (math.prod(input_shape), *self._hidden_widths())
-        if len(widths) == 1:
-            raise ValueError(
-                "The 'hidden_layer_sizes' parameter of MLP must name at least one layer here. "
-                f"Got {self.hidden_layer_sizes!r} instead."
-            )
         layers = nn.Sequential(nn.Flatten(), *self._hidden_layers(widths))
         return Backbone(layers, nn.Identity(), widths[-1], widths[-1])
 

@@ -1,0 +1,277 @@
+"""Laws of the contrastive embedding as an estimator."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from torch import nn
+
+from skrepr import ContrastiveEmbedding, RepresentationCollapseWarning, load, save
+from skrepr._agreement import bits_of_agreement, pointwise_agreement
+from skrepr.architectures import MLP, ConvNet, Linear
+from skrepr.augmentations import FeatureSwap, GaussianNoise, RandomRotation
+from skrepr.metrics import alignment, effective_rank, uniformity
+from skrepr.objectives import BYOL, SimCLR, SupCon, VICReg
+
+DIGITS, CLASSES = load_digits(return_X_y=True)
+DIGITS = DIGITS.astype(np.float32)
+X = DIGITS[:300]
+
+
+def make(n_components=8, **parameters):
+    small = {"architecture": MLP((16,)), "max_epochs": 2, "random_state": 0}
+    return ContrastiveEmbedding(n_components, **small | parameters)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return make(augmentation=[FeatureSwap(0.3), GaussianNoise(0.2)], max_epochs=5).fit(X)
+
+
+# ------------------------------------------------------------------------ what it learns
+
+
+def test_the_embedding_is_pca_of_the_features(fitted):
+    with torch.inference_mode():
+        features = fitted.module_.encode(torch.from_numpy(X)).numpy()
+    pca = PCA(8).fit(features)
+    Z = fitted.transform(X)
+    assert_allclose(np.abs(Z), np.abs(pca.transform(features)), atol=1e-4)
+    assert_allclose(fitted.explained_variance_, pca.explained_variance_, rtol=1e-4)
+    assert features.shape[1] == 16 + 64
+
+
+def test_features_join_the_encoder_and_half_as_much_of_the_sample(fitted):
+    with torch.inference_mode():
+        features = fitted.module_.encode(torch.from_numpy(X)).numpy()
+    spreads = [np.sqrt(part.var(0).sum()) for part in (features[:, :16], features[:, 16:])]
+    assert_allclose(spreads, [1, 0.5], rtol=1e-4)
+    assert_allclose(np.corrcoef(features[:, 18], X[:, 2])[0, 1], 1, atol=1e-5)
+
+
+def test_classes_come_closer_than_in_pca():
+    """Swaps of a third of the pixels leave a digit what it is."""
+    train, test = DIGITS[:1200], DIGITS[1200:]
+    embedding = ContrastiveEmbedding(16, input_shape=(1, 8, 8), max_epochs=15, random_state=0)
+    scores = [
+        make_pipeline(model, KNeighborsClassifier(5)).fit(train, CLASSES[:1200]).score(
+            test, CLASSES[1200:]
+        )
+        for model in (embedding, PCA(4))
+    ]
+    assert scores[0] > scores[1] + 0.03
+
+
+def test_rotated_images_stay_closest_to_their_own_original():
+    images = DIGITS.reshape(-1, 1, 8, 8)
+    generator = torch.Generator().manual_seed(1)
+    embedding = make(
+        32,
+        architecture=ConvNet((16, 32, 32), activation="relu"),
+        augmentation=RandomRotation(180),
+        max_epochs=60,
+    ).fit(images[:1200])
+    test = images[-500:]
+    center = embedding.module_.units.center.mean().item()
+    turned = RandomRotation(180)(torch.from_numpy(test) - center, generator) + center
+    with torch.inference_mode():
+        first, second = (
+            nn.functional.normalize(embedding.module_.backbone(embedding.module_.units(x)))
+            for x in (torch.from_numpy(test), turned)
+        )
+    nearest = (second @ first.T).argmax(1)
+    assert (nearest == torch.arange(500)).float().mean() >= 0.95
+
+
+def test_labels_draw_classes_together():
+    labels = np.where(np.arange(1200) % 3 == 0, CLASSES[:1200], -1)
+    settings = {"architecture": MLP((64,)), "max_epochs": 20, "n_components": 8}
+    train, test = DIGITS[:1200], DIGITS[1200:]
+    accuracies = []
+    for supervised in (True, False):
+        embedding = make(**settings, supervised=supervised).fit(train, labels)
+        probe = LogisticRegression(max_iter=1000).fit(embedding.transform(train), CLASSES[:1200])
+        accuracies.append(probe.score(embedding.transform(test), CLASSES[1200:]))
+    assert accuracies[0] > accuracies[1]
+
+
+def test_without_supervised_labels_are_ignored(fitted):
+    again = make(augmentation=[FeatureSwap(0.3), GaussianNoise(0.2)], max_epochs=5)
+    again.fit(X, CLASSES[:300] / 3)
+    assert_array_equal(again.transform(X), fitted.transform(X))
+
+
+@pytest.mark.parametrize("kind", [str, bool, "category"])
+def test_labels_of_any_type(kind):
+    import pandas as pd
+
+    y = pd.Series(CLASSES[:300] % 2).astype(kind)
+    expected = make(supervised=True).fit(X, CLASSES[:300] % 2).transform(X)
+    assert_array_equal(make(supervised=True).fit(X, y).transform(X), expected)
+
+
+# ------------------------------------------------------------------------------ figures
+
+
+def test_score_is_that_of_the_definition():
+    embedding = make(max_epochs=3).fit(DIGITS[:600])
+    module, bits = embedding.module_, []
+    with torch.inference_mode():
+        for start in (0, 256):
+            x = torch.from_numpy(DIGITS[600:][start : start + 256])
+            pair = module.embed(x, 0), module.embed(x, 1)
+            bits.append(bits_of_agreement(*pair, embedding.temperature_))
+    assert_allclose(embedding.score(DIGITS[600:1200]), np.mean(bits), rtol=1e-4)
+    assert 0 < embedding.score(DIGITS[600:]) < 8
+
+
+def test_scores_of_rows_are_those_of_the_definition(fitted):
+    x = torch.from_numpy(X[:20])
+    with torch.inference_mode():
+        views = torch.stack([fitted.module_.embed(x, number) for number in range(4)])
+        expected = pointwise_agreement(views, fitted.module_.references, fitted.temperature_)
+    assert_allclose(fitted.score_samples(X[:20]), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_each_row_depends_on_itself_alone(fitted):
+    order = np.random.default_rng(0).permutation(300)
+    for function in (fitted.transform, fitted.score_samples):
+        whole = function(X)
+        assert_allclose(function(X[order]), whole[order], rtol=1e-3, atol=1e-4)
+        assert_allclose(function(X[7:8]), whole[7:8], rtol=1e-3, atol=1e-4)
+
+
+def test_figures_of_the_fit(fitted):
+    with torch.inference_mode():
+        x = torch.from_numpy(X[:256])
+        first, second = (fitted.module_.embed(x, number).numpy() for number in (0, 1))
+    assert_allclose(fitted.alignment_, alignment(first, second), rtol=1e-4)
+    assert_allclose(fitted.uniformity_, uniformity(first), rtol=1e-4)
+    assert_allclose(fitted.effective_rank_, effective_rank(first), rtol=1e-3)
+
+
+def test_a_collapsed_encoder_is_told_although_the_rows_are_joined():
+    class Constant(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(64, 8)
+            nn.init.zeros_(self.layer.weight)
+
+        def forward(self, x):
+            return self.layer(x)
+
+    with pytest.warns(RepresentationCollapseWarning, match="constant"):
+        make(architecture=Constant(), trainable=False).fit(X)
+
+
+def test_early_stopping_watches_agreement_where_the_loss_is_lowest_at_collapse():
+    settings = {"early_stopping": True, "max_epochs": 3}
+    watched = make(objective=BYOL(), **settings).fit(X).history_
+    assert (-8 < watched["valid_watched"]).all() or (watched["valid_watched"] < 0).any()
+    assert "valid_watched" not in make(objective=SimCLR(), **settings).fit(X).history_
+
+
+# ------------------------------------------------------------------------------- parts
+
+
+def test_parts_are_chosen_by_the_shape_of_the_data():
+    embedding = make(architecture=None).fit(X)
+    assert isinstance(embedding.architecture_, MLP)
+    assert isinstance(embedding.objective_, SimCLR)
+    assert [type(part).__name__ for part in embedding.augmentation_] == ["FeatureSwap"]
+    images = make(architecture=None, input_shape=(1, 8, 8)).fit(X)
+    assert isinstance(images.architecture_, ConvNet)
+    assert type(images.augmentation_[0]).__name__ == "RandomCrop"
+    assert isinstance(make(supervised=True).fit(X, CLASSES[:300]).objective_, SupCon)
+
+
+def test_a_torch_module_is_read_as_it_is():
+    encoder = nn.Sequential(nn.Linear(64, 12), nn.ReLU())
+    embedding = make(4, architecture=encoder, trainable=False).fit(X)
+    with torch.inference_mode():
+        expected = PCA(4).fit_transform(encoder(torch.from_numpy(X)).numpy())
+    assert_allclose(np.abs(embedding.transform(X)), np.abs(expected), atol=1e-3)
+
+
+def test_a_recipe_without_a_backbone_gives_its_encoder():
+    embedding = make(4, architecture=Linear()).fit(X)
+    assert embedding.transform(X).shape == (300, 4)
+    assert embedding.module_.backbone.width == 4
+
+
+@pytest.mark.parametrize(
+    ("parameters", "told"),
+    [
+        ({"objective": SupCon()}, "uses labels, and supervised is False"),
+        ({"objective": VICReg(), "supervised": True}, "does not use labels"),
+        ({"objective": SimCLR}, "instance"),
+        ({"objective": SimCLR(temperature=-1)}, "temperature"),
+        ({"augmentation": [3]}, "augmentation"),
+        ({"batch_size": 1}, "at least two rows"),
+    ],
+)
+def test_what_does_not_go_together_is_told(parameters, told):
+    with pytest.raises((TypeError, ValueError), match=told):
+        make(**parameters).fit(X, CLASSES[:300])
+
+
+def test_a_grid_reaches_inside_the_objective():
+    embedding = make(objective=SimCLR()).set_params(objective__temperature=0.5)
+    assert embedding.objective.temperature == 0.5
+    named = make(augmentation=[("swap", FeatureSwap())]).set_params(augmentation__swap__rate=0.4)
+    assert named.fit(X).augmentation_[0].rate == 0.4
+
+
+# ------------------------------------------------------------------------ state and streams
+
+
+@pytest.mark.parametrize("objective", [SimCLR(), BYOL(), VICReg()])
+def test_what_was_saved_answers_and_goes_on_alike(objective, tmp_path):
+    embedding = make(objective=objective, warm_start=True).fit(X)
+    save(embedding, tmp_path / "model", resume=True)
+    for other in (load(tmp_path / "model"), pickle.loads(pickle.dumps(embedding))):
+        assert_array_equal(other.transform(X), embedding.transform(X))
+        assert_array_equal(other.score_samples(X), embedding.score_samples(X))
+        assert other.score(X) == embedding.score(X)
+        once = clone(embedding).fit(X).fit(X)
+        assert_array_equal(other.fit(X).transform(X), once.transform(X))
+
+
+def test_a_stream_gives_an_embedding():
+    chunks = np.array_split(DIGITS, 6)
+    first, second = make(), make()
+    for chunk in chunks:
+        first.partial_fit(chunk)
+        second.partial_fit(chunk)
+    assert_array_equal(first.transform(X), second.transform(X))
+    assert first.transform(X).shape == (300, 8)
+    assert first.score(X) > 0
+
+
+def test_missing_values_are_mean_ones():
+    holes = X.copy()
+    holes[np.random.default_rng(0).random(holes.shape) < 0.1] = np.nan
+    embedding = make(missing="mask").fit(holes)
+    assert np.isfinite(embedding.transform(holes)).all()
+    assert np.isfinite(embedding.score_samples(holes)).all()
+
+
+def test_series_and_layouts():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RepresentationCollapseWarning)
+        series = make(architecture=None, input_shape=(1, -1)).fit(X)
+    assert series.input_shape_ == (1, 64)
+    assert series.transform(X).shape == (300, 8)
+    assert_array_equal(
+        make(architecture=None).fit(X.reshape(-1, 1, 8, 8)).transform(X.reshape(-1, 1, 8, 8)),
+        make(architecture=None, input_shape=(1, 8, 8)).fit(X).transform(X),
+    )
