@@ -1,0 +1,55 @@
+"""The small network between the features and what an objective compares."""
+
+import itertools
+import numbers
+
+from torch import nn
+
+
+def make_projection_head(recipe, width, *, normalize_output=False):
+    """Make layers with batch normalization and ReLU, and a last one that is linear.
+
+    Parameters
+    ----------
+    recipe : object
+        The objective, with its ``projection_sizes``: widths of the layers, the last that of
+        what is compared; empty: the features themselves are.
+    width : int
+        Number of features.
+    normalize_output : bool, default=False
+        Whether the last layer has batch normalization too.
+
+    Returns
+    -------
+    head : torch.nn.Sequential
+        From ``(B, width)`` to ``(B, head_width)``; its attribute ``width`` tells the latter.
+
+    Raises
+    ------
+    ValueError
+        If the widths are no positive integers.
+    """
+    sizes = recipe.projection_sizes
+    whole = isinstance(sizes, tuple | list) and all(
+        isinstance(size, numbers.Integral) and not isinstance(size, bool) and size >= 1
+        for size in sizes
+    )
+    if not whole:
+        raise ValueError(
+            f"The 'projection_sizes' parameter of {type(recipe).__name__} must be a tuple of "
+            f"positive ints. Got {sizes!r} instead."
+        )
+    widths = [width, *map(int, sizes)]
+    layers = []
+    for number, (n_in, n_out) in enumerate(itertools.pairwise(widths), 1):
+        is_last = number == len(sizes)
+        normalized = not is_last or normalize_output
+        # batch normalization has a shift of its own
+        layers.append(nn.Linear(n_in, n_out, bias=not normalized))
+        if normalized:
+            layers.append(nn.BatchNorm1d(n_out))
+        if not is_last:
+            layers.append(nn.ReLU())
+    head = nn.Sequential(*layers)
+    head.width = widths[-1]
+    return head
