@@ -45,9 +45,32 @@ and resumed. Any class with this method is as good as the ones in this package; 
 the page "Add an objective" of the documentation.
 """
 
+from ._barlow_twins import BarlowTwins
+from ._byol import BYOL
+from ._dino import DINO
 from ._info_nce import info_nce
+from ._le_jepa import LeJEPA
+from ._moco import MoCo
 from ._momentum import MomentumTeacher
 from ._sim_clr import SimCLR
+from ._sim_siam import SimSiam
+from ._sup_con import SupCon
+from ._swav import SwAV
 from ._vicreg import VICReg
+from ._visreg import VISReg
 
-__all__ = ["MomentumTeacher", "SimCLR", "VICReg", "info_nce"]
+__all__ = [
+    "BYOL",
+    "DINO",
+    "BarlowTwins",
+    "LeJEPA",
+    "MoCo",
+    "MomentumTeacher",
+    "SimCLR",
+    "SimSiam",
+    "SupCon",
+    "SwAV",
+    "VICReg",
+    "VISReg",
+    "info_nce",
+]

@@ -1,4 +1,4 @@
-"""The small network between the features and what an objective compares."""
+"""The small networks between the features and what an objective compares."""
 
 import itertools
 import numbers
@@ -7,7 +7,7 @@ from torch import nn
 
 
 def make_projection_head(recipe, width, *, normalize_output=False):
-    """Make layers with batch normalization and ReLU, and a last one that is linear.
+    """Make the network from the features to what is compared.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def make_projection_head(recipe, width, *, normalize_output=False):
     Returns
     -------
     head : torch.nn.Sequential
-        From ``(B, width)`` to ``(B, head_width)``; its attribute ``width`` tells the latter.
+        From ``(B, width)`` to ``(B, D)``; its attribute ``width`` tells D.
 
     Raises
     ------
@@ -39,10 +39,28 @@ def make_projection_head(recipe, width, *, normalize_output=False):
             f"The 'projection_sizes' parameter of {type(recipe).__name__} must be a tuple of "
             f"positive ints. Got {sizes!r} instead."
         )
-    widths = [width, *map(int, sizes)]
+    head = make_layers([width, *map(int, sizes)], normalize_output=normalize_output)
+    head.width = int(sizes[-1]) if sizes else width
+    return head
+
+
+def make_layers(widths, *, normalize_output=False):
+    """Make layers with batch normalization and ReLU, and a last one that is linear.
+
+    Parameters
+    ----------
+    widths : list of int
+        From the number of inputs to the number of outputs.
+    normalize_output : bool, default=False
+        Whether the last layer has batch normalization too.
+
+    Returns
+    -------
+    layers : torch.nn.Sequential
+    """
     layers = []
-    for number, (n_in, n_out) in enumerate(itertools.pairwise(widths), 1):
-        is_last = number == len(sizes)
+    for number, (n_in, n_out) in enumerate(itertools.pairwise(widths), 2):
+        is_last = number == len(widths)
         normalized = not is_last or normalize_output
         # batch normalization has a shift of its own
         layers.append(nn.Linear(n_in, n_out, bias=not normalized))
@@ -50,6 +68,4 @@ def make_projection_head(recipe, width, *, normalize_output=False):
             layers.append(nn.BatchNorm1d(n_out))
         if not is_last:
             layers.append(nn.ReLU())
-    head = nn.Sequential(*layers)
-    head.width = widths[-1]
-    return head
+    return nn.Sequential(*layers)
