@@ -20,7 +20,8 @@ shape ``()`` that is minimized:
 ``labels``
     Integers ``(B,)``, -1 where a row has none; or None.
 
-It may have more, and what it does not have is not asked for:
+An objective that needs labels has the class attribute ``uses_labels = True``. The loss may have
+more, and what it does not have is not asked for:
 
 ``after_step(encoder)``
     Called once after each step of the optimizer: a teacher follows the encoder, a queue takes
@@ -37,8 +38,6 @@ It may have more, and what it does not have is not asked for:
 ``lowest_at_collapse``
     True if the loss is lowest where all rows have the same features: early stopping then
     watches another figure.
-``uses_labels``
-    True if it needs labels.
 
 All that is learned or remembered stands in parameters and buffers, so that it is saved, loaded
 and resumed. Any class with this method is as good as the ones in this package; how to write one:

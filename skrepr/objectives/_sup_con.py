@@ -44,6 +44,8 @@ class SupCon(BaseEstimator):
     True
     """
 
+    uses_labels = True
+
     def __init__(self, temperature=0.2, projection_sizes=(512, 128)):
         self.temperature = temperature
         self.projection_sizes = projection_sizes
@@ -67,8 +69,6 @@ class SupCon(BaseEstimator):
 
 
 class _SupCon(nn.Module):
-    uses_labels = True
-
     def __init__(self, head, temperature):
         super().__init__()
         self.head = head
