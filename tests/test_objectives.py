@@ -1,11 +1,34 @@
-"""Formulas of objectives against independent transcriptions, in float64."""
+"""Formulas of objectives against independent transcriptions, in float64, and their laws."""
+
+import copy
+import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from sklearn.base import clone
+from torch import nn
 
-from skrepr.objectives import MomentumTeacher, info_nce
+from skrepr import objectives
+from skrepr.objectives import (
+    BYOL,
+    DINO,
+    BarlowTwins,
+    LeJEPA,
+    MoCo,
+    MomentumTeacher,
+    SimCLR,
+    SimSiam,
+    SupCon,
+    SwAV,
+    VICReg,
+    VISReg,
+    info_nce,
+)
+from skrepr.objectives._random_directions import project
+from skrepr.objectives._swav import sinkhorn
 
 
 def transcription(queries, keys, temperature, others=()):
@@ -69,3 +92,566 @@ def test_the_queue_holds_the_newest_rows_first():
     teacher.follow(student)  # a step that remembered nothing
     assert teacher.queue[:, 0].tolist() == [3, 3, 2, 2, 1]
     assert not teacher.queue.requires_grad
+
+
+# ------------------------------------------------------------- what holds for all of them
+
+EVERY = [
+    cls
+    for cls in (getattr(objectives, name) for name in objectives.__all__)
+    if hasattr(cls, "make_loss")
+]
+every = pytest.mark.parametrize("cls", EVERY)
+with_teacher = pytest.mark.parametrize("cls", [BYOL, DINO, MoCo])
+SMALL = {"projection_sizes": (6, 5), "n_prototypes": 7, "queue_size": 20, "predictor_size": 4}
+LABELS = torch.tensor([0, 1, 0, -1, 2, -1, 1, 0, 2, 3])
+
+
+def small(cls, **parameters):
+    known = cls().get_params()
+    return cls(**{name: value for name, value in SMALL.items() if name in known}, **parameters)
+
+
+def made(cls, seed=0, **parameters):
+    """Make an encoder, a loss of it and views, in float64."""
+    torch.manual_seed(seed)
+    encoder = nn.Linear(3, 4).double()
+    loss = small(cls, **parameters).make_loss(encoder, 4).double()
+    x = torch.randn(10, 3).double()
+    return encoder, loss, (x, x + 0.1 * torch.randn_like(x))
+
+
+def value(loss, encoder, views):
+    return loss(*map(encoder, views), views=views, labels=LABELS)
+
+
+def step(loss, encoder, views, optimizer):
+    optimizer.zero_grad()
+    value(loss, encoder, views).backward()
+    optimizer.step()
+    if hasattr(loss, "after_step"):
+        loss.after_step(encoder)
+
+
+def optimizer_of(*modules):
+    parameters = [p for m in modules for p in m.parameters() if p.requires_grad]
+    return torch.optim.SGD(parameters, lr=0.1)
+
+
+@every
+def test_a_loss_is_one_finite_number_with_gradients(cls):
+    encoder, loss, views = made(cls)
+    total = value(loss, encoder, views)
+    assert total.shape == () and total.isfinite()
+    total.backward()
+    parameters = [p for m in (encoder, loss) for p in m.parameters() if p.requires_grad]
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in parameters)
+    assert encoder.weight.grad.abs().max() > 0
+
+
+@every
+def test_recipes_only_store(cls):
+    recipe = small(cls)
+    before = recipe.get_params()
+    made(cls)
+    recipe.make_loss(nn.Linear(3, 4), 4)
+    assert clone(recipe).get_params() == recipe.get_params() == before
+    assert set(vars(recipe)) == set(before)
+
+
+@every
+def test_symmetric_in_the_two_views(cls):
+    encoder, loss, views = made(cls)
+    loss.eval()
+    assert_allclose(
+        value(loss, encoder, views).item(), value(loss, encoder, views[::-1]).item(), rtol=1e-10
+    )
+
+
+@every
+def test_lower_on_matched_than_on_shuffled_views(cls):
+    encoder, loss, (x, y) = made(cls, **({"queue_size": 1} if cls is MoCo else {}))
+    loss.eval()
+    x, y = torch.cat([x, 2 - x, -2 * x]), torch.cat([y, 2 - y, -2 * y])
+    f = {"labels": torch.arange(30)}
+    matched = loss(encoder(x), encoder(y), views=(x, y), **f)
+    y = y.roll(1, 0)
+    assert matched < loss(encoder(x), encoder(y), views=(x, y), **f)
+
+
+@every
+def test_the_loss_falls(cls):
+    encoder, loss, views = made(cls)
+    optimizer = optimizer_of(encoder, loss)
+    loss.eval()
+    before = value(loss, encoder, views)
+    loss.train()
+    for _ in range(30):
+        step(loss, encoder, views, optimizer)
+    # measured by the same queue, center and teacher: that of the start
+    fresh = made(cls)[1].eval()
+    trained = {n: p for n, p in loss.named_parameters() if p.requires_grad}
+    trained |= {n: b for n, b in loss.named_buffers() if n.startswith(("head", "predictor"))}
+    fresh.load_state_dict(trained, strict=False)
+    assert value(fresh, encoder, views) < before
+
+
+@every
+def test_held_out_batches_change_nothing(cls):
+    encoder, loss, views = made(cls)
+    step(loss, encoder, views, optimizer_of(encoder, loss))
+    loss.eval()
+    state = copy.deepcopy(loss.state_dict())
+    first = value(loss, encoder, views)
+    assert first == value(loss, encoder, views)
+    value(loss, encoder, [x + 1 for x in views])
+    for name, kept in loss.state_dict().items():
+        assert kept.equal(state[name]), name
+    remembered = getattr(getattr(loss, "teacher", None), "fresh", None)
+    assert remembered is None and getattr(loss, "fresh_center", None) is None
+
+
+@every
+def test_state_is_in_parameters_and_buffers(cls):
+    encoder, loss, views = made(cls)
+    for _ in range(3):
+        step(loss, encoder, views, optimizer_of(encoder, loss))
+    _, other, _ = made(cls, seed=1)
+    other.load_state_dict(loss.state_dict())
+    copied = copy.deepcopy(loss)
+    loss.eval(), other.eval(), copied.eval()
+    expected = value(loss, encoder, views)
+    assert value(other, encoder, views) == expected == value(copied, encoder, views)
+
+
+@every
+def test_the_encoder_is_not_kept(cls):
+    encoder, loss, _ = made(cls)
+    own = {id(parameter) for parameter in loss.parameters()}
+    assert not own & {id(parameter) for parameter in encoder.parameters()}
+
+
+@every
+def test_bfloat16_is_left_for_the_formula(cls):
+    encoder, loss, views = made(cls)
+    encoder, loss, views = encoder.float(), loss.float().eval(), [x.float() for x in views]
+    exact = value(loss, encoder, views)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        total = value(loss, encoder, views)
+    assert total.dtype == torch.float32
+    assert_allclose(total.item(), exact.item(), rtol=0.1, atol=0.1)
+
+
+BAD = [(cls, name) for cls in EVERY for name in cls().get_params()]
+
+
+@pytest.mark.parametrize(("cls", "name"), BAD)
+@pytest.mark.parametrize("bad", [-1, "a", True, math.nan, None])
+def test_bad_parameters_are_named(cls, name, bad):
+    with pytest.raises(ValueError, match=f"'{name}' parameter of {cls.__name__} must be"):
+        cls(**{name: bad}).make_loss(nn.Linear(3, 4), 4)
+
+
+@with_teacher
+def test_two_modalities_have_no_teacher(cls):
+    encoder, loss, (x, y) = made(cls)
+    with pytest.raises(ValueError, match="Use an objective without a teacher"):
+        loss(encoder(x), encoder(y))
+
+
+# ---------------------------------------------------------------------------- formulas
+
+
+def pair(n=6, width=4, seed=0):
+    rng = np.random.default_rng(seed)
+    first = rng.normal(size=(n, width))
+    return first, first + 0.5 * rng.normal(size=(n, width))
+
+
+def bare(cls, **parameters):
+    """Make a loss that compares the features themselves."""
+    torch.manual_seed(0)
+    return cls(projection_sizes=(), **parameters).make_loss(nn.Identity(), 4).double()
+
+
+def call(loss, first, second, labels=None):
+    first, second = torch.from_numpy(first), torch.from_numpy(second)
+    labels = None if labels is None else torch.as_tensor(labels)
+    return loss(first, second, views=(first, second), labels=labels).item()
+
+
+def cosine(a, b):
+    return a @ b / np.sqrt((a @ a) * (b @ b))
+
+
+def sup_con(first, second, temperature, labels):
+    """Equation 2 of Khosla et al. (2020), anchor by anchor."""
+    z, n = [*first, *second], len(first)
+    total = 0.0
+    for i in range(2 * n):
+        others = [a for a in range(2 * n) if a != i]
+        below = sum(np.exp(cosine(z[i], z[a]) / temperature) for a in others)
+        same = [
+            p
+            for p in others
+            if p % n == i % n or labels[p % n] == labels[i % n] and labels[i % n] != -1
+        ]
+        logs = [np.log(np.exp(cosine(z[i], z[p]) / temperature) / below) for p in same]
+        total -= sum(logs) / len(same)
+    return total / (2 * n)
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 2, 3, 4, 5], [0, 0, 1, -1, -1, 1], [-1] * 6])
+def test_sup_con(labels):
+    first, second = pair()
+    received = call(bare(SupCon, temperature=0.3), first, second, labels)
+    assert_allclose(received, sup_con(first, second, 0.3, labels), rtol=1e-6)
+
+
+def test_sup_con_with_all_labels_different_is_sim_clr():
+    first, second = pair()
+    received = call(bare(SimCLR, temperature=0.3), first, second)
+    assert_allclose(received, sup_con(first, second, 0.3, range(6)), rtol=1e-6)
+    assert_allclose(received, call(bare(SupCon, temperature=0.3), first, second, range(6)))
+    assert_allclose(received, call(bare(SupCon, temperature=0.3), first, second, [-1] * 6))
+
+
+def test_sup_con_needs_labels():
+    with pytest.raises(ValueError, match="expected a label for each row"):
+        call(bare(SupCon), *pair())
+
+
+def test_moco():
+    first, second = pair()
+    loss = bare(MoCo, temperature=0.3, queue_size=5)
+    expected = 0.0
+    for queries, keys in ((first, second), (second, first)):
+        for q, k in zip(queries, keys):
+            own = np.exp(cosine(q, k) / 0.3)
+            below = own + sum(np.exp(cosine(q, o) / 0.3) for o in loss.teacher.queue.numpy())
+            expected -= np.log(own / below) / 12
+    assert_allclose(call(loss, first, second), expected, rtol=1e-6)
+
+
+def test_vicreg():
+    first, second = pair()
+    d = first.shape[1]
+    expected = 3.0 * ((first - second) ** 2).mean()
+    for z in (first, second):
+        covariances = np.cov(z.T)
+        deviations = np.sqrt(np.diag(covariances) + 1e-4)
+        expected += 5.0 * np.maximum(0, 1 - deviations).mean() / 2
+        expected += (
+            0.7 * sum(covariances[i, j] ** 2 for i in range(d) for j in range(d) if i != j) / d
+        )
+    loss = bare(VICReg, invariance=3.0, variance=5.0, covariance=0.7)
+    assert_allclose(call(loss, first, second), expected, rtol=1e-6)
+
+
+def white(n=32, width=4, scale=1.0):
+    """Columns that are uncorrelated and have one standard deviation."""
+    z = np.random.default_rng(0).normal(size=(n, width))
+    q, _ = np.linalg.qr(z - z.mean(0))
+    return scale * q * np.sqrt(n - 1)
+
+
+def test_terms_of_vicreg_and_barlow_twins_vanish_where_they_should():
+    z, other = white(scale=1.1), white(scale=1.1)[::-1].copy()
+    weights = {"invariance": 0.0, "variance": 0.0, "covariance": 0.0}
+    invariance, variance, covariance = (bare(VICReg, **{**weights, name: 1.0}) for name in weights)
+    assert call(invariance, z, z) == 0 < call(invariance, z, other)
+    assert call(variance, z, other) == 0 < call(variance, 0.1 * z, other)
+    assert_allclose(call(covariance, z, other), 0, atol=1e-20)
+    assert call(covariance, z + z[:, :1], z) > 0.1
+    agreement, both = bare(BarlowTwins, redundancy=0.0), bare(BarlowTwins, redundancy=1.0)
+    assert_allclose(call(both, z, 3 * z + 2), 0, atol=1e-12)
+    doubled = z + z[:, :1]
+    assert_allclose(call(agreement, doubled, doubled), 0, atol=1e-12)
+    assert call(both, doubled, doubled) > 0.1 and call(agreement, z, other) > 0.1
+
+
+def test_barlow_twins():
+    first, second = pair()
+    correlations = np.corrcoef(first.T, second.T)[:4, 4:]
+    on = (1 - np.diag(correlations)) ** 2
+    off = correlations**2 - np.diag(np.diag(correlations) ** 2)
+    received = call(bare(BarlowTwins, redundancy=0.3), first, second)
+    assert_allclose(received, on.sum() + 0.3 * off.sum(), rtol=1e-6)
+
+
+def predicted(loss, features):
+    with torch.no_grad():
+        z = loss.head(torch.from_numpy(features))
+        return z.numpy(), loss.predictor(z).numpy()
+
+
+def test_byol():
+    first, second = pair()
+    loss = bare(BYOL, predictor_size=5).eval()
+    expected = 0.0
+    for x, other in ((first, second), (second, first)):
+        for p, z in zip(predicted(loss, x)[1], other):
+            expected += ((p / np.linalg.norm(p) - z / np.linalg.norm(z)) ** 2).sum() / 6
+    assert_allclose(call(loss, first, second), expected, rtol=1e-6)
+
+
+def sim_siam(predictions, targets):
+    return -sum(cosine(p, z) for p, z in zip(predictions, targets)) / len(targets) / 2
+
+
+def test_sim_siam():
+    first, second = pair()
+    loss = bare(SimSiam, predictor_size=5).eval()
+    expected = sim_siam(predicted(loss, first)[1], second) + sim_siam(
+        predicted(loss, second)[1], first
+    )
+    assert_allclose(call(loss, first, second), expected, rtol=1e-6)
+
+
+def softmax(x):
+    return np.exp(x) / np.exp(x).sum(1, keepdims=True)
+
+
+def scores_of(prototypes, rows):
+    c = prototypes.weight.detach().numpy()
+    return np.array([[cosine(z, k) for k in c] for z in rows])
+
+
+def shares(scores, n_iterations):
+    """Algorithm 1 of Caron et al. (2020)."""
+    q = np.exp(scores).T
+    q /= q.sum()
+    for _ in range(n_iterations):
+        q /= q.sum(1, keepdims=True) * len(q)
+        q /= q.sum(0, keepdims=True) * q.shape[1]
+    return (q * q.shape[1]).T
+
+
+def swav(first, second, codes, temperature):
+    """Equation 2 of Caron et al. (2020)."""
+    cross = codes[1] * np.log(softmax(first / temperature))
+    cross += codes[0] * np.log(softmax(second / temperature))
+    return -cross.sum() / len(first)
+
+
+def test_swav():
+    first, second = pair()
+    loss = bare(SwAV, temperature=0.2, epsilon=0.1, n_prototypes=3)
+    a, b = (scores_of(loss.prototypes, z) for z in (first, second))
+    expected = swav(a, b, (shares(a / 0.1, 3), shares(b / 0.1, 3)), 0.2)
+    assert_allclose(call(loss, first, second), expected, rtol=1e-6)
+
+
+def test_marginals_of_sinkhorn():
+    torch.manual_seed(0)
+    for scale in (1.0, 2000.0):  # where exponentials would overflow, too
+        few, many = (sinkhorn(scale * torch.randn(12, 4).double(), n) for n in (1, 300))
+        assert_allclose(few.sum(1), 1)
+        assert_allclose(many.sum(1), 1)
+        assert not np.allclose(few.sum(0), 3, rtol=0.01)
+        if scale == 1:
+            assert_allclose(many.sum(0), 3, rtol=1e-6)
+
+
+def test_dino():
+    first, second = pair()
+    loss = bare(DINO, temperature=0.3, teacher_temperature=0.1, n_prototypes=3)
+    loss.center += torch.tensor([0.1, -0.2, 0.3])
+    a, b = (scores_of(loss.head[1], z) for z in (first, second))
+    expected = 0.0
+    for student, teacher in ((a, b), (b, a)):
+        target = softmax((teacher - loss.center.numpy()) / 0.1)
+        expected -= (target * np.log(softmax(student / 0.3))).sum() / 6 / 2
+    assert_allclose(call(loss, first, second), expected, rtol=1e-6)
+
+
+def held_out_directions(n):
+    return project(torch.eye(4, dtype=torch.float64), n, None, training=False).numpy()
+
+
+def test_le_jepa():
+    first, second = pair()
+    directions = held_out_directions(9)
+    center = (first + second) / 2
+    invariance = (((first - center) ** 2).mean() + ((second - center) ** 2).mean()) / 2
+    normality = 0.0
+    for z in (first, second):
+        for a in directions.T:
+            t = np.linspace(-3, 3, 33)
+            phi = np.array([np.exp(1j * u * (z @ a)).mean() for u in t])
+            error = np.abs(phi - np.exp(-(t**2) / 2)) ** 2 * np.exp(-(t**2) / 2)
+            normality += 6 * np.trapezoid(error, t) / 9 / 2
+    loss = bare(LeJEPA, regularization=0.3, n_directions=9).eval()
+    expected = 0.7 * invariance + 0.3 * normality
+    assert_allclose(call(loss, first, second), expected, rtol=1e-6)
+
+
+def visreg(first, second, directions, deviations=None):
+    quantiles = np.array([NormalDist().inv_cdf(i / 7) for i in range(1, 7)])
+    total = ((first - second) ** 2).mean()
+    for v, z in enumerate((first, second)):
+        fixed = z.std(0) if deviations is None else deviations[v]
+        total += 0.4 / 2 * ((z.mean(0) ** 2).mean() + ((1 - z.std(0)) ** 2).mean())
+        y = np.sort((z - z.mean(0)) / fixed @ directions, axis=0)
+        total += 0.4 / 2 * ((y - quantiles[:, None]) ** 2).mean()
+    return total
+
+
+def test_visreg():
+    first, second = pair()
+    loss = bare(VISReg, regularization=0.4, n_directions=9).eval()
+    expected = visreg(first, second, held_out_directions(9))
+    assert_allclose(call(loss, first, second), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("cls", [LeJEPA, VISReg])
+def test_normal_rows_are_best_and_collapsed_ones_worse_the_more_they_are(cls):
+    z = np.random.default_rng(0).normal(size=(2000, 4))
+    line = z[:, :1] * np.ones(4)
+    loss = bare(cls)
+    losses = [call(loss, x, x) for x in (z, line, 0.3 * z, 0 * z)]
+    assert losses[0] < 0.02 * losses[-1]
+    assert losses[1] > 5 * losses[0] and losses[2] > 5 * losses[0] and losses[3] > losses[2]
+
+
+@pytest.mark.parametrize("cls", [LeJEPA, VISReg])
+def test_directions_come_from_the_generator(cls):
+    first, second = pair()
+    loss = bare(cls, n_directions=3)
+    loss.generator = torch.Generator()
+    state = torch.get_rng_state()
+    received = []
+    for seed in (0, 0, 1):
+        loss.generator.manual_seed(seed)
+        received.append(call(loss, first, second))
+    assert received[0] == received[1] != received[2]
+    assert torch.get_rng_state().equal(state)
+
+
+# --------------------------------------------------------------------------- gradients
+
+
+def frozen(cls, loss, first, second):
+    """Return the loss as a function of the views, with what is stopped held fixed."""
+    if cls is SimSiam:
+        return lambda a, b: (
+            sim_siam(predicted(loss, a)[1], second) + sim_siam(predicted(loss, b)[1], first)
+        )
+    if cls is VISReg:
+        deviations = first.std(0), second.std(0)
+        return lambda a, b: visreg(a, b, held_out_directions(9), deviations)
+    if cls is SwAV:
+        codes = [shares(scores_of(loss.prototypes, z) / 0.05, 3) for z in (first, second)]
+        return lambda a, b: swav(*(scores_of(loss.prototypes, z) for z in (a, b)), codes, 0.1)
+    views = torch.from_numpy(first), torch.from_numpy(second)  # what a teacher reads is fixed
+    return lambda a, b: loss(
+        torch.from_numpy(a), torch.from_numpy(b), views=views, labels=LABELS[:6]
+    ).item()
+
+
+GRADIENTS = {VISReg: {"regularization": 0.4, "n_directions": 9}, SwAV: {"n_prototypes": 3}}
+
+
+@every
+def test_gradients_by_finite_differences(cls):
+    first, second = pair()
+    loss = bare(cls, **GRADIENTS.get(cls, {})).eval()
+    a, b = (torch.from_numpy(z.copy()).requires_grad_() for z in (first, second))
+    views = torch.from_numpy(first), torch.from_numpy(second)
+    loss(a, b, views=views, labels=LABELS[:6]).backward()
+    function = frozen(cls, loss, first, second)
+    for place, gradient in ((0, a.grad), (1, b.grad)):
+        numeric = np.zeros_like(first)
+        for index in np.ndindex(first.shape):
+            moved = []
+            for sign in (1, -1):
+                both = [first.copy(), second.copy()]
+                both[place][index] += sign * 1e-6
+                moved.append(function(*both))
+            numeric[index] = (moved[0] - moved[1]) / 2e-6
+        assert np.abs(numeric).max() > 1e-4
+        assert_allclose(gradient.numpy(), numeric, rtol=1e-4, atol=1e-7)
+
+
+# ---------------------------------------------------------- teachers, queues, centers, bounds
+
+
+def test_three_steps_of_teacher_and_queue_by_hand():
+    """Weights 1, 3, 5, 7 of the student, momentum 1/2: 1, 2, 3.5, 5.25 of the teacher."""
+    encoder = nn.Linear(1, 1, bias=False).double()
+    nn.init.ones_(encoder.weight)
+    recipe = MoCo(momentum=0.5, queue_size=5, projection_sizes=())
+    loss = recipe.make_loss(encoder, 1).double()
+    x, y = torch.tensor([[1.0]]).double(), torch.tensor([[10.0]]).double()
+    teacher = []
+    for weight in (3.0, 5.0, 7.0):
+        loss(encoder(x), encoder(y), views=(x, y))
+        nn.init.constant_(encoder.weight, weight)
+        loss.after_step(encoder)
+        teacher.append(loss.teacher.network[0].weight.item())
+    assert teacher == [2.0, 3.5, 5.25]
+    assert loss.teacher.queue.flatten().tolist() == [3.5, 35.0, 2.0, 20.0, 1.0]
+
+
+def test_three_steps_of_the_center_by_hand():
+    recipe = DINO(n_prototypes=2, projection_sizes=(), center_momentum=0.5)
+    loss = recipe.make_loss(nn.Identity(), 2).double()
+    nn.init.eye_(loss.head[1].weight)
+    nn.init.eye_(loss.teacher.network[1][1].weight)
+    centers = []
+    for row in ([1.0, 0.0], [0.0, 1.0], [0.6, 0.8]):
+        x = torch.tensor([row, row]).double()
+        loss(x, x, views=(x, x))
+        loss.after_step(nn.Identity())
+        centers.append(loss.center.tolist())
+    assert_allclose(centers, [[0.5, 0.0], [0.25, 0.5], [0.425, 0.65]])
+
+
+@pytest.mark.parametrize("cls", [BYOL, DINO])
+def test_the_momentum_rises_to_one_by_half_a_cosine(cls):
+    loss = made(cls, momentum=0.8)[1]
+    for fraction, momentum in ((0.0, 0.8), (0.25, 0.9 - 0.1 * math.sqrt(0.5)), (0.5, 0.9)):
+        loss.set_progress(fraction)
+        assert_allclose(
+            loss.teacher.momentum, momentum if fraction != 0.25 else 1 - 0.1 * (1 + 0.5**0.5)
+        )
+    loss.set_progress(1.0)
+    assert_allclose(loss.teacher.momentum, 1.0)
+    loss.set_progress(None)
+    assert_allclose(loss.teacher.momentum, 0.8)
+
+
+@with_teacher
+def test_no_gradient_reaches_a_teacher(cls):
+    encoder, loss, views = made(cls)
+    before = copy.deepcopy(loss.teacher.state_dict())
+    optimizer = optimizer_of(encoder, loss)
+    value(loss, encoder, views).backward()
+    optimizer.step()
+    for name, parameter in loss.teacher.named_parameters():
+        assert parameter.grad is None and parameter.equal(before[name])
+
+
+def test_info_nce_bounds_mutual_information_the_tighter_the_more_rows():
+    """Two Gaussians with correlation 0.9 in each of two dimensions, and the best critic."""
+    rho = 0.9
+    truth = -np.log(1 - rho**2)
+    rng = np.random.default_rng(0)
+    bounds = []
+    for n in (4, 32, 256):
+        received = []
+        for _ in range(2000 // n + 20):
+            x = rng.normal(size=(n, 2))
+            y = rho * x + np.sqrt(1 - rho**2) * rng.normal(size=(n, 2))
+            # directions whose scaled cosine is log p(y | x) up to terms in x alone
+            scale = 1 - rho**2
+            a = np.column_stack([rho * x / scale, -0.5 / scale * np.ones(n), np.zeros((n, 2))])
+            b = np.column_stack([y, (y**2).sum(1), np.zeros((n, 2))])
+            size = max(np.linalg.norm(a, axis=1).max(), np.linalg.norm(b, axis=1).max())
+            a[:, 3] = np.sqrt(np.maximum(0, size**2 - (a**2).sum(1)))
+            b[:, 4] = np.sqrt(np.maximum(0, size**2 - (b**2).sum(1)))
+            loss = info_nce(torch.from_numpy(a), torch.from_numpy(b), 1 / size**2)
+            received.append(np.log(n) - loss.item())
+        bounds.append(np.mean(received))
+    assert bounds[0] < bounds[1] < bounds[2] < truth + 0.02
+    assert bounds[2] > 0.95 * truth

@@ -1,6 +1,75 @@
-"""What embeddings are trained for, apart from the reconstruction of data."""
+"""What embeddings are trained for, apart from the reconstruction of data.
 
+An objective compares two views of each row: two augmented copies of it, or two modalities. It is
+a scikit-learn ``BaseEstimator`` that only stores its parameters and has one method, called while
+an estimator is being fitted:
+
+``make_loss(encoder, width)``
+    A ``torch.nn.Module`` that owns all that the objective needs: projection head, predictor,
+    prototypes, queue, teacher. ``encoder`` is the torch module from views ``(B, *sample_shape)``
+    to features ``(B, width)``; the loss may copy it, never keep it. Parameters are checked here.
+
+The loss is called as ``loss(first, second, views=None, labels=None)`` and returns a tensor of
+shape ``()`` that is minimized:
+
+``first``, ``second``
+    Features ``(B, width)`` of the two views of each row, with gradients.
+``views``
+    The pair of views themselves, ``(B, *sample_shape)``, for a teacher to read; None where
+    there is no single encoder (two modalities).
+``labels``
+    Integers ``(B,)``, -1 where a row has none; or None.
+
+An objective that needs labels has the class attribute ``uses_labels = True``. The loss may have
+more, and what it does not have is not asked for:
+
+``after_step(encoder)``
+    Called once after each step of the optimizer: a teacher follows the encoder, a queue takes
+    what was remembered in ``forward``. Held-out batches (``training`` is False) must change
+    none of it.
+``set_progress(fraction)``
+    Called before each step with the share of the planned steps that is done; None where no end
+    is planned: schedules then stand at their base value.
+``generator``
+    None when made, if random numbers are drawn in ``forward``: the estimator puts its
+    ``torch.Generator`` there.
+``smallest_batch``
+    Least number of rows of a batch; 2 where it is not there.
+``lowest_at_collapse``
+    True if the loss is lowest where all rows have the same features: early stopping then
+    watches another figure.
+
+All that is learned or remembered stands in parameters and buffers, so that it is saved, loaded
+and resumed. Any class with this method is as good as the ones in this package; how to write one:
+the page "Add an objective" of the documentation.
+"""
+
+from ._barlow_twins import BarlowTwins
+from ._byol import BYOL
+from ._dino import DINO
 from ._info_nce import info_nce
+from ._le_jepa import LeJEPA
+from ._moco import MoCo
 from ._momentum import MomentumTeacher
+from ._sim_clr import SimCLR
+from ._sim_siam import SimSiam
+from ._sup_con import SupCon
+from ._swav import SwAV
+from ._vicreg import VICReg
+from ._visreg import VISReg
 
-__all__ = ["MomentumTeacher", "info_nce"]
+__all__ = [
+    "BYOL",
+    "DINO",
+    "BarlowTwins",
+    "LeJEPA",
+    "MoCo",
+    "MomentumTeacher",
+    "SimCLR",
+    "SimSiam",
+    "SupCon",
+    "SwAV",
+    "VICReg",
+    "VISReg",
+    "info_nce",
+]

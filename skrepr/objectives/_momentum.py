@@ -1,6 +1,7 @@
 """A teacher that follows its student slowly, and a queue of what it said."""
 
 import copy
+import math
 
 import torch
 from torch import nn
@@ -43,9 +44,46 @@ class MomentumTeacher(nn.Module):
     def __init__(self, student, width, momentum=0.99, queue_size=4096):
         super().__init__()
         self.network = copy.deepcopy(student).requires_grad_(False)
-        self.momentum = momentum
+        self.momentum = self.base_momentum = momentum
         self.register_buffer("queue", torch.randn(queue_size, width))
         self.fresh = None
+
+    def set_progress(self, fraction):
+        """Let the momentum rise to 1 by half a cosine.
+
+        Parameters
+        ----------
+        fraction : float or None
+            Share of the planned steps that is done; None: the momentum is that given at first.
+        """
+        left = 1.0 if fraction is None else (1 + math.cos(math.pi * fraction)) / 2
+        self.momentum = 1 - (1 - self.base_momentum) * left
+
+    @torch.no_grad()
+    def read(self, views):
+        """Apply the teacher to the views of a batch.
+
+        Parameters
+        ----------
+        views : tuple of torch.Tensor of shape (B, *sample_shape)
+            The views.
+
+        Returns
+        -------
+        outputs : list of torch.Tensor of shape (B, width)
+
+        Raises
+        ------
+        ValueError
+            If there are none.
+        """
+        if views is None:
+            raise ValueError(
+                "A momentum teacher reads both views with one encoder, but got no views: two "
+                "modalities have an encoder each. Use an objective without a teacher, such as "
+                "SimCLR or VICReg."
+            )
+        return [self.network(view) for view in views]
 
     def remember(self, keys):
         """Keep what was made of a batch until the step is done.
