@@ -23,21 +23,37 @@ For estimators: `make_view` applies a list of them.
 Each docstring says what an augmentation destroys. Choose those that leave what you look for.
 """
 
+from ._blur import Blur
+from ._color_jitter import ColorJitter
+from ._cut_out import CutOut
 from ._feature_dropout import FeatureDropout
 from ._feature_swap import FeatureSwap
 from ._gaussian_noise import GaussianNoise
+from ._jitter import Jitter
 from ._random_crop import RandomCrop
 from ._random_flip import RandomFlip
 from ._random_rotation import RandomRotation
 from ._salt_and_pepper import SaltAndPepper
+from ._scaling import Scaling
+from ._time_crop import TimeCrop
+from ._time_mask import TimeMask
+from ._time_warp import TimeWarp
 from ._view import make_view  # noqa: F401, for estimators
 
 __all__ = [
+    "Blur",
+    "ColorJitter",
+    "CutOut",
     "FeatureDropout",
     "FeatureSwap",
     "GaussianNoise",
+    "Jitter",
     "RandomCrop",
     "RandomFlip",
     "RandomRotation",
     "SaltAndPepper",
+    "Scaling",
+    "TimeCrop",
+    "TimeMask",
+    "TimeWarp",
 ]
