@@ -30,8 +30,8 @@ class Jitter(BaseEstimator):
     >>> from skrepr.augmentations import Jitter
     >>> x = torch.tensor([1.0, -1.0]).repeat(500)[None, None] * torch.tensor([[[1.0], [100.0]]])
     >>> noise = Jitter(0.1)(x, torch.Generator().manual_seed(0)) - x
-    >>> [round(spread, 1) for spread in noise.std(2).squeeze().tolist()]
-    [0.1, 9.9]
+    >>> [round(share, 1) for share in (noise.std(2) / x.std(2)).squeeze().tolist()]
+    [0.1, 0.1]
     """
 
     def __init__(self, scale=0.1):
