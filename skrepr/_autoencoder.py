@@ -15,11 +15,12 @@ from torch.nn import functional as F
 from ._base import CODER_CONSTRAINTS, SHARED_CONSTRAINTS, BaseEmbedding, Number, StrOptions
 from ._decoding import DecoderMixin
 from ._jacobian import can_be_exact, squared_jacobian
-from ._named_parts import check_augmentations, check_instances, make_view, own_parts
+from ._named_parts import check_augmentations, check_instances, own_parts
 from ._rows import check_unit_interval
 from ._start import Units, start_at_pca, starts_at_pca
 from ._training import chance_of
 from .architectures import as_recipe, check_trainable, choose_recipes
+from .augmentations import make_view
 
 _LOSSES = {
     "squared_error": F.mse_loss,

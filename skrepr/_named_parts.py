@@ -73,25 +73,6 @@ def own_parts(value):
     return [clone(part, safe=False) for part in parts_of(value)]
 
 
-def make_view(x, augmentations, generator):
-    """Apply augmentations to a batch, one after the other.
-
-    Parameters
-    ----------
-    x : torch.Tensor of shape (B, *sample_shape)
-    augmentations : list
-    generator : torch.Generator
-        Where they draw from.
-
-    Returns
-    -------
-    x : torch.Tensor of shape (B, *sample_shape)
-    """
-    for augmentation in augmentations:
-        x = augmentation(x, generator)
-    return x
-
-
 def check_augmentations(estimator, name):
     """Check that a parameter holds what can be applied to a batch."""
     check_instances(estimator, **{name: "GaussianNoise()"})

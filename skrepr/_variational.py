@@ -8,9 +8,9 @@ import math
 import torch
 
 from ._latent_model import LatentModel, draw
-from ._named_parts import make_view
 from ._start import start_at_probabilistic_pca, starts_at_probabilistic_pca
 from ._training import chance_of, rise_and_fall
+from .augmentations import make_view
 from .objectives import MomentumTeacher, info_nce
 
 # Held-out rows that find their partners among each other: as many as in a usual batch.

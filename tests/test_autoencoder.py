@@ -15,10 +15,15 @@ from torch import nn
 
 from skrepr import AutoencoderEmbedding, _rows
 from skrepr._autoencoder import _Autoencoder
-from skrepr._named_parts import make_view
 from skrepr._start import Units
 from skrepr.architectures import MLP, ConvNet, Linear
-from skrepr.augmentations import FeatureDropout, FeatureSwap, GaussianNoise, SaltAndPepper
+from skrepr.augmentations import (
+    FeatureDropout,
+    FeatureSwap,
+    GaussianNoise,
+    SaltAndPepper,
+    make_view,
+)
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ class FeatureDropout(BaseEstimator):
     def __init__(self, rate=0.2):
         self.rate = rate
 
-    def __call__(self, x, generator=None):
+    def __call__(self, x, generator=None, *, donors=None):
         """Return a masked copy.
 
         Parameters
@@ -39,9 +39,11 @@ class FeatureDropout(BaseEstimator):
             A batch.
         generator : torch.Generator or None, default=None
             Where to draw from.
+        donors : torch.Tensor of shape (m, *sample_shape) or None, default=None
+            None: a draw for each row. Otherwise one draw, shared by all rows.
 
         Returns
         -------
         x : torch.Tensor of shape (n, *sample_shape)
         """
-        return x.masked_fill(chosen(self, x, generator), 0.0)
+        return x.masked_fill(chosen(self, x, generator, donors), 0.0)

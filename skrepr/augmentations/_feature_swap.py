@@ -3,7 +3,7 @@
 import torch
 from sklearn.base import BaseEstimator
 
-from ._chance import chosen
+from ._chance import chosen, empty_draws
 
 
 class FeatureSwap(BaseEstimator):
@@ -11,7 +11,8 @@ class FeatureSwap(BaseEstimator):
 
     The changed values follow the distribution of their column, whatever that is; what is
     destroyed is their agreement with the rest of the row. Each is taken from another row of
-    the batch; a batch of one row is left as it is.
+    the batch; a batch of one row is left as it is. Outside training they are taken from
+    training rows that are kept for it.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ class FeatureSwap(BaseEstimator):
     def __init__(self, rate=0.15):
         self.rate = rate
 
-    def __call__(self, x, generator=None):
+    def __call__(self, x, generator=None, *, donors=None):
         """Return a changed copy.
 
         Parameters
@@ -44,15 +45,22 @@ class FeatureSwap(BaseEstimator):
             A batch.
         generator : torch.Generator or None, default=None
             Where to draw from.
+        donors : torch.Tensor of shape (m, *sample_shape) or None, default=None
+            None: a draw for each row, from the rows of `x`. Otherwise one draw, shared by all
+            rows, from these.
 
         Returns
         -------
         x : torch.Tensor of shape (n, *sample_shape)
         """
         n = len(x)
-        swapped = chosen(self, x, generator)
-        if n == 1 or not swapped.any():
+        swapped = chosen(self, x, generator, donors)
+        if not swapped.any() or (donors is None and n == 1):
             return x
+        if donors is not None:
+            m = len(donors)
+            donor = empty_draws(x, donors).uniform_(0, m, generator=generator).long()
+            return torch.where(swapped, donors.gather(0, donor.clamp(max=m - 1)), x)
         # a uniform draw among the n - 1 other rows, for each value on its own
         away = torch.empty_like(x).uniform_(1, n, generator=generator).long().clamp(max=n - 1)
         own = torch.arange(n, device=x.device).reshape(-1, *[1] * (x.ndim - 1))

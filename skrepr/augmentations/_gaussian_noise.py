@@ -1,10 +1,9 @@
 """Gaussian noise."""
 
-import math
-import numbers
-
-import torch
 from sklearn.base import BaseEstimator
+
+from ._chance import empty_draws
+from ._checks import check_number
 
 
 class GaussianNoise(BaseEstimator):
@@ -33,7 +32,7 @@ class GaussianNoise(BaseEstimator):
     def __init__(self, scale=0.1):
         self.scale = scale
 
-    def __call__(self, x, generator=None):
+    def __call__(self, x, generator=None, *, donors=None):
         """Return a noisy copy.
 
         Parameters
@@ -42,18 +41,14 @@ class GaussianNoise(BaseEstimator):
             A batch.
         generator : torch.Generator or None, default=None
             Where to draw from.
+        donors : torch.Tensor of shape (m, *sample_shape) or None, default=None
+            None: a draw for each row. Otherwise one draw, shared by all rows.
 
         Returns
         -------
         x : torch.Tensor of shape (n, *sample_shape)
         """
-        scale = self.scale
-        is_number = isinstance(scale, numbers.Real) and not isinstance(scale, bool)
-        if not (is_number and 0 <= scale < math.inf):
-            raise ValueError(
-                "The 'scale' parameter of GaussianNoise must be a float in the range [0, inf). "
-                f"Got {scale!r} instead."
-            )
+        scale = check_number(self, "scale")
         if scale == 0:
             return x
-        return x + scale * torch.empty_like(x).normal_(generator=generator)
+        return x + scale * empty_draws(x, donors).normal_(generator=generator)

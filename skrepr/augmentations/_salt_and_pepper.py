@@ -3,14 +3,14 @@
 import torch
 from sklearn.base import BaseEstimator
 
-from ._chance import chosen
+from ._chance import chosen, empty_draws
 
 
 class SaltAndPepper(BaseEstimator):
     """Replace a random share of the values by an extreme one.
 
     Each chosen value becomes the least or the largest of its column in the batch, with equal
-    probability.
+    probability; outside training, of the training rows that are kept for it.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class SaltAndPepper(BaseEstimator):
     def __init__(self, rate=0.1):
         self.rate = rate
 
-    def __call__(self, x, generator=None):
+    def __call__(self, x, generator=None, *, donors=None):
         """Return a changed copy.
 
         Parameters
@@ -43,13 +43,17 @@ class SaltAndPepper(BaseEstimator):
             A batch.
         generator : torch.Generator or None, default=None
             Where to draw from.
+        donors : torch.Tensor of shape (m, *sample_shape) or None, default=None
+            None: a draw for each row, from the rows of `x`. Otherwise one draw, shared by all
+            rows, from these.
 
         Returns
         -------
         x : torch.Tensor of shape (n, *sample_shape)
         """
-        changed = chosen(self, x, generator)
+        changed = chosen(self, x, generator, donors)
         if not changed.any():
             return x
-        salt = torch.empty_like(x).bernoulli_(0.5, generator=generator).bool()
-        return torch.where(changed, torch.where(salt, x.amax(0), x.amin(0)), x)
+        salt = empty_draws(x, donors).bernoulli_(0.5, generator=generator).bool()
+        known = x if donors is None else donors
+        return torch.where(changed, torch.where(salt, known.amax(0), known.amin(0)), x)
