@@ -154,7 +154,9 @@ def make_sky_objects(
         )
         scatter = latents["noise"].to_numpy(dtype=np.float32)[rows, None]
         images[rows] += _noise_of_images(images[rows], scatter[..., None, None], sky)
-        spectra[rows] += _noise_of_spectra(n_wavelengths) * scatter * _normal(detector, spectra[rows])
+        spectra[rows] += (
+            _noise_of_spectra(n_wavelengths) * scatter * _normal(detector, spectra[rows])
+        )
     return images, spectra, latents.assign(magnification=magnification), labels
 
 

@@ -67,7 +67,9 @@ def draw_latents(n_samples, lensed_fraction, noise, generator):
     def only(mask, values):
         return np.where(mask, values, np.nan)
 
-    star_formation = 0.25 + 0.5 * u["star_formation"] + 0.2 * lensed  # more so in the past
+    # far away is long ago, when spirals had more young stars and less of a bulge
+    star_formation = 0.25 + 0.5 * u["star_formation"] + 0.25 * lensed
+    bulge_fraction = (0.05 + 0.35 * u["bulge_fraction"]) * np.where(lensed, 0.3, 1.0)
     einstein_radius = np.where(lensed, 1.1 + 1.3 * u["einstein_radius"], 0.0)
     pitch = (12 + 16 * u["pitch_angle"]) * np.where(u["handedness"] < 0.5, -1, 1)
     latents = {
@@ -77,7 +79,7 @@ def draw_latents(n_samples, lensed_fraction, noise, generator):
         "axis_ratio": only(galaxy, np.where(spiral, disk_ratio, 0.5 + 0.5 * u["axis_ratio"])),
         "position_angle": only(galaxy, 180 * u["position_angle"]),
         "inclination": only(spiral, np.degrees(np.arccos(cosine))),
-        "bulge_fraction": only(galaxy, np.where(spiral, 0.05 + 0.35 * u["bulge_fraction"], 1.0)),
+        "bulge_fraction": only(galaxy, np.where(spiral, bulge_fraction, 1.0)),
         "star_formation": only(galaxy, np.where(spiral, star_formation, 0.0)),
         "pitch_angle": only(spiral, pitch),
         "arm_phase": only(spiral, 180 * u["arm_phase"]),
@@ -88,8 +90,10 @@ def draw_latents(n_samples, lensed_fraction, noise, generator):
         "noise": noise * np.exp(0.25 * ndtri(u["noise"])),
         "lensed": lensed,
         "einstein_radius": einstein_radius,
-        "lens_redshift": only(lensed, np.minimum(redshift * (0.3 + 0.3 * u["lens_redshift"]), 0.7)),
-        "lens_magnitude": only(lensed, 20.2 - 0.8 * einstein_radius + 0.8 * u["lens_magnitude"]),
+        "lens_redshift": only(
+            lensed, np.minimum(redshift * (0.3 + 0.3 * u["lens_redshift"]), 0.45)
+        ),
+        "lens_magnitude": only(lensed, 20.6 - 0.8 * einstein_radius + 0.8 * u["lens_magnitude"]),
         "lens_axis_ratio": only(lensed, 0.6 + 0.35 * u["lens_axis_ratio"]),
         "lens_position_angle": only(lensed, 180 * u["lens_position_angle"]),
         "source_distance": einstein_radius * (0.1 + 0.6 * np.sqrt(u["source_distance"])),

@@ -96,7 +96,10 @@ def spectra_of_parts(labels, latents, log_wavelength, forest):
 
 def _black_body(wavelength, temperature):
     # hc/k in Angstrom kelvin; relative to 5500 Angstrom, which keeps numbers near one
-    exponent, reference = 1.438777e8 / (wavelength * temperature), 1.438777e8 / (5500 * temperature)
+    exponent, reference = (
+        1.438777e8 / (wavelength * temperature),
+        1.438777e8 / (5500 * temperature),
+    )
     return (5500 / wavelength) ** 5 * np.expm1(reference) / np.expm1(exponent)
 
 
