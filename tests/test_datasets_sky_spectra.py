@@ -76,7 +76,7 @@ def test_ellipticals_break_at_4000_angstrom(redshift):
 def test_hot_stars_are_blue_with_hydrogen_cool_ones_red_with_bands():
     hot, cool, sun = (spectrum("star", temperature=t) for t in (10000.0, 3100.0, 5800.0))
     color = [mean(flux, 4000, 5500) / mean(flux, 7000, 8400) for flux in (cool, sun, hot)]
-    assert color[0] < 0.6 < color[1] < 1.3 < color[2]
+    assert color[0] < 0.6 < color[1] < 1.6 < color[2]
 
     def depth(flux, line, half=12, flank=90):
         sides = (
@@ -92,10 +92,9 @@ def test_hot_stars_are_blue_with_hydrogen_cool_ones_red_with_bands():
 
 def test_hydrogen_in_front_of_a_quasar_takes_its_blue_light():
     flux = spectrum("quasar", redshift=3.0, line_width=3000)
-    blue, red = mean(flux, 4000, 4600), mean(flux, 5100, 5600)
-    assert blue < red  # although the power law rises to the blue
     near = spectrum("quasar", redshift=1.0, line_width=3000)
-    assert mean(near, 4000, 4600) > mean(near, 5100, 5600)
+    slope, open_slope = (mean(f, 4000, 4600) / mean(f, 5200, 5800) for f in (flux, near))
+    assert slope < 0.9 * open_slope
     inside = (WAVELENGTH > 4000) & (WAVELENGTH < 4600)
     assert np.diff(flux[inside]).std() > 10 * np.diff(near[inside]).std()
 

@@ -27,7 +27,7 @@ def make_sky_objects(
     noise=1.0,
     random_state=None,
 ):
-    """Generate images and spectra of stars, quasars and galaxies that share their latents.
+    r"""Generate images and spectra of stars, quasars and galaxies that share their latents.
 
     Four classes are equally frequent: stars, quasars, elliptical and spiral galaxies. Some
     quasars and spirals stand behind an elliptical, whose gravity bends their light into arcs, or
@@ -103,7 +103,7 @@ def make_sky_objects(
     same kind and an exponential disk with two logarithmic arms, where the young stars are. Lenses
     are singular isothermal ellipsoids [1]_. All is convolved with a seeing of two normal
     distributions and integrated over the pixels. Magnitudes and sizes of galaxies follow from
-    luminosities, radii and a flat universe (:math:`H_0` = 70 km/s/Mpc, :math:`\\Omega_m` = 0.3).
+    luminosities, radii and a flat universe (:math:`H_0` = 70 km/s/Mpc, :math:`\Omega_m` = 0.3).
 
     Spectra are simple, with the features that one recognizes: stars are black bodies with
     hydrogen, metals or titanium oxide; ellipticals have metal lines and the break at 4000
