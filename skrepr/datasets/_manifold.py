@@ -1,11 +1,9 @@
-"""Simulated data whose truth is known."""
+"""Rows on a curved manifold of few dimensions."""
 
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils import check_random_state, check_scalar
-
-__all__ = ["make_manifold"]
 
 
 def make_manifold(

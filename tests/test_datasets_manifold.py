@@ -1,4 +1,4 @@
-"""Simulated data: the truth that is returned is the truth."""
+"""Rows on a manifold: the factors that are returned are the truth."""
 
 import numpy as np
 import pytest
