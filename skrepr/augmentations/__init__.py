@@ -11,19 +11,21 @@ images the center is one number for each channel.
 In training, each row is changed by a draw of its own. Outside training, where what is said of
 a row must not depend on the rows next to it, ``augmentation(x, generator, donors=rows)``
 changes all rows alike, by one draw, and takes from ``donors``, rows kept from training, what it
-would take from other rows of the batch. A callable that has no `donors` is then called row by
+would take from other rows of the batch; they are kept for classes with ``borrows = True`` only,
+for others there are none in ``donors``. A callable that has no `donors` is then called row by
 row.
 
 Any class with this method is as good as the ones in this package. Several are applied in
 the order of a list. Those that move the image plane also have ``make_matrices``: neighbors of
 this kind in a list are composed, and the image is interpolated once.
 
-For estimators: `make_view` applies a list of them.
+For estimators: `make_view` applies a list of them, `choose_augmentation` makes one for a shape.
 
 Each docstring says what an augmentation destroys. Choose those that leave what you look for.
 """
 
 from ._blur import Blur
+from ._choice import choose_augmentation  # noqa: F401, for estimators
 from ._color_jitter import ColorJitter
 from ._cut_out import CutOut
 from ._feature_dropout import FeatureDropout

@@ -33,6 +33,8 @@ class FeatureSwap(BaseEstimator):
     False
     """
 
+    borrows = True
+
     def __init__(self, rate=0.15):
         self.rate = rate
 

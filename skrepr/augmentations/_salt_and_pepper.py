@@ -31,6 +31,8 @@ class SaltAndPepper(BaseEstimator):
     [-1.0, 1.0]
     """
 
+    borrows = True
+
     def __init__(self, rate=0.1):
         self.rate = rate
 
