@@ -132,7 +132,7 @@ class SimCLRByHand:
         rows = (rows - self.mean) / self.scale
         augmentation = choose_augmentation(shape)
         n_steps = n // 128
-        n_epochs = self.n_epochs or round(np.clip(40 * n / 128, 4000, 6000) / (n / 128))
+        n_epochs = self.n_epochs or round(np.clip(40 * n / 128, 4000, 10_000) / (n / 128))
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, 1e-3, total_steps=n_epochs * n_steps, pct_start=0.05

@@ -193,8 +193,8 @@ class ContrastiveEmbedding(BaseEmbedding):
     whiten : bool, default=False
         Whether components are scaled to unit variance.
     max_epochs : int or "auto", default="auto"
-        Number of passes over the training rows, at most. "auto": 40 epochs, but 4000 to 6000
-        steps of the optimizer; below 500 rows about 1000 steps. Told in `max_epochs_`.
+        Number of passes over the training rows, at most. "auto": 40 epochs, but 4000 to
+        10,000 steps of the optimizer; below 500 rows about 1000 steps. Told in `max_epochs_`.
     batch_size : int or "auto", default="auto"
         Number of rows in one step of the optimizer, the others among which a row has to find
         its view. "auto": 128. Told in `batch_size_`.
@@ -431,8 +431,8 @@ class ContrastiveEmbedding(BaseEmbedding):
         Returns
         -------
         score : float
-            log2(B) minus InfoNCE in bits, in the mean over blocks of B = 256 consecutive rows (a
-            remainder is left out; fewer rows are one block), by cosines of the encoder's output
+            The log2(B) minus InfoNCE in bits, in the mean over blocks of B = 256 consecutive rows
+            (a remainder is left out; fewer rows are one block), by cosines of the encoder's output
             at the temperature `temperature_`. Two views that were fixed at `fit`, changed alike
             in all rows, are compared. At most log2(B); 0 for a collapsed embedding, below 0
             where guessing is better. Comparable at equal B only.
@@ -508,7 +508,7 @@ class ContrastiveEmbedding(BaseEmbedding):
         return 128
 
     def _auto_max_epochs(self, n, batch_size):
-        return _training.auto_max_epochs(n, batch_size, steps_of_few=1000)
+        return _training.auto_max_epochs(n, batch_size, steps_of_few=1000, most_steps=10_000)
 
     def _fit_readout(self, rows, call):
         if call.is_new or not call.stream:

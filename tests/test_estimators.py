@@ -42,6 +42,8 @@ from sklearn.utils.fixes import parse_version
 
 import skrepr
 from skrepr.architectures import MLP, ConvNet
+from skrepr.augmentations import GaussianNoise
+from skrepr.objectives import BYOL, VICReg
 
 ROOT = Path(__file__).parents[1]
 SMALL = {"n_components": 2, "architecture": MLP((8,)), "max_epochs": 2}
@@ -52,6 +54,12 @@ CONFIGURATIONS = {
         SMALL | {"architecture": ConvNet((4, 8)), "input_shape": (1, -1)},
         SMALL | {"missing": "mask"},
         SMALL | {"early_stopping": True, "n_components": 1},
+    ],
+    "ContrastiveEmbedding": [
+        SMALL,
+        SMALL | {"objective": BYOL(projection_sizes=(8, 4)), "missing": "mask"},
+        SMALL | {"objective": VICReg(), "augmentation": GaussianNoise(0.3)},
+        SMALL | {"supervised": True},
     ],
     "VAEEmbedding": [
         SMALL | {"n_score_samples": 16},

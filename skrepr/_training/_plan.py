@@ -81,9 +81,9 @@ def auto_batch_size(n):
     return 64 if n < _ROWS_FOR_EARLY_STOPPING else 128 if n < 50_000 else 256
 
 
-def auto_max_epochs(n, batch_size, *, steps_of_few=200):
+def auto_max_epochs(n, batch_size, *, steps_of_few=200, most_steps=6000):
     """Plan epochs for ``n`` rows: a budget of steps, of which early stopping saves some."""
     steps_per_epoch = n / batch_size
     few = n < _ROWS_FOR_EARLY_STOPPING
-    steps = steps_of_few if few else np.clip(40 * steps_per_epoch, 4000, 6000)
+    steps = steps_of_few if few else np.clip(40 * steps_per_epoch, 4000, most_steps)
     return max(1, round(steps / steps_per_epoch))
