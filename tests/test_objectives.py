@@ -133,9 +133,9 @@ def step(loss, encoder, views, optimizer):
         loss.after_step(encoder)
 
 
-def optimizer_of(*modules):
+def optimizer_of(*modules, kind=torch.optim.SGD, lr=0.1):
     parameters = [p for m in modules for p in m.parameters() if p.requires_grad]
-    return torch.optim.SGD(parameters, lr=0.1)
+    return kind(parameters, lr=lr)
 
 
 @every
@@ -172,7 +172,7 @@ def test_symmetric_in_the_two_views(cls):
 def test_the_loss_falls(cls):
     """While teacher, queue and center stay as they are at the start."""
     encoder, loss, views = made(cls)
-    optimizer = torch.optim.Adam(optimizer_of(encoder, loss).param_groups, lr=0.01)
+    optimizer = optimizer_of(encoder, loss, kind=torch.optim.Adam, lr=0.01)
     losses = []
     for _ in range(40):
         torch.manual_seed(0)  # the same directions at every step
@@ -187,7 +187,7 @@ def test_the_loss_falls(cls):
 @every
 def test_lower_on_matched_than_on_shuffled_views(cls):
     encoder, loss, (x, y) = made(cls)
-    optimizer = torch.optim.Adam(optimizer_of(encoder, loss).param_groups, lr=0.01)
+    optimizer = optimizer_of(encoder, loss, kind=torch.optim.Adam, lr=0.01)
     for _ in range(60):
         step(loss, encoder, (x, y), optimizer)
     loss.eval()
