@@ -133,9 +133,9 @@ def step(loss, encoder, views, optimizer):
         loss.after_step(encoder)
 
 
-def optimizer_of(*modules):
+def optimizer_of(*modules, kind=torch.optim.SGD, lr=0.1):
     parameters = [p for m in modules for p in m.parameters() if p.requires_grad]
-    return torch.optim.SGD(parameters, lr=0.1)
+    return kind(parameters, lr=lr)
 
 
 @every
@@ -169,31 +169,33 @@ def test_symmetric_in_the_two_views(cls):
 
 
 @every
-def test_lower_on_matched_than_on_shuffled_views(cls):
-    encoder, loss, (x, y) = made(cls, **({"queue_size": 1} if cls is MoCo else {}))
-    loss.eval()
-    x, y = torch.cat([x, 2 - x, -2 * x]), torch.cat([y, 2 - y, -2 * y])
-    f = {"labels": torch.arange(30)}
-    matched = loss(encoder(x), encoder(y), views=(x, y), **f)
-    y = y.roll(1, 0)
-    assert matched < loss(encoder(x), encoder(y), views=(x, y), **f)
+def test_the_loss_falls(cls):
+    """While teacher, queue and center stay as they are at the start."""
+    encoder, loss, views = made(cls)
+    optimizer = optimizer_of(encoder, loss, kind=torch.optim.Adam, lr=0.01)
+    losses = []
+    for _ in range(40):
+        torch.manual_seed(0)  # the same directions at every step
+        optimizer.zero_grad()
+        total = value(loss, encoder, views)
+        total.backward()
+        optimizer.step()
+        losses.append(total.item())
+    assert losses[-1] < losses[0] - 0.02 * abs(losses[0])
 
 
 @every
-def test_the_loss_falls(cls):
-    encoder, loss, views = made(cls)
-    optimizer = optimizer_of(encoder, loss)
+def test_lower_on_matched_than_on_shuffled_views(cls):
+    encoder, loss, (x, y) = made(cls)
+    optimizer = optimizer_of(encoder, loss, kind=torch.optim.Adam, lr=0.01)
+    for _ in range(60):
+        step(loss, encoder, (x, y), optimizer)
     loss.eval()
-    before = value(loss, encoder, views)
-    loss.train()
-    for _ in range(30):
-        step(loss, encoder, views, optimizer)
-    # measured by the same queue, center and teacher: that of the start
-    fresh = made(cls)[1].eval()
-    trained = {n: p for n, p in loss.named_parameters() if p.requires_grad}
-    trained |= {n: b for n, b in loss.named_buffers() if n.startswith(("head", "predictor"))}
-    fresh.load_state_dict(trained, strict=False)
-    assert value(fresh, encoder, views) < before
+    received = []
+    for second in (y, y.roll(1, 0)):
+        features = encoder(x), encoder(second)
+        received.append(loss(*features, views=(x, second), labels=torch.arange(10)).item())
+    assert received[0] < received[1]
 
 
 @every
@@ -291,11 +293,7 @@ def sup_con(first, second, temperature, labels):
     for i in range(2 * n):
         others = [a for a in range(2 * n) if a != i]
         below = sum(np.exp(cosine(z[i], z[a]) / temperature) for a in others)
-        same = [
-            p
-            for p in others
-            if p % n == i % n or labels[p % n] == labels[i % n] and labels[i % n] != -1
-        ]
+        same = [p for p in others if p % n == i % n or labels[p % n] == labels[i % n] != -1]
         logs = [np.log(np.exp(cosine(z[i], z[p]) / temperature) / below) for p in same]
         total -= sum(logs) / len(same)
     return total / (2 * n)
@@ -610,15 +608,10 @@ def test_three_steps_of_the_center_by_hand():
 @pytest.mark.parametrize("cls", [BYOL, DINO])
 def test_the_momentum_rises_to_one_by_half_a_cosine(cls):
     loss = made(cls, momentum=0.8)[1]
-    for fraction, momentum in ((0.0, 0.8), (0.25, 0.9 - 0.1 * math.sqrt(0.5)), (0.5, 0.9)):
+    expected = {0.0: 0.8, 0.25: 0.9 - 0.1 * math.sqrt(0.5), 0.5: 0.9, 1.0: 1.0, None: 0.8}
+    for fraction, momentum in expected.items():
         loss.set_progress(fraction)
-        assert_allclose(
-            loss.teacher.momentum, momentum if fraction != 0.25 else 1 - 0.1 * (1 + 0.5**0.5)
-        )
-    loss.set_progress(1.0)
-    assert_allclose(loss.teacher.momentum, 1.0)
-    loss.set_progress(None)
-    assert_allclose(loss.teacher.momentum, 0.8)
+        assert_allclose(loss.teacher.momentum, momentum)
 
 
 @with_teacher
@@ -653,5 +646,5 @@ def test_info_nce_bounds_mutual_information_the_tighter_the_more_rows():
             loss = info_nce(torch.from_numpy(a), torch.from_numpy(b), 1 / size**2)
             received.append(np.log(n) - loss.item())
         bounds.append(np.mean(received))
-    assert bounds[0] < bounds[1] < bounds[2] < truth + 0.02
-    assert bounds[2] > 0.95 * truth
+    assert bounds[0] < bounds[1] < bounds[2] < truth
+    assert bounds[2] > 0.9 * truth
