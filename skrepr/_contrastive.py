@@ -27,7 +27,7 @@ from .objectives import SimCLR, SupCon
 # Views of each row in `score_samples`, and training rows that it is compared with.
 _N_VIEWS, _N_KEPT = 4, 256
 # What is read of the sample itself, as a share of what is read of the encoder.
-_SHARE_OF_SAMPLE = 0.5
+_SHARE_OF_SAMPLE = 0.3
 # Rows on which the figures of a fit are measured.
 _ROWS_DESCRIBED = 4096
 

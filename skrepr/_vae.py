@@ -243,11 +243,14 @@ class VAEEmbedding(SamplingMixin, DecoderMixin, BaseEmbedding):
     steps, and falls to zero along a cosine; in `partial_fit` it is constant. A linear start with
     another `beta` is the solution with that `beta`.
 
-    The contrastive term keeps more components active, but does not make them tell more: cosines
-    have no scale. Measured on 600 digits with a random start and a weight of 10, three seeds: at
-    `beta` 8 it kept 8 of 8 components active instead of none, with a `mutual_information_` of
-    0.08 nats instead of 0.02; at `beta` 4 all were active without it, and it lowered the mutual
-    information from 0.6 to 0.2 nats. Try the start at probabilistic PCA and a lower `beta` first.
+    What the contrastive term does, measured on 10,000 images of Fashion-MNIST (Bernoulli, 20
+    components, 25 epochs, three seeds, in the means): at `beta` 4 and weights of 0, 1 and 10 it
+    kept 11, 18 and 20 components active, at `beta` 8 7, 10 and 20. From the default start they
+    told hardly more: the mutual information rose by at most 0.1 nats, 5-NN accuracy stayed or
+    fell by up to 0.8 points. From a random start (``linear_path=None``), at a weight of 10, it
+    rose by 0.4 to 0.5 nats, 5-NN by 0.8 to 1.7 points, to about what the default start has
+    without it. The bound changed by less than 1 nat, the time doubled. So keep the start, and
+    lower `beta` first: at `beta` 1 all components were active in either case.
 
     The network works on X minus its mean, divided by one number, the root mean square of
     the columns' standard deviations; with counts, on the logarithm of one plus the counts of a

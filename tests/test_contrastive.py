@@ -50,11 +50,11 @@ def test_the_embedding_is_pca_of_the_features(fitted):
     assert features.shape[1] == 16 + 64
 
 
-def test_features_join_the_encoder_and_half_as_much_of_the_sample(fitted):
+def test_features_join_the_encoder_and_some_of_the_sample(fitted):
     with torch.inference_mode():
         features = fitted.module_.encode(torch.from_numpy(X)).numpy()
     spreads = [np.sqrt(part.var(0).sum()) for part in (features[:, :16], features[:, 16:])]
-    assert_allclose(spreads, [1, 0.5], rtol=1e-4)
+    assert_allclose(spreads, [1, 0.3], rtol=1e-4)
     assert_allclose(np.corrcoef(features[:, 18], X[:, 2])[0, 1], 1, atol=1e-5)
 
 
@@ -177,7 +177,7 @@ def test_a_collapsed_encoder_is_told_although_the_rows_are_joined():
 def test_early_stopping_watches_agreement_where_the_loss_is_lowest_at_collapse():
     settings = {"early_stopping": True, "max_epochs": 3}
     watched = make(objective=BYOL(), **settings).fit(X).history_
-    assert (watched["valid_watched"] > -8).all() or (watched["valid_watched"] < 0).any()
+    assert watched["valid_watched"].between(-8, 1).all()
     assert "valid_watched" not in make(objective=SimCLR(), **settings).fit(X).history_
 
 
