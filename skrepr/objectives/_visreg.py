@@ -24,8 +24,7 @@ class VISReg(BaseEstimator):
     :math:`\mu_j, \sigma_j` mean and standard deviation of unit j over the batch,
     :math:`y_{(i)a}` the i-th smallest value along random direction a of the centered
     projections divided by their standard deviations, and :math:`q_i` the quantile of the
-    standard normal distribution at :math:`i / (B + 1)`. No gradient goes through the standard
-    deviations of the last term, so that scale and shape do not disturb each other. Symmetric in
+    standard normal distribution at :math:`i / (B + 1)`. The last term does not depend on the scale. Symmetric in
     the two views; neither teacher, queue nor negatives.
 
     Parameters
@@ -45,7 +44,8 @@ class VISReg(BaseEstimator):
     Notes
     -----
     Written after the abstract of [1]_ and public implementations of others, not after the
-    authors' code. That one knob weighs all three terms is our choice.
+    authors' code. That one knob weighs all three terms is our choice, and that the gradient goes
+    through the standard deviations: stopped there, the last term shrinks small batches.
 
     References
     ----------
@@ -127,7 +127,7 @@ def visreg_terms(first, second, *, n_directions, generator, training):
     centered = both - means  # (B, 2, D)
     # the small number keeps the gradient of the root finite where nothing varies
     deviations = (centered.square().mean(0) + 1e-12).sqrt()  # (2, D)
-    shapes = (centered / deviations.detach()).flatten(0, 1)  # (2B, D)
+    shapes = (centered / deviations).flatten(0, 1)  # (2B, D)
     projected = project(shapes, n_directions, generator, training)  # (2B, M)
     projected = projected.unflatten(0, both.shape[:2])  # (B, 2, M)
     ranks = torch.arange(1, len(both) + 1, dtype=both.dtype, device=both.device)  # (B,)
