@@ -181,9 +181,9 @@ class ContrastiveEmbedding(BaseEmbedding):
         :class:`~skrepr.objectives.SimCLR`, and :class:`~skrepr.objectives.SupCon` if
         `supervised`.
     augmentation : augmentation, list or None, default=None
-        How views are made: one of :mod:`skrepr.augmentations`, or a list of them, or of pairs of
-        a name and one. None: swaps of features for tables; crops and noise for series; crops,
-        small rotations and brightness for images. Told in `augmentation_`. Look at some with
+        How the two views are made: one of :mod:`skrepr.augmentations`, or a list of them, or of
+        pairs of a name and one. None: swaps of features for tables; crops, gaps and noise for
+        series; crops, small rotations and brightness for images. Told in `augmentation_`. Look at some with
         :func:`skrepr.displays.plot_views` first: what they change is lost to the embedding.
     supervised : bool, default=False
         Whether rows of one class of y attract one another [2]_. Rows with the class -1 have
@@ -196,8 +196,8 @@ class ContrastiveEmbedding(BaseEmbedding):
         Number of passes over the training rows, at most. "auto": 40 epochs, but 4000 to
         10,000 steps of the optimizer; below 500 rows about 1000 steps. Told in `max_epochs_`.
     batch_size : int or "auto", default="auto"
-        Number of rows in one step of the optimizer, the others among which a row has to find
-        its view. "auto": 128. Told in `batch_size_`.
+        Number of rows in one step of the optimizer. Among them a row has to find its view.
+        "auto": 128. Told in `batch_size_`.
     early_stopping : bool or "auto", default="auto"
         Whether to hold rows out, to keep the weights with the lowest loss on them, and to
         stop when `patience_` epochs brought no better ones. Where the loss itself is lowest at

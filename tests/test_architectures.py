@@ -404,7 +404,7 @@ def test_a_frozen_module_stays_as_it_is():
         "linear.bias",
     }
     assert torch.equal(encoder(batch((12,), 8)), encoder(batch((12,), 8)))
-    assert torch.equal(encoder.module.module[1].running_mean, torch.zeros(8))
+    assert torch.equal(encoder.module[1].running_mean, torch.zeros(8))
     assert all(weight.requires_grad for weight in module.parameters())
 
 

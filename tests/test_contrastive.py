@@ -10,7 +10,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from torch import nn
@@ -94,15 +93,14 @@ def test_rotated_images_stay_closest_to_their_own_original():
 
 
 def test_labels_draw_classes_together():
-    labels = np.where(np.arange(1200) % 3 == 0, CLASSES[:1200], -1)
-    settings = {"architecture": MLP((64,)), "max_epochs": 20, "n_components": 8}
-    train, test = DIGITS[:1200], DIGITS[1200:]
+    train, test, classes = DIGITS[:1200], DIGITS[1200:], CLASSES[:1200]
     accuracies = []
     for supervised in (True, False):
-        embedding = make(**settings, supervised=supervised).fit(train, labels)
-        probe = LogisticRegression(max_iter=1000).fit(embedding.transform(train), CLASSES[:1200])
-        accuracies.append(probe.score(embedding.transform(test), CLASSES[1200:]))
-    assert accuracies[0] > accuracies[1]
+        embedding = make(4, architecture=MLP((64,)), max_epochs=20, supervised=supervised)
+        Z = embedding.fit(train, classes).transform(train)
+        neighbors = KNeighborsClassifier(5).fit(Z, classes)
+        accuracies.append(neighbors.score(embedding.transform(test), CLASSES[1200:]))
+    assert accuracies[0] > accuracies[1] + 0.01  # 0.02 to 0.05 over three seeds
 
 
 def test_without_supervised_labels_are_ignored(fitted):

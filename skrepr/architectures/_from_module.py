@@ -47,13 +47,7 @@ class FromModule:
 
     def make_backbone(self, input_shape):
         """Copy the module: its output is given to the objective, and read."""
-        module = copy.deepcopy(self.module)
-        if not self.trainable:
-            module = Frozen(module)
-        width = probe(self.module, "architecture", input_shape).flatten(1).shape[1]
-        return Backbone(
-            module, nn.Identity(), width, width, joins_inputs=False, reads_raw_values=True
-        )
+        return ModuleBackbone(self.module, input_shape, self.trainable)
 
     def make_decoder(self, n_components, output_shape):
         """Copy the module, once it is known to return the right shape."""
@@ -66,7 +60,53 @@ class FromModule:
         return copy.deepcopy(self.module)
 
 
-class ModuleEncoder(nn.Module):
+class _Given(nn.Module):
+    """Holds a copy of a given module, which stays as it is if it is not to be trained."""
+
+    trainable = True
+
+    def hold(self, module, trainable):
+        vars(self)["trainable"] = trainable  # before torch has set up this module, too
+        copied = copy.deepcopy(module)
+        if not trainable:
+            if not any(True for _ in module.parameters()):
+                raise ValueError(
+                    "trainable=False, but the module given as architecture has no "
+                    "parameters to freeze. Leave trainable at True."
+                )
+            copied.requires_grad_(False)
+        return copied
+
+    def train(self, mode=True):
+        super().train(mode)
+        if not self.trainable:
+            self.given.eval()
+        return self
+
+
+class ModuleBackbone(_Given, Backbone):
+    """A given module, whose output is trained and read.
+
+    Parameters are those of `ModuleEncoder`.
+    """
+
+    def __init__(self, module, input_shape, trainable):
+        width = probe(module, "architecture", input_shape).flatten(1).shape[1]
+        super().__init__(
+            self.hold(module, trainable),
+            nn.Identity(),
+            width,
+            width,
+            joins_inputs=False,
+            reads_raw_values=True,
+        )
+
+    @property
+    def given(self):
+        return self.inner
+
+
+class ModuleEncoder(_Given):
     """A given module, and a linear layer from its output to the embedding.
 
     Parameters
@@ -84,39 +124,16 @@ class ModuleEncoder(nn.Module):
 
     def __init__(self, module, input_shape, n_components, trainable):
         super().__init__()
-        module = copy.deepcopy(module)
-        self.module = module if trainable else Frozen(module)
+        self.module = self.hold(module, trainable)
         n_features = probe(module, "architecture", input_shape).flatten(1).shape[1]
         self.linear = nn.Linear(n_features, n_components)
 
+    @property
+    def given(self):
+        return self.module
+
     def forward(self, x):
         return self.linear(self.module(x).flatten(1))  # (B, n_components)
-
-
-class Frozen(nn.Module):
-    """A module whose weights stay what they are, and which stays in evaluation mode.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-    """
-
-    def __init__(self, module):
-        super().__init__()
-        if not any(True for _ in module.parameters()):
-            raise ValueError(
-                "trainable=False, but the module given as architecture has no parameters to "
-                "freeze. Leave trainable at True."
-            )
-        self.module = module.requires_grad_(False)
-
-    def train(self, mode=True):
-        super().train(mode)
-        self.module.eval()
-        return self
-
-    def forward(self, x):
-        return self.module(x)
 
 
 @torch.no_grad()
