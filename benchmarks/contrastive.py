@@ -11,7 +11,7 @@ and by 5 nearest neighbors (standardized), in percent of test rows.
     layers, batches, augmentation, epochs and precision, read at its last layer of 64 units.
     Judged with 20,000 labels and with all.
 ``objectives``
-    Every objective at its defaults for 60 seconds each on 10,000 rows of Fashion-MNIST and all of
+    Every objective at its defaults for 30 seconds each on 10,000 rows of Fashion-MNIST and all of
     USPS, with ContrastiveEmbedding's own convolutional network. Failures are rows too.
 ``choosing``
     Rank correlation of `score`, and of the effective rank, with the linear probe, over

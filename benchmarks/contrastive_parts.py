@@ -189,7 +189,7 @@ def judge_objective(data, name, objective, seed, quick):
     )
     # of the supervised one, a tenth of the labels
     labels = np.where(np.arange(len(y_train)) % 10 == 0, y_train.astype(int), -1)
-    seconds, model = fit_for(10 if quick else 60, model, X_train, labels)
+    seconds, model = fit_for(10 if quick else 30, model, X_train, labels)
     row = {"seconds": seconds, "epochs": model.n_epochs_, "score": model.score(X_test)}
     row |= {"effective rank": model.effective_rank_}
     return row | judge(model.transform(X_train), model.transform(X_test), y_train, y_test)

@@ -1,18 +1,20 @@
-"""Contrastive and other self-supervised embeddings: two changed views of each row agree."""
+"""Contrastive and other self-supervised embeddings: two changed views of each row agree.
+
+This file holds the estimator. Its torch module is in ``_view_model.py``, what the views are
+trained for in ``objectives/``, and how they are made in ``augmentations/``.
+"""
 
 import torch
 from sklearn.base import clone
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
-from torch import nn
-from torch.nn import functional as F
 
 from . import _training
-from ._agreement import bits_of_agreement, blocks_of, fit_temperature, pointwise_agreement
 from ._base import CODER_CONSTRAINTS, SHARED_CONSTRAINTS, BaseEmbedding, HasMethods
 from ._named_parts import check_augmentations, check_instances, own_parts
 from ._rows import read_labels
 from ._start import ChannelUnits
-from ._training import chance_of, rise_and_fall
+from ._view_model import ViewModel
 from .architectures import (
     as_recipe,
     check_trainable,
@@ -22,130 +24,10 @@ from .architectures import (
 )
 from .augmentations import choose_augmentation, make_view
 from .metrics import alignment, effective_rank, uniformity
-from .objectives import SimCLR, SupCon
+from .objectives import SimCLR, SupCon, bits_of_agreement, fit_temperature
 
-# Views of each row in `score_samples`, and training rows that it is compared with.
-_N_VIEWS, _N_KEPT = 4, 256
-# What is read of the sample itself, as a share of what is read of the encoder.
-_SHARE_OF_SAMPLE = 0.3
 # Rows on which the figures of a fit are measured.
 _ROWS_DESCRIBED = 4096
-
-
-class _ViewModel(nn.Module):
-    """An encoder that views of each row pass through, and what is asked of the result.
-
-    Parameters
-    ----------
-    backbone : Backbone
-    units : Units
-    objective : torch.nn.Module
-    augmentation : list of augmentations
-    thumbnail : torch.nn.Module or None
-        Makes of a sample what of it is read beside the backbone.
-    """
-
-    generator = None
-
-    def __init__(self, backbone, units, objective, augmentation, thumbnail):
-        super().__init__()
-        self.backbone = backbone
-        self.units = units
-        self.objective = objective
-        self.augmentation = augmentation
-        self.thumbnail = thumbnail
-        shape = units.center.shape
-        n_inputs = 0 if thumbnail is None else thumbnail(units.center[None]).numel()
-        self.width = backbone.read_width + n_inputs
-        # of what is read of backbone and sample, in the training rows
-        self.register_buffer("spreads", torch.ones(2))
-        self.register_buffer("seed", torch.randint(2**31, ()))
-        borrows = any(getattr(part, "borrows", False) for part in augmentation)
-        self.register_buffer("donors", torch.zeros(_N_KEPT if borrows else 0, *shape))
-        self.register_buffer("references", torch.zeros(_N_KEPT, backbone.width))
-        self.register_buffer("temperature", torch.ones(()))
-
-    def forward(self, batch):
-        x, labels = batch if isinstance(batch, tuple) else (batch, None)
-        inputs, generator = self.units(x), chance_of(self, x.device)  # (B, *input_shape)
-        views = tuple(make_view(inputs, self.augmentation, generator) for _ in range(2))
-        both = self.units.as_read_by(self.backbone, torch.cat(views))
-        first, second = self.backbone(both).chunk(2)  # (B, width) each
-        return self.objective(first, second, views=both.chunk(2), labels=labels)
-
-    def encode(self, x):
-        inputs = self.units(x)
-        features = self.backbone.read(self.units.as_read_by(self.backbone, inputs))
-        if self.thumbnail is None:
-            return features  # (B, read_width)
-        of_sample = self.thumbnail(inputs).flatten(1)
-        return torch.cat([features / self.spreads[0], of_sample / self.spreads[1]], 1)
-
-    def start(self, rows):
-        """Find the units, and keep the rows that augmentations may borrow from."""
-        self.units.fit(rows)
-        self.donors.copy_(_cycled(self.units(rows.sample(_N_KEPT)), len(self.donors)))
-
-    @torch.no_grad()
-    def settle(self, rows):
-        """Keep what the features and embeddings of training rows are compared with."""
-        sample = rows.sample(_ROWS_DESCRIBED)
-        self.spreads.fill_(1)
-        parts = [self.encode(x) for x in sample.split(_N_KEPT)]
-        width = self.backbone.read_width
-        variance = torch.cat(parts).var(0, correction=0)
-        spreads = [v.sum().sqrt() for v in (variance[:width], variance[width:])]
-        self.spreads.copy_(torch.stack([s if s > 0 else torch.ones_like(s) for s in spreads]))
-        self.spreads[1] /= _SHARE_OF_SAMPLE
-        self.references.copy_(_cycled(self.embed(rows.sample(_N_KEPT), 0), _N_KEPT))
-
-    def embed(self, x, number):
-        """Embed one view, the same change for all rows, as a direction: (B, width)."""
-        generator = torch.Generator(x.device).manual_seed(int(self.seed) + number)
-        view = make_view(self.units(x), self.augmentation, generator, self.donors)
-        return F.normalize(self.backbone(self.units.as_read_by(self.backbone, view)), dim=1)
-
-    def compare(self, x):
-        """Compare how close views of a row are with how close other rows come: (B,)."""
-        views = torch.stack([self.embed(x, number) for number in range(_N_VIEWS)])
-        return pointwise_agreement(views, self.references, float(self.temperature))
-
-    def pairs(self, chunks):
-        """Yield directions of two views of rows in blocks of 256: (B, width) each."""
-        return blocks_of((self.embed(x, 0), self.embed(x, 1)) for x in chunks)
-
-    @property
-    def watched(self):
-        """Minus the agreement of held-out rows, where the loss itself is lowest at collapse."""
-        if not getattr(self.objective, "lowest_at_collapse", False):
-            raise AttributeError("The loss is watched.")
-        return self._disagreement
-
-    def _disagreement(self, rows):
-        blocks = list(self.pairs(rows.blocks()))
-        temperature = fit_temperature(blocks)
-        return -sum(bits_of_agreement(*block, temperature) for block in blocks) / len(blocks)
-
-    @property
-    def smallest_batch(self):
-        return getattr(self.objective, "smallest_batch", 2)
-
-    def set_progress(self, fraction):
-        if hasattr(self.objective, "set_progress"):
-            self.objective.set_progress(fraction)
-
-    def after_step(self):
-        if hasattr(self.objective, "after_step"):
-            self.objective.after_step(self.backbone)
-
-    @staticmethod
-    def learning_rate_factor(fraction):
-        return rise_and_fall(fraction, 0.05)
-
-
-def _cycled(rows, n):
-    """Return ``n`` rows, beginning anew where there are fewer."""
-    return rows[torch.arange(n, device=rows.device) % len(rows)]
 
 
 class ContrastiveEmbedding(BaseEmbedding):
@@ -183,8 +65,9 @@ class ContrastiveEmbedding(BaseEmbedding):
     augmentation : augmentation, list or None, default=None
         How the two views are made: one of :mod:`skrepr.augmentations`, or a list of them, or of
         pairs of a name and one. None: swaps of features for tables; crops, gaps and noise for
-        series; crops, small rotations and brightness for images. Told in `augmentation_`. Look at some with
-        :func:`skrepr.displays.plot_views` first: what they change is lost to the embedding.
+        series; crops, small rotations and brightness for images. Told in
+        `augmentation_`. Look at some with :func:`skrepr.displays.plot_views` first: what they
+        change is lost to the embedding.
     supervised : bool, default=False
         Whether rows of one class of y attract one another [2]_. Rows with the class -1 have
         none, and attract their own view alone. False: y is ignored.
@@ -462,6 +345,40 @@ class ContrastiveEmbedding(BaseEmbedding):
         check_is_fitted(self)
         return self._apply(X, self.module_.compare, ())
 
+    def make_views(self, X, n_views=2, *, random_state=None):
+        """Change rows as they are changed in training, to be looked at.
+
+        Needs no fit: units are those of X, and parts those that `fit` would choose. See
+        :func:`skrepr.displays.plot_views`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, *input_shape_)
+            Some rows. Those that borrow from others borrow from these.
+        n_views : int, default=2
+            Number of views of each row.
+        random_state : int, RandomState instance or None, default=None
+            Seed.
+
+        Returns
+        -------
+        views : ndarray of shape (n_samples, n_views, ...), float32
+            In the layout and the units of X.
+        """
+        draft = self._draft(goes_on=False)
+        draft._validate_params()
+        draft._check_parameters()
+        draft.device_ = torch.device("cpu")
+        rows = BaseEmbedding._read(draft, X, None, 1)
+        draft._set_input_shape(rows)
+        draft._choose_parts(draft.input_shape_)
+        units = ChannelUnits(rows.sample_shape, self.missing == "mask").fit(rows)
+        parts, views = draft.augmentation_, []
+        generator = torch.Generator().manual_seed(check_random_state(random_state).randint(2**31))
+        for x in map(units, rows.blocks()):
+            views.append(torch.stack([make_view(x, parts, generator) for _ in range(n_views)], 1))
+        return units.undo(torch.cat(views)).reshape(len(rows), n_views, *draft.layout_).numpy()
+
     def _check_parameters(self):
         super()._check_parameters()
         check_trainable(self.architecture, self.trainable)
@@ -492,7 +409,7 @@ class ContrastiveEmbedding(BaseEmbedding):
     def _make_module(self, input_shape):
         recipe = as_recipe(self.architecture_, self.trainable)
         backbone = make_backbone(recipe, input_shape, self.n_components)
-        return _ViewModel(
+        return ViewModel(
             backbone,
             ChannelUnits(input_shape, self.missing == "mask"),
             self.objective_.make_loss(backbone, backbone.width),

@@ -86,6 +86,7 @@ def call(cls, method, **arguments):
 CASES = [
     pytest.param(cls, method, name, id=f"{cls.__name__}.{method}({name})")
     for cls in (getattr(displays, name) for name in displays.__all__)
+    if isinstance(cls, type)
     for method in ("__init__", "from_estimator", "from_embedding", "plot")
     if hasattr(cls, method)
     for name in inspect.signature(getattr(cls, method)).parameters

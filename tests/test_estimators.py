@@ -775,7 +775,7 @@ def assert_shared_parameters_agree(classes):
             assert len({words_of(cls, name) for cls in classes} - {None}) <= 1, name
 
 
-# What "auto" or None becomes is each estimator's own: there, what they mean is said in one sentence.
+# What "auto" or None becomes is each estimator's own: there, the first sentence is the same.
 WITH_OWN_DEFAULTS = ["max_epochs", "batch_size", "early_stopping", "patience", "augmentation"]
 
 

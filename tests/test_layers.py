@@ -28,7 +28,7 @@ GROUND = {
     "datasets",
 }
 PARTS = {"architectures", "augmentations", "metrics", "objectives"}
-MIDDLE = {"_agreement", "_base", "_decoding", "_sampling", "_variational"}
+MIDDLE = {"_base", "_decoding", "_sampling", "_variational", "_view_model"}
 ESTIMATORS = {
     "_autoencoder",
     "_contrastive",

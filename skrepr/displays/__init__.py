@@ -12,10 +12,12 @@ from ._embedding import EmbeddingDisplay
 from ._latent_traversal import LatentTraversalDisplay
 from ._loss_curve import LossCurveDisplay
 from ._reconstruction import ReconstructionDisplay
+from ._views import plot_views
 
 __all__ = [
     "EmbeddingDisplay",
     "LatentTraversalDisplay",
     "LossCurveDisplay",
     "ReconstructionDisplay",
+    "plot_views",
 ]

@@ -42,8 +42,16 @@ more, and what it does not have is not asked for:
 All that is learned or remembered stands in parameters and buffers, so that it is saved, loaded
 and resumed. Any class with this method is as good as the ones in this package; how to write one:
 the page "Add an objective" of the documentation.
+
+For estimators: `bits_of_agreement` and `pointwise_agreement` are what scores are made of.
 """
 
+from ._agreement import (  # noqa: F401, for estimators
+    bits_of_agreement,
+    blocks_of,
+    fit_temperature,
+    pointwise_agreement,
+)
 from ._barlow_twins import BarlowTwins
 from ._byol import BYOL
 from ._dino import DINO

@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
-from skrepr._agreement import (
+from skrepr.objectives._agreement import (
     BLOCK_ROWS,
     bits_of_agreement,
     blocks_of,

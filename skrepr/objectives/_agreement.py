@@ -6,7 +6,7 @@ import torch
 from scipy.optimize import minimize_scalar
 from torch.nn import functional as F
 
-from .objectives import info_nce
+from ._info_nce import info_nce
 
 # Rows that are told apart at a time: figures are comparable at the same number only.
 BLOCK_ROWS = 256
