@@ -88,7 +88,7 @@ class _ViewModel(nn.Module):
 
     @torch.no_grad()
     def settle(self, rows):
-        """Keep what the features and embeddings of training rows are compared with."""
+        """Find what features are divided by, which a readout of a stream relies on."""
         sample = rows.sample(_ROWS_DESCRIBED)
         self.spreads.fill_(1)
         parts = [self.encode(x) for x in sample.split(_N_KEPT)]
@@ -97,7 +97,13 @@ class _ViewModel(nn.Module):
         spreads = [v.sum().sqrt() for v in (variance[:width], variance[width:])]
         self.spreads.copy_(torch.stack([s if s > 0 else torch.ones_like(s) for s in spreads]))
         self.spreads[1] /= _SHARE_OF_SAMPLE
-        self.references.copy_(_cycled(self.embed(rows.sample(_N_KEPT), 0), _N_KEPT))
+
+    @torch.no_grad()
+    def refer_to(self, rows, is_new):
+        """Keep embeddings of training rows; of a stream, those of the last rows."""
+        embedded = self.embed(rows.sample(_N_KEPT), 0)
+        kept = torch.cat([embedded, self.references])[:_N_KEPT]
+        self.references.copy_(_cycled(embedded, _N_KEPT) if is_new else kept)
 
     def embed(self, x, number):
         """Embed one view, the same change for all rows, as a direction: (B, width)."""
@@ -511,8 +517,11 @@ class ContrastiveEmbedding(BaseEmbedding):
         return _training.auto_max_epochs(n, batch_size, steps_of_few=1000, most_steps=10_000)
 
     def _fit_readout(self, rows, call):
-        if call.is_new or not call.stream:
+        is_new = call.is_new or not call.stream
+        if is_new:
             self.module_.settle(rows)
+        # embeddings of earlier chunks are those of another network
+        self.module_.refer_to(rows, is_new)
         super()._fit_readout(rows, call)
 
     def _describe(self, rows, call):
