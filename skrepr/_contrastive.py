@@ -30,6 +30,131 @@ from .objectives import SimCLR, SupCon, bits_of_agreement, fit_temperature
 _ROWS_DESCRIBED = 4096
 
 
+<<<<<<< HEAD
+=======
+class _ViewModel(nn.Module):
+    """An encoder that views of each row pass through, and what is asked of the result.
+
+    Parameters
+    ----------
+    backbone : Backbone
+    units : Units
+    objective : torch.nn.Module
+    augmentation : list of augmentations
+    thumbnail : torch.nn.Module or None
+        Makes of a sample what of it is read beside the backbone.
+    """
+
+    generator = None
+
+    def __init__(self, backbone, units, objective, augmentation, thumbnail):
+        super().__init__()
+        self.backbone = backbone
+        self.units = units
+        self.objective = objective
+        self.augmentation = augmentation
+        self.thumbnail = thumbnail
+        shape = units.center.shape
+        n_inputs = 0 if thumbnail is None else thumbnail(units.center[None]).numel()
+        self.width = backbone.read_width + n_inputs
+        # of what is read of backbone and sample, in the training rows
+        self.register_buffer("spreads", torch.ones(2))
+        self.register_buffer("seed", torch.randint(2**31, ()))
+        borrows = any(getattr(part, "borrows", False) for part in augmentation)
+        self.register_buffer("donors", torch.zeros(_N_KEPT if borrows else 0, *shape))
+        self.register_buffer("references", torch.zeros(_N_KEPT, backbone.width))
+        self.register_buffer("temperature", torch.ones(()))
+
+    def forward(self, batch):
+        x, labels = batch if isinstance(batch, tuple) else (batch, None)
+        inputs, generator = self.units(x), chance_of(self, x.device)  # (B, *input_shape)
+        views = tuple(make_view(inputs, self.augmentation, generator) for _ in range(2))
+        both = self.units.as_read_by(self.backbone, torch.cat(views))
+        first, second = self.backbone(both).chunk(2)  # (B, width) each
+        return self.objective(first, second, views=both.chunk(2), labels=labels)
+
+    def encode(self, x):
+        inputs = self.units(x)
+        features = self.backbone.read(self.units.as_read_by(self.backbone, inputs))
+        if self.thumbnail is None:
+            return features  # (B, read_width)
+        of_sample = self.thumbnail(inputs).flatten(1)
+        return torch.cat([features / self.spreads[0], of_sample / self.spreads[1]], 1)
+
+    def start(self, rows):
+        """Find the units, and keep the rows that augmentations may borrow from."""
+        self.units.fit(rows)
+        self.donors.copy_(_cycled(self.units(rows.sample(_N_KEPT)), len(self.donors)))
+
+    @torch.no_grad()
+    def settle(self, rows):
+        """Find what features are divided by, which a readout of a stream relies on."""
+        sample = rows.sample(_ROWS_DESCRIBED)
+        self.spreads.fill_(1)
+        parts = [self.encode(x) for x in sample.split(_N_KEPT)]
+        width = self.backbone.read_width
+        variance = torch.cat(parts).var(0, correction=0)
+        spreads = [v.sum().sqrt() for v in (variance[:width], variance[width:])]
+        self.spreads.copy_(torch.stack([s if s > 0 else torch.ones_like(s) for s in spreads]))
+        self.spreads[1] /= _SHARE_OF_SAMPLE
+
+    @torch.no_grad()
+    def refer_to(self, rows, is_new):
+        """Keep embeddings of training rows; of a stream, those of the last rows."""
+        embedded = self.embed(rows.sample(_N_KEPT), 0)
+        kept = torch.cat([embedded, self.references])[:_N_KEPT]
+        self.references.copy_(_cycled(embedded, _N_KEPT) if is_new else kept)
+
+    def embed(self, x, number):
+        """Embed one view, the same change for all rows, as a direction: (B, width)."""
+        generator = torch.Generator(x.device).manual_seed(int(self.seed) + number)
+        view = make_view(self.units(x), self.augmentation, generator, self.donors)
+        return F.normalize(self.backbone(self.units.as_read_by(self.backbone, view)), dim=1)
+
+    def compare(self, x):
+        """Compare how close views of a row are with how close other rows come: (B,)."""
+        views = torch.stack([self.embed(x, number) for number in range(_N_VIEWS)])
+        return pointwise_agreement(views, self.references, float(self.temperature))
+
+    def pairs(self, chunks):
+        """Yield directions of two views of rows in blocks of 256: (B, width) each."""
+        return blocks_of((self.embed(x, 0), self.embed(x, 1)) for x in chunks)
+
+    @property
+    def watched(self):
+        """Minus the agreement of held-out rows, where the loss itself is lowest at collapse."""
+        if not getattr(self.objective, "lowest_at_collapse", False):
+            raise AttributeError("The loss is watched.")
+        return self._disagreement
+
+    def _disagreement(self, rows):
+        blocks = list(self.pairs(rows.blocks()))
+        temperature = fit_temperature(blocks)
+        return -sum(bits_of_agreement(*block, temperature) for block in blocks) / len(blocks)
+
+    @property
+    def smallest_batch(self):
+        return getattr(self.objective, "smallest_batch", 2)
+
+    def set_progress(self, fraction):
+        if hasattr(self.objective, "set_progress"):
+            self.objective.set_progress(fraction)
+
+    def after_step(self):
+        if hasattr(self.objective, "after_step"):
+            self.objective.after_step(self.backbone)
+
+    @staticmethod
+    def learning_rate_factor(fraction):
+        return rise_and_fall(fraction, 0.05)
+
+
+def _cycled(rows, n):
+    """Return ``n`` rows, beginning anew where there are fewer."""
+    return rows[torch.arange(n, device=rows.device) % len(rows)]
+
+
+>>>>>>> rev
 class ContrastiveEmbedding(BaseEmbedding):
     r"""Embedding by a network that recognizes a row after random changes.
 
@@ -428,8 +553,11 @@ class ContrastiveEmbedding(BaseEmbedding):
         return _training.auto_max_epochs(n, batch_size, steps_of_few=1000, most_steps=10_000)
 
     def _fit_readout(self, rows, call):
-        if call.is_new or not call.stream:
+        is_new = call.is_new or not call.stream
+        if is_new:
             self.module_.settle(rows)
+        # embeddings of earlier chunks are those of another network
+        self.module_.refer_to(rows, is_new)
         super()._fit_readout(rows, call)
 
     def _describe(self, rows, call):

@@ -254,6 +254,19 @@ def test_a_stream_gives_an_embedding():
     assert first.score(X) > 0
 
 
+def test_rows_of_a_stream_are_compared_with_those_of_the_network_as_it_is():
+    embedding = make()
+    for start, stop in ((0, 300), (300, 600), (600, 700)):
+        embedding.partial_fit(DIGITS[start:stop])
+        before = embedding.module_.references.clone()
+    embedding.partial_fit(DIGITS[700:780])
+    references = embedding.module_.references
+    with torch.inference_mode():
+        latest = embedding.module_.embed(torch.from_numpy(DIGITS[700:780]), 0)
+    assert_allclose(references[:80], latest, rtol=1e-3, atol=1e-4)
+    assert_array_equal(references[80:], before[:-80])
+
+
 def test_missing_values_are_mean_ones():
     holes = X.copy()
     holes[np.random.default_rng(0).random(holes.shape) < 0.1] = np.nan
