@@ -72,7 +72,7 @@ class ViewModel(nn.Module):
 
     @torch.no_grad()
     def settle(self, rows):
-        """Keep what the features and embeddings of training rows are compared with."""
+        """Find what features are divided by, which a readout of a stream relies on."""
         sample = rows.sample(_ROWS_MEASURED)
         self.spreads.fill_(1)
         parts = [self.encode(x) for x in sample.split(_N_KEPT)]
@@ -81,7 +81,13 @@ class ViewModel(nn.Module):
         spreads = [v.sum().sqrt() for v in (variance[:width], variance[width:])]
         self.spreads.copy_(torch.stack([s if s > 0 else torch.ones_like(s) for s in spreads]))
         self.spreads[1] /= _SHARE_OF_SAMPLE
-        self.references.copy_(_cycled(self.embed(rows.sample(_N_KEPT), 0), _N_KEPT))
+
+    @torch.no_grad()
+    def refer_to(self, rows, is_new):
+        """Keep embeddings of training rows; of a stream, those of the last rows."""
+        embedded = self.embed(rows.sample(_N_KEPT), 0)
+        kept = torch.cat([embedded, self.references])[:_N_KEPT]
+        self.references.copy_(_cycled(embedded, _N_KEPT) if is_new else kept)
 
     def embed(self, x, number):
         """Embed one view, the same change for all rows, as a direction: (B, width)."""
