@@ -10,8 +10,9 @@ from .objectives import bits_of_agreement, blocks_of, fit_temperature, pointwise
 
 # Views of each row in `score_samples`, and training rows that it is compared with.
 _N_VIEWS, _N_KEPT = 4, 256
-# What is read of the sample itself, as a share of what is read of the encoder.
-_SHARE_OF_SAMPLE = 0.3
+# What is read of the sample itself, as a share of what is read of the encoder: of tables, which
+# have no better neighbors than their columns, and of series and images.
+_SHARE_OF_TABLE, _SHARE_OF_SAMPLE = 1.0, 0.3
 # Rows from which spreads are estimated.
 _ROWS_MEASURED = 4096
 
@@ -80,7 +81,8 @@ class ViewModel(nn.Module):
         variance = torch.cat(parts).var(0, correction=0)
         spreads = [v.sum().sqrt() for v in (variance[:width], variance[width:])]
         self.spreads.copy_(torch.stack([s if s > 0 else torch.ones_like(s) for s in spreads]))
-        self.spreads[1] /= _SHARE_OF_SAMPLE
+        is_table = self.units.center.ndim == 1
+        self.spreads[1] /= _SHARE_OF_TABLE if is_table else _SHARE_OF_SAMPLE
 
     @torch.no_grad()
     def refer_to(self, rows, is_new):
