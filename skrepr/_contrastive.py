@@ -170,7 +170,8 @@ class ContrastiveEmbedding(BaseEmbedding):
     -----
     `score` is a lower bound on the mutual information of two views in bits. It may be used to
     compare `temperature` and other constants of objectives, `objective`, `architecture`,
-    `n_components` and all parameters of the training; not `augmentation`, `missing`,
+    `n_components` and all parameters of the training, with care between objectives of unlike
+    kinds; not `augmentation`, `missing`,
     `input_shape` or anything in front that changes the data, since they change the task:
     weaker augmentations score higher and teach less.
 

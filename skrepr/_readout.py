@@ -189,7 +189,8 @@ def _principal(matrix, n_largest):
     vectors : ndarray of shape (width, r)
     """
     width = len(matrix)
-    if n_largest * _FEW <= width:
+    n_largest = min(n_largest, width)
+    if n_largest * _FEW <= width and matrix.any():  # the iteration cannot begin at nothing
         start = np.random.default_rng(0).normal(size=width)
         square, vectors = eigsh(matrix, n_largest, which="LA", v0=start)
     else:

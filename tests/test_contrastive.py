@@ -275,6 +275,22 @@ def test_missing_values_are_mean_ones():
     assert np.isfinite(embedding.score_samples(holes)).all()
 
 
+def test_data_that_do_not_vary():
+    constant = np.ones((60, 7))
+    with pytest.warns(RepresentationCollapseWarning, match="constant"):
+        embedding = make(architecture=None).fit(constant)
+    assert not embedding.transform(constant).any()
+    assert np.isfinite(embedding.score_samples(constant)).all()
+    assert abs(embedding.score(constant)) < 1e-3
+
+
+def test_more_components_than_features():
+    Z = make(120).fit(X).transform(X)
+    assert Z.shape == (300, 120)
+    assert Z[:, :60].std(0).all()
+    assert not Z[:, 80:].any()
+
+
 def test_series_and_layouts():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RepresentationCollapseWarning)

@@ -5,6 +5,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 from sklearn.decomposition import PCA
+from sklearn.metrics import pairwise_distances
 
 from skrepr._readout import Moments, Readout
 
@@ -107,6 +108,22 @@ def test_few_axes_of_wide_features_are_those_of_all():
     pca = PCA(4, svd_solver="full").fit(H.astype(np.float64))
     assert_allclose(embed(readout, H), pca.transform(H), atol=1e-3)
     assert_allclose(axes.variance, pca.explained_variance_, rtol=1e-3)
+
+
+@pytest.mark.parametrize("n_different", [1, 2, 4])
+def test_few_axes_of_wide_features_that_hardly_vary(n_different):
+    H = some_rows(n_different, 300)[np.arange(50) % n_different]
+    readout = fitted(H, 10)[0]
+    Z = embed(readout, H)
+    assert_allclose(pairwise_distances(Z), pairwise_distances(H), atol=1e-4)
+    assert not Z[:, n_different - 1 :].any()
+
+
+def test_more_components_than_features():
+    H = some_rows(200, 6)
+    Z = embed(fitted(H, 9)[0], H)
+    assert_allclose(Z[:, :6], embed(fitted(H, 6)[0], H), atol=1e-5)
+    assert not Z[:, 6:].any()
 
 
 # ------------------------------------------------------------------ of what is rebuilt

@@ -242,6 +242,12 @@ class FittingMixin:
         least = _training.smallest_batch(module, 1)
         n_held_out = max(least, round(self.validation_fraction * len(rows)))
         n_held_out = max(1, min(n_held_out, len(rows) - max(2, least)))
+        if n_held_out < least:
+            raise ValueError(
+                f"{type(self).__name__} needs at least {least} rows to train on, and as many that "
+                f"early stopping holds out. Got {len(rows)} rows. Use more, or "
+                "early_stopping=False."
+            )
         return rows.split(n_held_out, module.generator)
 
     def _start(self, module, rows, call):
