@@ -24,7 +24,8 @@ class VISReg(BaseEstimator):
     :math:`\mu_j, \sigma_j` mean and standard deviation of unit j over the batch,
     :math:`y_{(i)a}` the i-th smallest value along random direction a of the centered
     projections divided by their standard deviations, and :math:`q_i` the quantile of the
-    standard normal distribution at :math:`i / (B + 1)`. The last term does not depend on the scale. Symmetric in
+    standard normal distribution at :math:`i / (B + 1)`. The last
+    term does not depend on the scale. Symmetric in
     the two views; neither teacher, queue nor negatives.
 
     Parameters
