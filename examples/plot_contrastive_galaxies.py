@@ -11,7 +11,8 @@ angle and brightness, since they are needed to draw the image again.
 KMeans groups either embedding. Each line shows members of one group, drawn at random, and what
 they are. The adjusted Rand index says how far groups and kinds agree: 1 is perfect, 0 chance. It
 stays far from 1: a quasar and a star are one white point in these images, which no embedding of
-them can tell apart, and far galaxies are small and red whatever their kind. After Cheng et al.
+them can tell apart, and far galaxies are small and red whatever their kind. A small group of lenses
+alone is found by the autoencoder only, to which two bright images are hard to draw. After Cheng et al.
 (2020, MNRAS 494, 3750), who clustered lenses by an autoencoder, and Sarmiento et al. (2021, ApJ
 921, 177), who clustered galaxies by contrastive learning.
 """
@@ -67,7 +68,7 @@ def draw_groups(panels, images, kinds, groups, random_state=0):
         for column, member in enumerate(members):
             place = np.s_[line * size :, column * size :]
             canvas[place][: size - 1, : size - 1] = colors[member].transpose(1, 2, 0)
-    left.imshow(canvas, interpolation="bicubic")
+    left.imshow(canvas, interpolation="bicubic", aspect="auto")
     left.axis("off")
     start = np.zeros(N_DRAWN)
     for (kind, color), width in zip(KINDS.items(), shares[order].T, strict=True):
