@@ -11,10 +11,10 @@ angle and brightness, since they are needed to draw the image again.
 KMeans groups either embedding. Each line shows members of one group, drawn at random, and what
 they are. The adjusted Rand index says how far groups and kinds agree: 1 is perfect, 0 chance. It
 stays far from 1: a quasar and a star are one white point in these images, which no embedding of
-them can tell apart, and far galaxies are small and red whatever their kind. A small group of lenses
-alone is found by the autoencoder only, to which two bright images are hard to draw. After Cheng et al.
-(2020, MNRAS 494, 3750), who clustered lenses by an autoencoder, and Sarmiento et al. (2021, ApJ
-921, 177), who clustered galaxies by contrastive learning.
+them can tell apart, and far galaxies are small and red whatever their kind. A small group of
+lenses alone is found by the autoencoder only, to which two bright images are hard to draw. After
+Cheng et al. (2020, MNRAS 494, 3750), who clustered lenses by an autoencoder, and Sarmiento et al.
+(2021, ApJ 921, 177), who clustered galaxies by contrastive learning.
 """
 
 import sys
