@@ -43,6 +43,7 @@ def images(data, seeds, quick):
 OURS = {
     "skrepr": {},
     "skrepr, bf16": {"precision": "bf16"},
+    "skrepr, half the epochs": {},
     "skrepr, plain start": {"architecture": MLP((400,), linear_path=None)},
     "skrepr, beta 4": {"beta": 4.0},
     "skrepr, 10 importance samples": {"n_importance_samples": 10},
@@ -79,6 +80,7 @@ def judge_on_images(load, method, batch, seed, n_epochs):
         seconds, model = timed(partial(pythae_models.train, **settings), model, X_train, seed)
         scores = pythae_models.log_evidence(model, X_test, N_DRAWS)
     else:
+        n_epochs = n_epochs // 2 if "half" in method else n_epochs
         model = image_vae(n_epochs, seed, **{"batch_size": batch} | OURS[method])
         seconds = timed(model.fit, X_train)[0]
         scores = model.score_samples(X_test)

@@ -88,9 +88,10 @@ def principal_axes(rows, n_components, mean=None):
 def _axes_of_covariance(rows, mean):
     scatter = 0.0
     for block in flat_blocks(rows):
-        deviation = (block - mean).nan_to_num()
+        deviation = (block - mean).nan_to_num().numpy()
+        # numpy computes one half of a product with its own transpose, and torch both
         scatter = scatter + deviation.T @ deviation
-    covariance, mean = scatter.numpy() / len(rows), mean.numpy()
+    covariance, mean = scatter / len(rows), mean.numpy()
     variance, axes = np.linalg.eigh(covariance)
     # along each axis, by the rounding of X, which is that of each column's own size
     rounding = _EPS**2 * (mean**2 + covariance.diagonal()) @ axes**2
