@@ -86,15 +86,15 @@ def make_light_curves(
               out of eclipse of binaries, of the host galaxy of supernovae
             - ``right_ascension``: degrees; it tells the season
             - ``reddening``: by dust in front, :math:`E(B - V)`
-            - ``temperature``: kelvin, of the star, of the hotter one of two, or of the starlight of
-              a host galaxy
+            - ``temperature``: kelvin, of the star, of the hotter one of two, or of the starlight
+              of a host galaxy
             - ``amplitude``: in magnitudes in r; from minimum to maximum for pulsating stars (mean
-              of the cycles of Miras), depth of the deeper minimum for eclipses and transits,
-              brightening of host and supernova together; of quasars the structure function
-              :math:`SF_\infty` after long times; 0 for constants
+              of the cycles of Miras), depth of contact binaries, of eclipses of the hotter star
+              and of transits, brightening of host and supernova together; of quasars the
+              structure function :math:`SF_\infty` after long times; 0 for constants
             - ``period``: days
-            - ``epoch``: modified Julian date of the first maximum of a pulsating star, the
-              first deeper minimum of eclipses, the maximum of a supernova
+            - ``epoch``: modified Julian date of the first maximum of a pulsating star, the middle
+              of the first eclipse of the hotter star or transit, the maximum of a supernova in r
             - ``shape``: about 1 for pulsating stars, the larger the stronger are the harmonics of
               the Fourier series; of contact binaries the degree of contact, 0 to 1
             - ``radius``: of the hotter star, in semi-major axes of the orbit
@@ -119,13 +119,14 @@ def make_light_curves(
 
     Notes
     -----
-    RR Lyrae stars and Cepheids are Fourier series with the amplitude ratios and phase differences
-    of real ones [1]_, [2]_; their amplitude, not their phase, differs from band to band. Detached
-    binaries and transits are disks with linear limb darkening, cut into rings and otherwise exact
-    [3]_; tides and reflection are left out. Contact binaries have the cosines of [4]_. Flares
-    follow the template of [5]_, supernovae the function of [6]_ with a plateau [7]_ and a second
-    maximum of type Ia in the red. They stand on their host galaxy, so that a curve
-    begins before and ends after them. Quasars are damped random walks [8]_, exact at any times.
+    RR Lyrae stars, Cepheids and Miras are Fourier series with amplitude ratios and phase
+    differences like those of real ones [1]_, [2]_; their amplitude, not their phase, differs from
+    band to band. Detached binaries and transits are disks with linear limb darkening, cut into
+    rings and otherwise exact [3]_; tides and reflection are left out. Contact binaries have the
+    cosines of [4]_. Flares follow the template of [5]_. Supernovae follow the function of [6]_,
+    with a plateau like that of [7]_ or a second maximum in the red; they stand on their host
+    galaxy, so that a curve begins before and ends after them. Quasars are damped random walks
+    [8]_, exact at any times.
 
     Brightnesses are those at which the survey measures well, not those of a census. What is
     fainter than the depth of a visit is not there. There are no blends, no upper limits and no

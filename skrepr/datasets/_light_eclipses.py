@@ -68,7 +68,9 @@ def eclipsing(latents, row, time, wavelength, generator):
     """Return the change in magnitude of two disks that pass in front of each other."""
     k, hot = latents["radius_ratio"][row], latents["temperature"][row]
     cool = hot * latents["temperature_ratio"][row]
-    second = k**2 * black_body(wavelength, cool) / black_body(wavelength, hot)  # that of the first: 1
+    second = (
+        k**2 * black_body(wavelength, cool) / black_body(wavelength, hot)
+    )  # that of the first: 1
     distance, behind = _separation(latents, row, time)
     distance = distance / latents["radius"][row]
     limb = 0.55 * (REFERENCE / wavelength) ** 0.6  # typical: stronger in the blue
@@ -139,7 +141,9 @@ def contact(latents, row, time, wavelength, generator):
     a1 = 0.08 * a2  # the first minimum is the deeper one
 
     def magnitude(angle, of=slice(None)):
-        light = 1 + a1[of] * np.cos(angle) + a2[of] * np.cos(2 * angle) + a4[of] * np.cos(4 * angle)
+        light = (
+            1 + a1[of] * np.cos(angle) + a2[of] * np.cos(2 * angle) + a4[of] * np.cos(4 * angle)
+        )
         return -2.5 * np.log10(light)
 
     angle = 2 * np.pi * (time - latents["epoch"][row]) / latents["period"][row]

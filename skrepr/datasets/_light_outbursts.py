@@ -12,8 +12,8 @@ LONGEST_FLARE = 60  # widths
 # Supernovae by wavelength at rest (Angstrom): days in which type Ia fades e-fold, the height of
 # its second maximum, and the share of light that type II has left at the end of its plateau.
 AT_REST = (3670, 4830, 6220, 7550, 8690)
-FADING = (10, 14, 20, 20, 20)
-SECOND_MAXIMUM = (0, 0, 0.05, 0.22, 0.32)
+FADING = (10, 13, 18, 15, 14)
+SECOND_MAXIMUM = (0, 0, 0.06, 0.22, 0.3)
 LEFT = (0.04, 0.35, 0.75, 0.85, 0.9)
 
 
@@ -73,7 +73,9 @@ def flaring(latents, row, time, wavelength, generator):
 
 def flare(time):
     """Return the template of Davenport et al. (2014), time in full widths at half maximum."""
-    rise = np.polynomial.polynomial.polyval(np.minimum(time, 0), [1, 1.941, -0.175, -2.246, -1.125])
+    rise = np.polynomial.polynomial.polyval(
+        np.minimum(time, 0), [1, 1.941, -0.175, -2.246, -1.125]
+    )
     later = np.maximum(time, 0)
     decay = 0.6890 * np.exp(-1.600 * later) + 0.3030 * np.exp(-0.2783 * later)
     return np.where(time < 0, np.where(time > -1, rise, 0), decay)
@@ -90,7 +92,7 @@ def supernova_ia(latents, row, time, wavelength, generator):
         fall = np.interp(rest, AT_REST, FADING)
         again = np.interp(rest, AT_REST, SECOND_MAXIMUM)
         again = again * np.exp(-0.5 * ((days - 31) / 7) ** 2)
-        return bazin(days, 4.0, 0.0, 1.0, fall) + again + 0.06 * bazin(days, 4.0, 0.0, 1.0, 70)
+        return bazin(days, 4.0, 0.0, 1.0, fall) + again + 0.08 * bazin(days, 4.0, 0.0, 1.0, 70)
 
     return _brightened(light, 11_000, latents, row, time, wavelength)
 
@@ -107,12 +109,13 @@ def supernova_ii(latents, row, time, wavelength, generator):
 
 
 def bazin(days, rise, plateau, left, fall):
-    """Return the function of Bazin et al. (2009) with a plateau as Villar et al. (2019) added it.
+    """Return the function of Bazin et al. (2009), with a plateau as in Villar et al. (2019).
 
-    It rises around day 0 within ``rise`` days, declines to the share ``left`` until the end of the
-    plateau, and from there e-fold in ``fall`` days. Without plateau it is Bazin's.
+    It rises around day 0 within ``rise`` days, declines evenly in magnitudes to the share ``left``
+    until the end of the plateau, and from there e-fold in ``fall`` days. Without plateau it is
+    Bazin's.
     """
-    decline = 1 - (1 - left) * np.clip(days, 0, plateau) / np.maximum(plateau, 1)
+    decline = left ** (np.clip(days, 0, plateau) / np.maximum(plateau, 1))
     late = np.where(plateau > 0, np.maximum(days - plateau, 0), days)
     return decline * np.exp(-late / fall - np.logaddexp(0, -days / rise))
 

@@ -44,7 +44,7 @@ def _pulsator(u, period, amplitude, temperature):
         "period": period,
         "epoch": START + u["epoch"] * period,
         "amplitude": amplitude,
-        "shape": 1 + 0.08 * ndtri(u["shape"]),
+        "shape": 1 + 0.04 * ndtri(u["shape"]),
         "temperature": temperature,
     }
 
@@ -67,18 +67,18 @@ def rr_lyrae_c(latents, row, time, wavelength, generator):
 def cepheid(latents, row, time, wavelength, generator):
     """Return the change in magnitude, with the progression of Hertzsprung.
 
-    A bump moves up the decline as the period grows to 10 days, and down the rise beyond. In
-    Fourier's terms: the second harmonic is weak at 10 days, and its phase jumps there.
+    Towards 10 days harmonics fade and their phases grow, and these jump there: the decline of
+    stars of a week is broken, the curve of those of 10 days round.
     """
-    # drawn by hand after figures of Simon and Lee (1981)
-    log_period = np.log10(latents["period"])
+    # after figures of Simon and Lee (1981), by hand
+    log_period = np.log10(latents["period"])[:, None]
     order = np.arange(2, 7)
-    resonance = np.exp(-(((log_period - 1) / 0.14) ** 2))[:, None]
-    ratios = 0.45 ** (order - 1) * latents["shape"][:, None] ** (order - 1)
-    ratios = ratios * (1 - 0.65 * resonance)
-    below, beyond = ((log_period - 0.4) / 0.6)[:, None], ((log_period - 1) / 0.6)[:, None]
-    second = np.where(below < 1, 4.0 + 1.2 * below**2, 4.4 + 0.5 * beyond)
-    return _pulsation(ratios, second + (second + 0.3) * (order - 2), latents, row, time, wavelength)
+    resonance = np.exp(-(((log_period - 1) / 0.12) ** 2))
+    ratios = (0.43 * latents["shape"][:, None]) ** (order - 1) * (1 - 0.6 * resonance)
+    below, beyond = (log_period - 0.4) / 0.6, (log_period - 1) / 0.6
+    second = np.where(below < 1, 4.0 + 1.4 * below**2, 4.4 + 0.5 * beyond)
+    step = np.where(below < 1, 4.25 + 0.7 * below**2, 4.5)
+    return _pulsation(ratios, second + step * (order - 2), latents, row, time, wavelength)
 
 
 def mira(latents, row, time, wavelength, generator):

@@ -117,7 +117,7 @@ def visits_from_ground(survey, right_ascension, clear, nights, details):
 
 
 def visits_from_space(survey, n_objects, baseline, nights):
-    """Return object, time, band and depth of exposures of half an hour, with gaps for downlinks."""
+    """Return the same of exposures of half an hour, with gaps for downlinks."""
     time = np.arange(0, baseline, CADENCE_OF_SPACE)
     time = START + time[time % ORBIT < ORBIT - DOWNLINK]
     taken = nights.random((n_objects, len(time))) < 0.98
