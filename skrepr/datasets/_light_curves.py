@@ -51,8 +51,8 @@ def make_light_curves(
     survey : {"ztf", "lsst", "tess"}, default="ztf"
         Whose cadence, bands, depths and brightness of objects:
 
-        - ``"ztf"``: g, r and i, two visits every third night that is clear, 14 to 18.5 mag
-        - ``"lsst"``: u, g, r, i, z and y, the same cadence, 17 to 21.5 mag
+        - ``"ztf"``: g, r and i, two visits every second clear night, 14 to 18.5 mag
+        - ``"lsst"``: u, g, r, i, z and y, two visits every third clear night, 17 to 21.5 mag
         - ``"tess"``: one band, every half an hour from space, 8 to 13.5 mag; the choice for
           transits and flares
     bands : sequence of str, default=None
@@ -209,14 +209,13 @@ def make_light_curves(
 
 def _weights_of(classes):
     """Return the relative frequency of each class."""
-    if classes is None:
-        classes = CLASSES
-    if not isinstance(classes, Mapping) or classes is CLASSES:
-        classes = dict.fromkeys([classes] if isinstance(classes, str) else classes, 1.0)
+    if not isinstance(classes, Mapping):
+        names = CLASSES if classes is None else [classes] if isinstance(classes, str) else classes
+        classes = dict.fromkeys(names, 1.0)
     unknown = [name for name in classes if name not in CLASSES]
     if unknown or not classes:
         raise ValueError(
-            f"classes must be some of {', '.join(CLASSES)}. Got {unknown or classes!r} instead."
+            f"classes must be some of {', '.join(CLASSES)}. Got {unknown or 'none'} instead."
         )
     for name, weight in classes.items():
         check_scalar(weight, f"classes[{name!r}]", Real, min_val=0)

@@ -39,7 +39,7 @@ def _supernova(u, known, absolute, scatter):
     redshifts = np.geomspace(1e-3, 3, 1000)
     modulus = peak - absolute - scatter * ndtri(u["redshift"])
     return {
-        "epoch": known["in_season"],
+        "epoch": u["in_season"],
         "amplitude": amplitude,
         "redshift": np.interp(modulus, distances(redshifts)[1], redshifts),
         "temperature": 4500 + 1500 * u["temperature"],

@@ -102,17 +102,16 @@ def draw_latents(n_samples, weights, survey, baseline, generator):
         "right_ascension": 360 * u["right_ascension"],
         "reddening": -0.06 * np.log1p(-u["reddening"]),
     }
-    # what happens once is told only of those who were seen: it happens in the season
+    # a supernova is found if it can be seen: when its galaxy is in season
     moment = START + baseline * u["in_season"]
     if survey.interval:
         moment = moment - 0.55 * days_from_opposition(moment, known["right_ascension"])
-    known["in_season"] = np.clip(moment, START, START + baseline)
+    u["in_season"] = np.clip(moment, START, START + baseline)
 
     latents = pd.DataFrame(np.nan, index=range(n_samples), columns=list(LATENTS))
     for name in weights:
         here = labels == name
         own, shared = ({key: of[key][here] for key in of} for of in (u, known))
-        drawn = shared | CLASSES[name].draw(own, shared)
-        for column in latents.columns.intersection(list(drawn)):
-            latents.loc[here, column] = drawn[column]
+        for column, values in (shared | CLASSES[name].draw(own, shared)).items():
+            latents.loc[here, column] = values
     return labels, latents

@@ -67,8 +67,8 @@ def rr_lyrae_c(latents, row, time, wavelength, generator):
 def cepheid(latents, row, time, wavelength, generator):
     """Return the change in magnitude, with the progression of Hertzsprung.
 
-    Towards 10 days harmonics fade and their phases grow, and these jump there: the decline of
-    stars of a week is broken, the curve of those of 10 days round.
+    Towards periods of 10 days harmonics fade and their phases grow, and these jump there: the
+    steep rise of short periods becomes round, and steep again beyond.
     """
     # after figures of Simon and Lee (1981), by hand
     log_period = np.log10(latents["period"])[:, None]

@@ -29,7 +29,7 @@ class Survey(NamedTuple):
     shares: tuple  # of the visits
     depths: tuple  # magnitude that has an error of 0.2 in a dark night
     floor: float  # magnitudes of error that remain for the brightest
-    interval: int  # nights from visit to visit; 0: always, from space
+    interval: int  # clear nights from visit to visit; 0: always, from space
     bright: float  # range of magnitudes in r of the objects
     faint: float
     baseline: float  # days
@@ -39,7 +39,7 @@ class Survey(NamedTuple):
 # of half an hour.
 SURVEYS = {
     "ztf": Survey(
-        ("g", "r", "i"), (0.45, 0.47, 0.08), (20.8, 20.6, 19.9), 0.01, 3, 14.0, 18.5, 1096.0
+        ("g", "r", "i"), (0.45, 0.47, 0.08), (20.8, 20.6, 19.9), 0.01, 2, 14.0, 18.5, 1096.0
     ),
     "lsst": Survey(
         ("u", "g", "r", "i", "z", "y"),
@@ -92,8 +92,9 @@ def visits_from_ground(survey, right_ascension, clear, nights, details):
     midnight = START + night + MIDNIGHT
     # days after midnight at which it stands highest: sidereal time is four minutes faster a day
     crossing = -days_from_opposition(midnight, right_ascension) / YEAR
-    turn = (night + right_ascension.astype(int)) % survey.interval == 0
-    chance = np.where(turn, 0.85, 0.05) * (clear & (np.abs(crossing) < 0.3))
+    # each field has its turn; clouds delay all of them, so that no period of nights stands out
+    turn = (np.cumsum(clear) + right_ascension.astype(int)) % survey.interval == 0
+    chance = np.where(turn, 0.9, 0.05) * (clear & (np.abs(crossing) < 0.3))
     lot = nights.random(chance.shape)
     visited = lot < chance
     # an object that was out of season all the time is caught once, low in the twilight
