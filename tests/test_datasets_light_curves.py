@@ -248,6 +248,7 @@ def test_ten_thousand_curves_take_less_than_20_s(survey):
         ({"bands": ["u"]}, r"bands must be some of g, r, i, .* Got \('u',\) instead"),
         ({"bands": ["g", "g"]}, "each once"),
         ({"bands": []}, "bands must be some of"),
+        ({"baseline": np.inf}, "baseline == inf, must be <= 36525"),
     ],
 )
 def test_bad_parameters(parameters, message):

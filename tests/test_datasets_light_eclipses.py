@@ -105,9 +105,7 @@ def test_orbits_against_an_integrated_one(eccentricity, periastron):
     phase = np.linspace(0, 0.9, 10)
     speed = 2 * np.pi / (1 - eccentricity**2) ** 1.5
     anomaly = solve_ivp(
-        lambda _, f: (
-            2 * np.pi * (1 + eccentricity * np.cos(f)) ** 2 / (1 - eccentricity**2) ** 1.5
-        ),
+        lambda _, f: speed * (1 + eccentricity * np.cos(f)) ** 2,
         (0, 1),
         [np.pi / 2 - omega],
         t_eval=phase,

@@ -12,10 +12,10 @@ SUPERNOVAE = {
 }
 
 
-def draw(kind, n=50):
+def draw(kind, n=50, host=19.0):
     columns = ("shape", "amplitude", "redshift", "temperature")
     u = dict(zip(columns, np.random.default_rng(0).random((4, n))))
-    known = {"magnitude": np.full(n, 19.0)}
+    known = {"magnitude": np.full(n, host)}
     return SUPERNOVAE[kind][0](u | {"in_season": np.full(n, 60100.0)}, known)
 
 
@@ -103,10 +103,11 @@ def test_maximum_in_r_is_that_of_the_latents(kind):
     np.testing.assert_allclose(quiet, 0, atol=1e-6)
 
 
+@pytest.mark.parametrize("host", [8.0, 14.0, 18.0])
 @pytest.mark.parametrize(("kind", "absolute", "scatter"), [("ia", -19.3, 0.3), ("ii", -16.9, 1.5)])
-def test_redshifts_make_supernovae_as_faint_as_they_are(kind, absolute, scatter):
-    latents = draw(kind)
-    magnitude = 19 - 2.5 * np.log10(10 ** (0.4 * latents["amplitude"]) - 1)
+def test_redshifts_make_supernovae_as_faint_as_they_are(kind, absolute, scatter, host):
+    latents = draw(kind, host=host)
+    magnitude = host - 2.5 * np.log10(10 ** (0.4 * latents["amplitude"]) - 1)
     # nearby: Hubble's law
     distance = 299792.458 * latents["redshift"] / 70
     found = magnitude - 5 * np.log10(distance) - 25

@@ -76,7 +76,7 @@ def test_ranges(population):
         "radius_ratio": (0.05, 1),
         "inclination": (50, 90),
         "eccentricity": (0, 0.4),
-        "redshift": (0.001, 3.6),
+        "redshift": (0.0001, 3.6),
         "stretch": (0.5, 1.5),
         "plateau": (80, 120),
     }.items():

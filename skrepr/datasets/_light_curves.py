@@ -43,7 +43,7 @@ def make_light_curves(
     ----------
     n_samples : int, default=1000
         Number of light curves.
-    classes : sequence of str or dict of str to float, default=None
+    classes : str, sequence of str or dict of str to float, default=None
         Classes to draw from, equally often, or the relative frequency of each. None: all, which
         are ``"cepheid"``, ``"constant"``, ``"contact_binary"``, ``"detached_binary"``,
         ``"flare_star"``, ``"mira"``, ``"quasar"``, ``"rr_lyrae_ab"``, ``"rr_lyrae_c"``,
@@ -52,15 +52,15 @@ def make_light_curves(
         Whose cadence, bands, depths and brightness of objects:
 
         - ``"ztf"``: g, r and i, two visits every second clear night, 14 to 18.5 mag
-        - ``"lsst"``: u, g, r, i, z and y, two visits every third clear night, 17 to 21.5 mag
+        - ``"lsst"``: u, g, r, i, z and y, two visits every fourth clear night, 17 to 21.5 mag
         - ``"tess"``: one band, every half an hour from space, 8 to 13.5 mag; the choice for
           transits and flares
-    bands : sequence of str, default=None
+    bands : str or sequence of str, default=None
         Bands to observe in; those left out give their visits to the others. None: all of the
         survey.
     baseline : float, default=None
-        Days from the first night to the last. None: 3 years for ``"ztf"``, 10 years for
-        ``"lsst"``, and 27.4 days for ``"tess"``, which is one sector.
+        Days from the first night to the last, 1 to a century. None: 3 years for ``"ztf"``, 10
+        years for ``"lsst"``, and 27.4 days for ``"tess"``, which is one sector.
     noise : float, default=1.0
         Factor of the errors, 1 being the survey's, 0 none: the same times and true magnitudes.
     outlier_fraction : float, default=0.0
@@ -171,7 +171,7 @@ def make_light_curves(
     survey = _survey_of(survey, bands)
     if baseline is None:
         baseline = survey.baseline
-    check_scalar(baseline, "baseline", Real, min_val=1)
+    check_scalar(baseline, "baseline", Real, min_val=1, max_val=36525)
     seed = random_state  # None: fresh, and numpy's global generator is left as it is
     if seed is not None:
         seed = check_random_state(random_state).randint(2**32, dtype=np.uint64)
@@ -231,7 +231,7 @@ def _survey_of(name, bands):
     survey = SURVEYS[name]
     if bands is None:
         return survey
-    bands = tuple(bands)
+    bands = (bands,) if isinstance(bands, str) else tuple(bands)
     unknown = [band for band in bands if band not in survey.bands]
     if unknown or not bands or len(set(bands)) < len(bands):
         raise ValueError(

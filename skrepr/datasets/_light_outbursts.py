@@ -37,11 +37,14 @@ def _supernova(u, known, absolute, scatter):
     amplitude = 0.4 + 2.1 * u["amplitude"]
     peak = known["magnitude"] - 2.5 * np.log10(10 ** (0.4 * amplitude) - 1)
     redshifts = np.geomspace(1e-3, 3, 1000)
+    moduli = distances(redshifts)[1]
+    # nearer ones by the law of Hubble: ten magnitudes are a factor of 100
+    redshifts, moduli = np.append(1e-5, redshifts), np.append(moduli[0] - 10, moduli)
     modulus = peak - absolute - scatter * ndtri(u["redshift"])
     return {
         "epoch": u["in_season"],
         "amplitude": amplitude,
-        "redshift": np.interp(modulus, distances(redshifts)[1], redshifts),
+        "redshift": np.exp(np.interp(modulus, moduli, np.log(redshifts))),
         "temperature": 4500 + 1500 * u["temperature"],
     }
 
