@@ -134,6 +134,15 @@ def test_baseline():
     assert min(curve.shape[1] for curve in short.curves) == 1
 
 
+def test_who_is_too_faint_is_seen_once():
+    """Miras at minimum are beyond the depth in g; their curves are short, not absent."""
+    data = make_light_curves(100, classes="mira", bands="g", baseline=30, random_state=0)
+    lengths = np.array([curve.shape[1] for curve in data.curves])
+    assert len(lengths) == 100 and lengths.min() == 1 and (lengths > 5).sum() > 20
+    faint = np.array([curve[1].max() for curve in data.curves])
+    assert faint[lengths == 1].max() > 20.8
+
+
 def test_classes_and_their_frequencies():
     data = make_light_curves(1000, classes={"quasar": 9, "transit": 1}, random_state=0)
     assert set(data.labels) == {"quasar", "transit"}

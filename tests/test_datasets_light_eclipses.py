@@ -78,22 +78,26 @@ def test_a_central_transit_is_deeper_in_the_blue():
 
 def test_total_eclipses_of_two_stars():
     """The light that is left in each eclipse is that of the star in front."""
-    one = {
-        "period": 2.0,
-        "epoch": 60000.3,
-        "temperature": 8000.0,
-        "radius": 0.2,
-        "radius_ratio": 1.0,
-        "temperature_ratio": 0.6,
-        "inclination": 90.0,
-        "eccentricity": 0.0,
-        "periastron": 77.0,
-    }
-    latents = {name: np.array([value]) for name, value in one.items()}
-    change = light(eclipses.eclipsing, latents, np.array([0.0, 0.25, 0.5]))[0]
-    cool = black_body(6220.0, 4800.0) / black_body(6220.0, 8000.0)
-    expected = -2.5 * np.log10([cool / (1 + cool), 1, 1 / (1 + cool)])
-    np.testing.assert_allclose(change, expected, atol=1e-7)
+    for size in (1.0, 0.5):
+        one = {
+            "period": 2.0,
+            "epoch": 60000.3,
+            "temperature": 8000.0,
+            "radius": 0.2,
+            "radius_ratio": size,
+            "temperature_ratio": 0.6,
+            "inclination": 90.0,
+            "eccentricity": 0.0,
+            "periastron": 77.0,
+        }
+        latents = {name: np.array([value]) for name, value in one.items()}
+        change = light(eclipses.eclipsing, latents, np.array([0.0, 0.25, 0.5]))[0]
+        second = size**2 * black_body(6220.0, 4800.0) / black_body(6220.0, 8000.0)
+        expected = -2.5 * np.log10([second / (1 + second), 1, 1 / (1 + second)])
+        total = [True, True, True] if size == 1 else [False, True, True]
+        np.testing.assert_allclose(change[total], expected[total], atol=1e-7)
+        # a small star in front of a large one leaves a ring of it
+        assert size == 1 or 0.25 < 1 - 10 ** (-0.4 * change[0]) < 0.4
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,8 @@ def make_light_curves(
         Days from the first night to the last, 1 to a century. None: 3 years for ``"ztf"``, 10
         years for ``"lsst"``, and 27.4 days for ``"tess"``, which is one sector.
     noise : float, default=1.0
-        Factor of the errors, 1 being the survey's, 0 none: the same times and true magnitudes.
+        Factor of the errors, 1 being the survey's, 0 none: at the same times the true magnitudes,
+        with errors of 0.
     outlier_fraction : float, default=0.0
         Share of observations that are wrong by 0.2 magnitudes and more, in either direction,
         which their errors do not tell.

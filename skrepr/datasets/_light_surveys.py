@@ -122,7 +122,6 @@ def visits_from_space(survey, n_objects, baseline, nights):
     time = np.arange(0, baseline, CADENCE_OF_SPACE)
     time = START + time[time % ORBIT < ORBIT - DOWNLINK]
     taken = nights.random((n_objects, len(time))) < 0.98
-    taken[:, 0] |= ~taken.any(axis=1)
     row, index = np.nonzero(taken)
     return row, time[index], np.zeros(len(row), dtype=int), np.full(len(row), survey.depths[0])
 
