@@ -95,6 +95,7 @@ def make_sky_objects(
 
     See Also
     --------
+    make_light_curves : What changes in the sky, night by night.
     make_manifold : Rows on a curved manifold of few dimensions.
 
     Notes

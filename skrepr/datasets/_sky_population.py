@@ -50,7 +50,7 @@ def draw_latents(n_samples, lensed_fraction, noise, generator):
     galaxy_redshift = 0.08 + 0.42 * betaincinv(1.6, 2.2, u["redshift"]) + 0.4 * lensed
     quasar_redshift = 0.3 + 3.2 * betaincinv(1.8, 2.2, u["redshift"])
     redshift = np.select([star, quasar], [0.0, quasar_redshift], galaxy_redshift)
-    kiloparsec, modulus = _distances(redshift)
+    kiloparsec, modulus = distances(redshift)
 
     absolute = -21.3 - 0.5 * ndtri(u["luminosity"])
     magnitude = np.where(galaxy, absolute + modulus, 20.7 - 3.7 * (1 - u["luminosity"]) ** 1.5)
@@ -102,7 +102,7 @@ def draw_latents(n_samples, lensed_fraction, noise, generator):
     return labels, pd.DataFrame(latents)
 
 
-def _distances(redshift, hubble=70.0, matter=0.3):
+def distances(redshift, hubble=70.0, matter=0.3):
     """Return kiloparsecs in an arcsecond, and the distance modulus, in a flat universe."""
     grid = np.linspace(0, 4, 4001)
     rate = 299792.458 / (hubble * np.sqrt(matter * (1 + grid) ** 3 + 1 - matter))

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ._black_body import black_body
+
 SPEED_OF_LIGHT = 299792.458  # km / s
 # Each line: its wavelength at rest (Angstrom), its equivalent width (Angstrom, negative in
 # absorption) and the width of the line itself (km / s, one standard deviation).
@@ -95,12 +97,8 @@ def spectra_of_parts(labels, latents, log_wavelength, forest):
 
 
 def _black_body(wavelength, temperature):
-    # hc/k in Angstrom kelvin; relative to 5500 Angstrom, which keeps numbers near one
-    exponent, reference = (
-        1.438777e8 / (wavelength * temperature),
-        1.438777e8 / (5500 * temperature),
-    )
-    return (5500 / wavelength) ** 5 * np.expm1(reference) / np.expm1(exponent)
+    # relative to 5500 Angstrom, which keeps numbers near one
+    return black_body(wavelength, temperature) / black_body(5500, temperature)
 
 
 def _lines(rest, lines, blur, strength=1.0, width=None):
