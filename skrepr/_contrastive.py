@@ -317,9 +317,9 @@ class ContrastiveEmbedding(BaseEmbedding):
         score : float
             The log2(B) minus InfoNCE in bits, in the mean over blocks of B = 256 consecutive rows
             (a remainder is left out; fewer rows are one block), by cosines of the encoder's output
-            at the temperature `temperature_`. Two views that were fixed at `fit`, changed alike
-            in all rows, are compared. At most log2(B); 0 for a collapsed embedding, below 0
-            where guessing is better. Comparable at equal B only.
+            at the temperature `temperature_`. Each row is changed twice as in training, by draws
+            that follow from the seed of the fit and the row's place in X. At most log2(B); 0 for
+            a collapsed embedding, below 0 where guessing is better. Comparable at equal B only.
         """
         check_is_fitted(self)
         n, chunks = self._read_chunks(X)

@@ -94,8 +94,7 @@ class ViewModel(nn.Module):
     def embed(self, x, number):
         """Embed one view, the same change for all rows, as a direction: (B, width)."""
         generator = torch.Generator(x.device).manual_seed(int(self.seed) + number)
-        view = make_view(self.units(x), self.augmentation, generator, self.donors)
-        return F.normalize(self.backbone(self.units.as_read_by(self.backbone, view)), dim=1)
+        return self._direction(make_view(self.units(x), self.augmentation, generator, self.donors))
 
     def compare(self, x):
         """Compare how close views of a row are with how close other rows come: (B,)."""
@@ -103,8 +102,20 @@ class ViewModel(nn.Module):
         return pointwise_agreement(views, self.references, float(self.temperature))
 
     def pairs(self, chunks):
-        """Yield directions of two views of rows in blocks of 256: (B, width) each."""
-        return blocks_of((self.embed(x, 0), self.embed(x, 1)) for x in chunks)
+        """Yield directions of two views of rows in blocks of 256: (B, width) each.
+
+        Each row is changed by draws of its own, as in training: one change that all rows share
+        hardly moves them against each other, and any network tells them apart. The same rows
+        in the same order are changed alike.
+        """
+        generator = torch.Generator(self.seed.device).manual_seed(int(self.seed))
+        for (x,) in blocks_of((chunk,) for chunk in chunks):
+            inputs = self.units(x)
+            views = [make_view(inputs, self.augmentation, generator) for _ in range(2)]
+            yield tuple(map(self._direction, views))
+
+    def _direction(self, view):
+        return F.normalize(self.backbone(self.units.as_read_by(self.backbone, view)), dim=1)
 
     @property
     def watched(self):

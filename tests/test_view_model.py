@@ -70,6 +70,20 @@ def test_each_row_has_a_draw_of_its_own_in_training():
     assert len(seen[0].unique(dim=0)) == 8
 
 
+@pytest.mark.parametrize("part", [GaussianNoise(1.0), FeatureSwap(0.5)])
+def test_pairs_are_drawn_for_each_row_and_alike_each_time(part):
+    module, _ = make(parts=[part])
+    x = DIGITS[:600].clone()
+    x[1] = x[0]
+    with torch.inference_mode():
+        pairs = list(module.pairs([x]))
+        again = list(module.pairs(x.split(100)))
+    assert [len(first) for first, _ in pairs] == [256, 256]
+    assert len(torch.cat([view[:2] for view in pairs[0]]).unique(dim=0)) == 4
+    for views, same in zip(pairs, again, strict=True):
+        torch.testing.assert_close(views, same)
+
+
 def test_held_out_rows_change_nothing():
     for objective in (BYOL(projection_sizes=(8, 4)), DINO()):
         module, rows = make(objective=objective, parts=[GaussianNoise(0.5)])
