@@ -58,7 +58,9 @@ class Moments(nn.Module):
         deviation = block - mean
         count = self.count.item()
         share, shift = len(block) / (count + len(block)), mean - self.mean
-        self.scatter += deviation[:, : self.width].T @ deviation
+        # numpy computes one half of a product with its own transpose, and torch both
+        products = deviation.numpy()[:, : self.width].T @ deviation.numpy()
+        self.scatter += torch.from_numpy(products)
         self.scatter += torch.outer(shift[: self.width], shift) * (count * share)
         self.mean += shift * share
         self.count += len(block)

@@ -34,11 +34,14 @@ def test_features_join_the_encoder_and_some_of_the_sample(shape):
     module, rows = make(shape)
     with torch.inference_mode():
         features = module.encode(next(iter(rows.blocks()))).numpy()
-    width = module.backbone.read_width
-    assert features.shape == (300, module.width) == (300, width + 64)
-    spreads = [np.sqrt(part.var(0).sum()) for part in (features[:, :width], features[:, width:])]
-    np.testing.assert_allclose(spreads, [1, 1.0 if len(shape) == 1 else 0.3], rtol=1e-4)
-    np.testing.assert_allclose(np.corrcoef(features[:, width + 2], DIGITS[:300, 2])[0, 1], 1)
+    widths = [*module.backbone.read_widths, 64]
+    assert features.shape == (300, module.width) == (300, sum(widths))
+    assert len(widths) == (2 if len(shape) == 1 else 3)  # hidden layer; two maps
+    parts = np.split(features, np.cumsum(widths)[:-1], axis=1)
+    spreads = [np.sqrt(part.var(0).sum()) for part in parts]
+    share = 1.0 if len(shape) == 1 else 0.3
+    np.testing.assert_allclose(spreads, [*[1] * (len(widths) - 1), share], rtol=1e-4)
+    np.testing.assert_allclose(np.corrcoef(parts[-1][:, 2], DIGITS[:300, 2])[0, 1], 1)
 
 
 def test_views_outside_training_are_one_change_for_all_rows():
