@@ -54,6 +54,8 @@ def read_vectors(path, *, binary, no_header, limit, encoding, errors):
                 if word not in words:
                     vectors[len(words)] = row
                     words[word] = None
+            if binary and limit is None and next(rows, None):  # text can be read as numbers
+                raise ValueError(f"it goes on after {n_words} words")
         if n_rows < n_words:
             raise ValueError(f"it ends after {n_rows} words of {n_words}")
     except ValueError as error:
