@@ -393,7 +393,7 @@ class WordVectors:
         import pandas as pd
 
         words = pd.Index(self.index_to_key, name="word", tupleize_cols=False)
-        return pd.DataFrame(self.vectors.copy(), index=words)
+        return pd.DataFrame(self.vectors, index=words, copy=True)
 
     def to_keyed_vectors(self):
         """Return words, vectors and counts as an object of gensim.
