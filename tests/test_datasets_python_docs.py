@@ -1,6 +1,5 @@
 """Sentences of Python's documentation: prose, and nothing of what stands around it."""
 
-import sys
 import sysconfig
 
 import pytest
@@ -134,9 +133,3 @@ def test_sentences_are_sentences(sentences):
 def test_each_stands_there_once_and_always_in_the_same_order(sentences):
     assert len({*sentences}) == len(sentences)
     assert load_python_docs() == sentences
-
-
-def test_no_module_is_run():
-    before = {*sys.modules}
-    load_python_docs()
-    assert {*sys.modules} == before
