@@ -1,0 +1,303 @@
+"""Vectors of words that tell which words are near: skip-gram and CBOW by negative sampling.
+
+The gradient is written out, and each step changes only the rows of words that occur in it:
+autograd and an optimizer would go over all words in every step. All products are those of
+whole blocks (see ``_corpus/_blocks.py``).
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+# Blocks whose products are computed together: their vectors fit into the cache of a core.
+_TOGETHER = 32
+# One block in so many is asked for its loss in training.
+_BLOCKS_PER_LOSS = 8
+# Most gradients of one row that are added up in a step without being scaled down.
+_MOST_GRADIENTS = 200.0
+# Negatives with which documents are scored.
+_N_SCORED = 256
+
+
+class Change(NamedTuple):
+    """By how much rows of a table shall change."""
+
+    rows: torch.Tensor  # (n,), int64, with repetitions
+    gradient: torch.Tensor  # (n, n_components), float32
+
+
+class WordModel(nn.Module):
+    """Two vectors for each word: as the one that predicts, and as the one that is predicted.
+
+    Parameters
+    ----------
+    n_words, n_components : int
+    algorithm : {"skipgram", "cbow"}
+    window : int
+        Most words on each side.
+    negative : int
+        Weight of the negatives, in negatives for each pair.
+    pooling : {"mean", "idf", "sif", "max"}
+        How the vectors of its words become that of a document.
+    """
+
+    generator = None
+
+    def __init__(self, n_words, n_components, *, algorithm, window, negative, pooling):
+        super().__init__()
+        self.width = n_components
+        self.algorithm = algorithm
+        self.window = window
+        self.negative = negative
+        self.pooling = pooling
+        self.words = nn.Parameter((torch.rand(n_words, n_components) - 0.5) / n_components)
+        self.contexts = nn.Parameter(torch.zeros(n_words, n_components))
+        self.register_buffer("counts", torch.zeros(n_words, dtype=torch.int64))
+        self.register_buffer("weights", torch.ones(n_words))  # in a document
+        self.register_buffer("negatives", torch.zeros(_N_SCORED, dtype=torch.int64))
+        # of the training, not of what is learned
+        self.rates = {}
+        self.waits = True
+
+    # ------------------------------------------------------------------ the loss
+
+    def forward(self, blocks):
+        """Mean negative log-likelihood of a pair of words and its negatives."""
+        near, n_words = self._windows(blocks)
+        centers = self._centers(blocks)
+        negatives = self.contexts[blocks.negatives]  # (n, K, d)
+        if self.algorithm == "skipgram":
+            h = self.words[centers]  # (n, B, d)
+            logits = _band_of(h @ self.contexts[blocks.words].mT)  # (n, B, 2w+1)
+            fits, n_pairs = (F.softplus(-logits) * near).sum(), n_words
+        else:
+            band = _spread(near.to(self.words.dtype))
+            sums = band @ self.words[blocks.words]
+            # the value is that of the mean, the gradient that of the sum, as in the authors'
+            # program: a word counts as much in a wide window as in a narrow one
+            h = sums + (sums / n_words.clamp(min=1)[..., None] - sums).detach()
+            n_pairs = (n_words > 0).to(n_words.dtype)
+            logits = (h * self.contexts[centers]).sum(-1)
+            fits = (F.softplus(-logits) * n_pairs).sum()
+        others = F.softplus(h @ negatives.mT).mean(-1) * n_pairs
+        return (fits + self.negative * others.sum()) / n_pairs.sum().clamp(min=1)
+
+    def _windows(self, blocks):
+        """Which words around a center are in its window, and how many: (n, B, 2w+1), (n, B)."""
+        offsets = torch.arange(-self.window, self.window + 1, device=blocks.words.device)
+        left, right = blocks.left[..., None], blocks.right[..., None]
+        near = (offsets >= -left) & (offsets <= right) & (offsets != 0)
+        return near, (blocks.left + blocks.right).float()
+
+    def _centers(self, blocks):
+        return blocks.words[:, self.window : blocks.words.shape[1] - self.window]
+
+    # ------------------------------------------------------------------ one step
+
+    def prepare(self, sampling, batch_size, waits):
+        """Set what a training needs: rates of single rows, and whether threads wait.
+
+        The gradients of all pairs of a batch are added up. That is right for rare words; a
+        word that occurs hundreds of times in a batch would jump beyond its aim.
+        """
+        share = torch.from_numpy(sampling.share * sampling.keep).float()
+        share, noise = share * batch_size, torch.from_numpy(sampling.noise).float() * batch_size
+        pairs = sampling.mean_window
+        if self.algorithm == "skipgram":
+            words = share * pairs * (1 + self.negative)
+            contexts = pairs * (share + noise * self.negative)
+        else:
+            words = share * pairs * (1 + self.negative)
+            contexts = share + noise * self.negative
+        device = self.words.device
+        self.rates = {
+            name: (_MOST_GRADIENTS / expected).clamp(max=1)[:, None].to(device)
+            for name, expected in (("words", words), ("contexts", contexts))
+        }
+        self.waits = waits
+
+    def take_step(self, blocks, rate, precision, side_by_side):
+        """Move the vectors against the gradient of a batch; return its loss per pair.
+
+        Parts of the batch are computed on several threads. Where these wait for each other
+        before anything is changed, the result does not depend on their number.
+        """
+        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        n_parts = max(2, -(-len(blocks.words) // _TOGETHER))
+        parts = [type(blocks)(*part) for part in zip(*(t.tensor_split(n_parts) for t in blocks))]
+        if self.waits:
+            found = side_by_side([partial(self.gradient, part, dtype) for part in parts])
+            words, contexts, losses = zip(*found)
+            side_by_side(
+                [
+                    partial(self._change, "words", words, rate),
+                    partial(self._change, "contexts", contexts, rate),
+                ]
+            )
+        else:
+            losses = side_by_side([partial(self._step, part, rate, dtype) for part in parts])
+        total, n_pairs = torch.stack(losses).sum(0)
+        return total / n_pairs.clamp(min=1)
+
+    def _step(self, part, rate, dtype):
+        words, contexts, loss = self.gradient(part, dtype)
+        self._change("words", [words], rate)
+        self._change("contexts", [contexts], rate)
+        return loss
+
+    def _change(self, name, changes, rate):
+        table, rates = getattr(self, name).detach(), self.rates[name] * -rate
+        for rows, gradient in changes:
+            table.index_add_(0, rows, gradient * rates[rows])
+
+    @torch.no_grad()
+    def gradient(self, blocks, dtype=torch.float32):
+        """Compute the gradient of the loss of all pairs, added up, in closed form.
+
+        Parameters
+        ----------
+        blocks : Blocks
+        dtype : torch.dtype
+            Of products.
+
+        Returns
+        -------
+        words, contexts : Change
+        loss : torch.Tensor of shape (2,)
+            Sum over the pairs of some of the blocks, and their number.
+        """
+        find = self._of_skip_gram if self.algorithm == "skipgram" else self._of_cbow
+        return find(blocks, dtype)
+
+    def _of_skip_gram(self, blocks, dtype):
+        centers = self._centers(blocks)
+        n_near = blocks.words.shape[1]
+        targets = torch.cat([blocks.words, blocks.negatives], 1)  # (n, T)
+        h, o = self._rows("words", centers, dtype), self._rows("contexts", targets, dtype)
+        logits = torch.bmm(h, o.mT)  # (n, B, T)
+        near, n_words = self._windows(blocks)
+        weight = (n_words * (self.negative / blocks.negatives.shape[1]))[..., None]
+        of_near, of_others = _band_of(logits, n_near).float(), logits[..., n_near:].float()
+        loss = _loss(of_near, near, of_others, weight, n_words)
+        errors = torch.zeros_like(logits)
+        _band_of(errors, n_near).copy_(of_near.sigmoid_().sub_(1).mul_(near))
+        errors[..., n_near:].copy_(of_others.sigmoid_().mul_(weight))
+        return (
+            Change(centers.reshape(-1), torch.bmm(errors, o).view(-1, self.width)),
+            Change(targets.view(-1), torch.bmm(errors.mT, h).view(-1, self.width)),
+            loss,
+        )
+
+    def _of_cbow(self, blocks, dtype):
+        centers = self._centers(blocks)
+        near, n_words = self._windows(blocks)
+        band = _spread(near.to(dtype))  # (n, B, C)
+        x, c = self._rows("words", blocks.words, dtype), self._rows("contexts", centers, dtype)
+        o = self._rows("contexts", blocks.negatives, dtype)
+        h = torch.bmm(band, x).div_(n_words.clamp(min=1)[..., None])  # (n, B, d)
+        is_pair = (n_words > 0).float()[..., None]
+        of_center = (h * c).sum(-1, keepdim=True, dtype=torch.float32)  # (n, B, 1)
+        of_others = torch.bmm(h, o.mT).float()  # (n, B, K)
+        weight = is_pair * (self.negative / blocks.negatives.shape[1])
+        loss = _loss(of_center, is_pair, of_others, weight, is_pair)
+        of_center = of_center.sigmoid_().sub_(1).mul_(is_pair).to(dtype)
+        of_others = of_others.sigmoid_().mul_(weight).to(dtype)
+        of_h = torch.baddbmm(of_center * c, of_others, o)  # (n, B, d)
+        of_contexts = torch.cat([of_center * h, torch.bmm(of_others.mT, h)], 1)
+        return (
+            Change(blocks.words.view(-1), torch.bmm(band.mT, of_h).view(-1, self.width)),
+            Change(
+                torch.cat([centers, blocks.negatives], 1).view(-1),
+                of_contexts.view(-1, self.width),
+            ),
+            loss,
+        )
+
+    def _rows(self, name, rows, dtype):
+        found = getattr(self, name).detach().index_select(0, rows.reshape(-1))
+        return found.to(dtype).view(*rows.shape, self.width)
+
+    # ------------------------------------------------------------------ documents
+
+    def encode(self, bags):
+        """Pool the vectors of the words of each document: (n_documents, n_components)."""
+        if self.pooling == "max":
+            return F.embedding_bag(bags.words, self.words, bags.starts, mode="max")
+        weights = self.weights[bags.words]
+        sums = F.embedding_bag(
+            bags.words, self.words, bags.starts, mode="sum", per_sample_weights=weights
+        )
+        ones = torch.ones_like(self.words[:, :1])
+        by = weights if self.pooling == "idf" else torch.ones_like(weights)
+        totals = F.embedding_bag(bags.words, ones, bags.starts, mode="sum", per_sample_weights=by)
+        return sums / totals.where(totals > 0, 1)
+
+    def log_likelihood(self, bags):
+        """Sum the log-likelihoods of the pairs of each document, and count them: (n, 2).
+
+        Windows have their full width, no word is left out, and negatives are those that were
+        drawn once.
+        """
+        words, lengths = bags.words, bags.lengths
+        document = torch.arange(len(bags), device=words.device).repeat_interleave(lengths)
+        negatives = self.contexts[self.negatives]  # (K, d)
+        if self.algorithm == "skipgram":
+            h = self.words[words]
+            sums, n_pairs = self._near(document, lambda a, b: _fit(h[a], self.contexts[words[b]]))
+        else:
+            x = self.words[words]
+            sums, n_words = self._near(document, lambda a, b: x[b])
+            h = sums / n_words.clamp(min=1)[:, None]
+            n_pairs = (n_words > 0).to(h.dtype)
+            sums = _fit(h, self.contexts[words]) * n_pairs
+        others = F.logsigmoid(-h @ negatives.T).mean(1)
+        values = torch.stack([sums + self.negative * others * n_pairs, n_pairs], 1)
+        return values.new_zeros(len(bags), 2).index_add_(0, document, values)
+
+    def _near(self, document, function):
+        """Sum ``function(centers, others)`` over the windows of all words, and count these."""
+        n, sums = len(document), None
+        counts = torch.zeros(n, device=document.device)
+        for offset in range(1, min(self.window, n - 1) + 1):
+            first = (document[:-offset] == document[offset:]).nonzero().squeeze(1)
+            for a, b in ((first, first + offset), (first + offset, first)):
+                values = function(a, b)
+                if sums is None:
+                    sums = values.new_zeros(n, *values.shape[1:])
+                sums.index_add_(0, a, values)
+                counts.index_add_(0, a, torch.ones_like(a, dtype=counts.dtype))
+        if sums is None:
+            empty = document[:0]
+            sums = function(empty, empty).new_zeros(n, *function(empty, empty).shape[1:])
+        return sums, counts
+
+
+def _fit(h, o):
+    return F.logsigmoid((h * o).sum(1))
+
+
+def _band_of(blocks, n_near=None):
+    """View the entries of windows in products of blocks: (n, B, C or more) to (n, B, 2w+1)."""
+    n, size, width = blocks.shape
+    n_near = width if n_near is None else n_near
+    shape = (n, size, n_near - size + 1)
+    return blocks.as_strided(shape, (size * width, width + 1, 1), blocks.storage_offset())
+
+
+def _spread(near):
+    """Put what belongs to windows into blocks: (n, B, 2w+1) to (n, B, C)."""
+    n, size, width = near.shape
+    blocks = near.new_zeros(n, size, size + width - 1)
+    _band_of(blocks).copy_(near)
+    return blocks
+
+
+def _loss(of_near, near, of_others, weight, n_pairs):
+    """Sum the loss of some of the blocks, and count their pairs: (2,)."""
+    some = slice(None, None, _BLOCKS_PER_LOSS)
+    fits = (F.softplus(-of_near[some]) * near[some]).sum()
+    others = (F.softplus(of_others[some]) * weight[some]).sum()
+    return torch.stack([fits + others, n_pairs[some].sum()])
