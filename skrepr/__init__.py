@@ -24,6 +24,7 @@ _HOMES = {
     "ContrastiveEmbedding": "_contrastive",
     "RepresentationCollapseWarning": "_base",
     "VAEEmbedding": "_vae",
+    "WordVectors": "_word_vectors",
     "load": "persistence",
     "save": "persistence",
 }

@@ -25,6 +25,7 @@ GROUND = {
     "_start",
     "_training",
     "_vocabulary",
+    "_word_vectors",
     "datasets",
 }
 PARTS = {"architectures", "augmentations", "metrics", "objectives"}
