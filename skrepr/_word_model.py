@@ -12,8 +12,16 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-# Blocks whose products are computed together: their vectors fit into the cache of a core.
-_TOGETHER = 32
+from ._training import Work
+
+# Words of a document weigh a / (a + share of the corpus) where rare ones shall weigh more, and
+# documents of so many words tell what they have in common.
+_SIF, _WORDS_ASKED = 1e-3, 2**18
+# The learning rate at the end, as a share of that at the beginning.
+_LAST_RATE = 0.004
+# Centers of a block, and blocks whose products are computed together: their vectors fit into the
+# cache of a core.
+_CENTERS, _TOGETHER = 32, 32
 # One block in so many is asked for its loss in training.
 _BLOCKS_PER_LOSS = 8
 # Most gradients of one row that are added up in a step without being scaled down.
@@ -45,6 +53,7 @@ class WordModel(nn.Module):
     """
 
     generator = None
+    n_threads = 1
 
     def __init__(self, n_words, n_components, *, algorithm, window, negative, pooling):
         super().__init__()
@@ -57,10 +66,14 @@ class WordModel(nn.Module):
         self.contexts = nn.Parameter(torch.zeros(n_words, n_components))
         self.register_buffer("counts", torch.zeros(n_words, dtype=torch.int64))
         self.register_buffer("weights", torch.ones(n_words))  # in a document
+        # documents of the training, and those that hold each word
+        self.register_buffer("n_documents", torch.zeros(1, dtype=torch.int64))
+        self.register_buffer("documents", torch.zeros(n_words, dtype=torch.int64))
         self.register_buffer("negatives", torch.zeros(_N_SCORED, dtype=torch.int64))
         # of the training, not of what is learned
         self.rates = {}
         self.waits = True
+        self.work = Work(multiplications=n_components, values=n_components)
 
     # ------------------------------------------------------------------ the loss
 
@@ -97,27 +110,47 @@ class WordModel(nn.Module):
 
     # ------------------------------------------------------------------ one step
 
-    def prepare(self, sampling, batch_size, waits):
-        """Set what a training needs: rates of single rows, and whether threads wait.
+    def prepare(self, sampling, counts, batch_size, *, n_threads, waits, is_new):
+        """Get ready for a training.
 
-        The gradients of all pairs of a batch are added up. That is right for rare words; a
-        word that occurs hundreds of times in a batch would jump beyond its aim.
+        Parameters
+        ----------
+        sampling : Sampling
+        counts : ndarray of shape (n_words,), int64
+        batch_size : int
+            Words of a batch.
+        n_threads : int
+        waits : bool
+            Whether threads wait for each other, so that their number changes nothing.
+        is_new : bool
+            Whether these vectors are trained for the first time.
         """
-        share = torch.from_numpy(sampling.share * sampling.keep).float()
-        share, noise = share * batch_size, torch.from_numpy(sampling.noise).float() * batch_size
+        self.n_threads, self.waits = n_threads, waits
+        self.counts.copy_(torch.from_numpy(counts))
+        if is_new:
+            places = torch.randint(len(sampling.table), (_N_SCORED,), generator=self.generator)
+            self.negatives.copy_(sampling.table[places])
+        n = batch_size if waits else _TOGETHER * _CENTERS * n_threads
+        share, noise = (
+            torch.from_numpy(values * n).float()
+            for values in (sampling.share * sampling.keep, sampling.noise)
+        )
         pairs = sampling.mean_window
+        words = share * pairs * (1 + self.negative)
+        contexts = share + noise * self.negative
         if self.algorithm == "skipgram":
-            words = share * pairs * (1 + self.negative)
-            contexts = pairs * (share + noise * self.negative)
-        else:
-            words = share * pairs * (1 + self.negative)
-            contexts = share + noise * self.negative
-        device = self.words.device
+            contexts = contexts * pairs
+        # The gradients of all pairs of a batch are added up. That is right for rare words; one
+        # that occurs hundreds of times in a batch would jump beyond its aim.
         self.rates = {
-            name: (_MOST_GRADIENTS / expected).clamp(max=1)[:, None].to(device)
+            name: (_MOST_GRADIENTS / expected).clamp(max=1)[:, None].to(self.words.device)
             for name, expected in (("words", words), ("contexts", contexts))
         }
-        self.waits = waits
+
+    @staticmethod
+    def learning_rate_factor(fraction):
+        """Let the learning rate fall along a line."""
+        return 1.0 if fraction is None else max(_LAST_RATE, 1 - fraction)
 
     def take_step(self, blocks, rate, precision, side_by_side):
         """Move the vectors against the gradient of a batch; return its loss per pair.
@@ -234,6 +267,38 @@ class WordModel(nn.Module):
         by = weights if self.pooling == "idf" else torch.ones_like(weights)
         totals = F.embedding_bag(bags.words, ones, bags.starts, mode="sum", per_sample_weights=by)
         return sums / totals.where(totals > 0, 1)
+
+    def weigh_words(self, blocks, is_new):
+        """Find how much each word weighs in a document, from the training documents.
+
+        ``blocks`` gives these anew, as bags; ``is_new``: they are not more of the same.
+        """
+        if self.pooling == "sif":
+            share = self.counts / self.counts.sum()
+            self.weights.copy_(_SIF / (_SIF + share))
+        elif self.pooling == "idf":
+            if is_new:
+                self.n_documents.zero_(), self.documents.zero_()
+            n_words = len(self.documents)
+            for bags in blocks():
+                document = torch.arange(len(bags), device=bags.words.device)
+                found = document.repeat_interleave(bags.lengths) * n_words + bags.words
+                self.documents += torch.bincount(found.unique() % n_words, minlength=n_words)
+                self.n_documents += len(bags)
+            # smooth, as that of scikit-learn's TfidfTransformer
+            self.weights.copy_(((1 + self.n_documents) / (1 + self.documents)).log() + 1)
+
+    def common_direction(self, blocks):
+        """Find the first right singular vector of the training documents: (n_components,)."""
+        scatter = torch.zeros(self.width, self.width, dtype=torch.float64)
+        n_words = 0
+        for bags in blocks():
+            z = self.encode(bags).cpu().double()
+            scatter += z.T @ z
+            n_words += len(bags.words)
+            if n_words > _WORDS_ASKED:
+                break
+        return torch.linalg.eigh(scatter).eigenvectors[:, -1]
 
     def log_likelihood(self, bags):
         """Sum the log-likelihoods of the pairs of each document, and count them: (n, 2).

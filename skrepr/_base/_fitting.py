@@ -67,7 +67,7 @@ class FittingMixin:
         self._check_values(rows)
         self._choose_parts(self.input_shape_)
         module = self._module_to_train(call)
-        self._plan(len(rows), call)
+        self._plan(rows, call)
         _training.allow_threads(
             _training.FORWARD_AND_BACKWARD * self.batch_size_ * module.work.multiplications
         )
@@ -193,9 +193,9 @@ class FittingMixin:
             module.load_state_dict(self._state_that_goes_on(earlier, module))
         except RuntimeError as error:
             raise ValueError(
-                f"Training cannot go on: n_components={self.n_components}, input_shape="
-                f"{self.input_shape} and the parts of {self!r} describe another network than "
-                "the fitted one. Restore them, or fit anew with warm_start=False."
+                f"Training cannot go on: {self!r} describes another network than the fitted one, "
+                "by n_components, input_shape or a part. Restore them, or fit anew with "
+                "warm_start=False."
             ) from error
         carry_generator(module, copy.deepcopy(earlier.generator))
         return module
@@ -204,11 +204,15 @@ class FittingMixin:
         """Return the state of an earlier module, from which the training of ``module`` goes on."""
         return earlier.state_dict()
 
-    def _plan(self, n, call):
-        """Turn "auto" into numbers that fit ``n`` rows."""
+    def _plan(self, rows, call):
+        """Turn "auto" into numbers that fit the rows."""
         goes_on = call.stream and not call.is_new
         plan = _training.make_plan(
-            self, n, stream=call.stream, batch_size=self.batch_size_ if goes_on else None
+            self,
+            len(rows),
+            stream=call.stream,
+            batch_size=self.batch_size_ if goes_on else None,
+            n_in_batches=getattr(rows, "n_words", None),
         )
         for name, value in plan._asdict().items():
             setattr(self, f"{name}_", value)
@@ -298,9 +302,7 @@ class FittingMixin:
         )
 
     def _resolve_precision(self, module):
-        return _training.resolve_precision(
-            self.precision, module, self.batch_size_, self.device_
-        )
+        return _training.resolve_precision(self.precision, module, self.batch_size_, self.device_)
 
     def _resolve_learning_rate(self):
         return self.learning_rate

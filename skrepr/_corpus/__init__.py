@@ -15,7 +15,7 @@ several.
 """
 
 from ._blocks import Blocks, Sampling
-from ._documents import Documents, make_analyzer, open_documents, read_table
+from ._documents import Documents, is_table, make_analyzer, open_documents, read_table
 from ._sentences import Bags, Sentences, read_bags, read_sentences
 from ._vocabulary import Vocabulary
 
@@ -26,6 +26,7 @@ __all__ = [
     "Sampling",
     "Sentences",
     "Vocabulary",
+    "is_table",
     "make_analyzer",
     "open_documents",
     "read_bags",

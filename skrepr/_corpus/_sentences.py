@@ -10,8 +10,9 @@ import torch
 from ._blocks import Blocks, Pass
 from ._vocabulary import Numbering, Vocabulary, encode
 
-# Words of one chunk, which are prepared together: some megabytes.
-_CHUNK_WORDS = 2**18
+# Words of one chunk: of those that are prepared together for training, and of those of which
+# a fitted model is asked.
+_CHUNK_WORDS, _BAG_WORDS = 2**18, 2**16
 # A longer document is cut into pieces of so many words, so that a chunk stays small.
 _LONGEST = 10_000
 
@@ -95,20 +96,27 @@ class Sentences:
         Where documents begin and end among the tokens.
     number_of_word : ndarray of shape (n_tokens,), int32
         The word that a token is; -1: none.
+    vocabulary : Vocabulary
     sampling : Sampling
     device : torch.device
     """
 
-    def __init__(self, tokens, bounds, number_of_word, sampling, device):
+    def __init__(self, tokens, bounds, number_of_word, vocabulary, sampling, device):
         self.tokens = tokens
         self.bounds = bounds
         self.number_of_word = number_of_word
+        self.vocabulary = vocabulary
         self.sampling = sampling
         self.device = device
         self.index = np.arange(len(bounds) - 1)
 
     def __len__(self):
         return len(self.index)
+
+    @property
+    def n_words(self):
+        """Number of words in all documents, those of no vector included."""
+        return int((self.bounds[self.index + 1] - self.bounds[self.index]).sum())
 
     @property
     def sample_shape(self):
@@ -118,7 +126,7 @@ class Sentences:
     def subset(self, index):
         """Return the documents at the positions ``index``, without copying them."""
         some = copy.copy(self)
-        some.index = self.index[np.asarray(index)]
+        some.index = self.index[np.asarray(index, dtype=np.int64)]
         return some
 
     def split(self, n_held_out, generator):
@@ -140,7 +148,7 @@ class Sentences:
 
     def blocks(self):
         """Yield the words of all documents in order, some at a time."""
-        for start, stop in self._chunks():
+        for start, stop in self._chunks(_BAG_WORDS):
             yield Bags.of(*self._read(start, stop)).to(self.device)
 
     def batches(self, batch_size, generator=None, smallest=1):
@@ -150,12 +158,9 @@ class Sentences:
         """
         return _Batches(self, batch_size, generator)
 
-    def _chunks(self):
-        """List (start, stop) of documents that are prepared together."""
-        lengths = self.bounds[self.index + 1] - self.bounds[self.index]
-        part = (np.cumsum(lengths) - 1) // _CHUNK_WORDS
-        cuts = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(self)]
-        return list(zip(cuts, cuts[1:]))
+    def _chunks(self, n_words):
+        """List (start, stop) of documents with about ``n_words`` words together."""
+        return _runs(self.bounds[self.index + 1] - self.bounds[self.index], n_words)
 
     def _read(self, start, stop):
         """Return the numbers of the words of some documents, -1 for none, and their lengths."""
@@ -177,7 +182,7 @@ class _Batches:
     def __init__(self, sentences, batch_size, generator):
         self._sentences = sentences
         self._generator = generator
-        self._chunks = sentences._chunks()
+        self._chunks = sentences._chunks(_CHUNK_WORDS)
         bounds, index = sentences.bounds, sentences.index
         n_words = [
             int((bounds[index[a:b] + 1] - bounds[index[a:b]]).sum()) for a, b in self._chunks
@@ -225,7 +230,6 @@ def read_sentences(documents, analyze, device, *, known, min_count, max_words, m
     Returns
     -------
     sentences : Sentences
-    vocabulary : Vocabulary
     """
     tokens = _InMemory() if documents.n is not None else _InFile()
     numbering = Numbering(() if known is None else known.words)
@@ -245,7 +249,7 @@ def read_sentences(documents, analyze, device, *, known, min_count, max_words, m
     )
     bounds = np.concatenate([[0], np.cumsum(np.concatenate(all_lengths))])
     sampling = make_sampling(vocabulary.counts)
-    return Sentences(tokens, bounds, number_of_word, sampling, device), vocabulary
+    return Sentences(tokens, bounds, number_of_word, vocabulary, sampling, device)
 
 
 def _pieces(length):
@@ -267,8 +271,19 @@ def read_bags(documents, analyze, number_of):
     def find(token):
         return number_of.get(token, -1)
 
-    bags = [Bags.of(*part) for part in encode(documents.each, analyze, find)]
-    n = sum(map(len, bags))
-    if n == 0:
+    bags = []
+    for numbers, lengths in encode(documents.each, analyze, find):
+        ends = np.cumsum(lengths)
+        for start, stop in _runs(lengths, _BAG_WORDS):
+            first, last = ends[start] - lengths[start], ends[stop - 1]
+            bags.append(Bags.of(numbers[first:last], lengths[start:stop]))
+    if not bags:
         raise ValueError("Found X with 0 documents, while a minimum of 1 is required.")
-    return n, bags
+    return sum(map(len, bags)), bags
+
+
+def _runs(lengths, n_words):
+    """Cut documents of these lengths into runs of about ``n_words`` words: (start, stop)."""
+    part = (np.cumsum(lengths) - 1) // n_words
+    cuts = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(lengths)]
+    return list(zip(cuts, cuts[1:]))
