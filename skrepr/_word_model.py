@@ -22,8 +22,8 @@ _LAST_RATE = 0.004
 # Centers of a block, and blocks whose products are computed together: their vectors fit into the
 # cache of a core.
 _CENTERS, _TOGETHER = 32, 32
-# One block in so many is asked for its loss in training.
-_BLOCKS_PER_LOSS = 8
+# Blocks of a batch that are asked for their loss in training.
+_BLOCKS_ASKED = 4
 # Most gradients of one row that are added up in a step without being scaled down.
 _MOST_GRADIENTS = 200.0
 # Negatives with which documents are scored.
@@ -79,34 +79,24 @@ class WordModel(nn.Module):
 
     def forward(self, blocks):
         """Mean negative log-likelihood of a pair of words and its negatives."""
-        near, n_words = self._windows(blocks)
-        centers = self._centers(blocks)
-        negatives = self.contexts[blocks.negatives]  # (n, K, d)
         if self.algorithm == "skipgram":
-            h = self.words[centers]  # (n, B, d)
-            logits = _band_of(h @ self.contexts[blocks.words].mT)  # (n, B, 2w+1)
-            fits, n_pairs = (F.softplus(-logits) * near).sum(), n_words
+            h = self.words[blocks.centers]  # (n, B, d)
+            of_near = _band_of(h @ self.contexts[blocks.around].mT)  # (n, B, 2w+1)
+            near, n_pairs = blocks.near, blocks.n_near
         else:
-            band = _spread(near.to(self.words.dtype))
-            sums = band @ self.words[blocks.words]
+            sums = _spread(blocks.near.to(self.words.dtype)) @ self.words[blocks.around]
             # the value is that of the mean, the gradient that of the sum, as in the authors'
             # program: a word counts as much in a wide window as in a narrow one
-            h = sums + (sums / n_words.clamp(min=1)[..., None] - sums).detach()
-            n_pairs = (n_words > 0).to(n_words.dtype)
-            logits = (h * self.contexts[centers]).sum(-1)
-            fits = (F.softplus(-logits) * n_pairs).sum()
-        others = F.softplus(h @ negatives.mT).mean(-1) * n_pairs
-        return (fits + self.negative * others.sum()) / n_pairs.sum().clamp(min=1)
+            h = sums + (sums / blocks.n_near.clamp(min=1) - sums).detach()
+            of_near = (h * self.contexts[blocks.centers]).sum(-1, keepdim=True)  # (n, B, 1)
+            near = n_pairs = (blocks.n_near > 0).to(h.dtype)
+        of_others = h @ self.contexts[blocks.negatives].mT  # (n, B, K)
+        total, n = _loss(of_near, near, of_others, self._weight(n_pairs, blocks), n_pairs)
+        return total / n.clamp(min=1)
 
-    def _windows(self, blocks):
-        """Which words around a center are in its window, and how many: (n, B, 2w+1), (n, B)."""
-        offsets = torch.arange(-self.window, self.window + 1, device=blocks.words.device)
-        left, right = blocks.left[..., None], blocks.right[..., None]
-        near = (offsets >= -left) & (offsets <= right) & (offsets != 0)
-        return near, (blocks.left + blocks.right).float()
-
-    def _centers(self, blocks):
-        return blocks.words[:, self.window : blocks.words.shape[1] - self.window]
+    def _weight(self, n_pairs, blocks):
+        """How often each of the shared negatives counts, so that `negative` go with a pair."""
+        return n_pairs * (self.negative / blocks.negatives.shape[1])
 
     # ------------------------------------------------------------------ one step
 
@@ -143,7 +133,7 @@ class WordModel(nn.Module):
         # The gradients of all pairs of a batch are added up. That is right for rare words; one
         # that occurs hundreds of times in a batch would jump beyond its aim.
         self.rates = {
-            name: (_MOST_GRADIENTS / expected).clamp(max=1)[:, None].to(self.words.device)
+            name: (_MOST_GRADIENTS / expected).clamp(max=1).to(self.words.device)
             for name, expected in (("words", words), ("contexts", contexts))
         }
 
@@ -153,99 +143,97 @@ class WordModel(nn.Module):
         return 1.0 if fraction is None else max(_LAST_RATE, 1 - fraction)
 
     def take_step(self, blocks, rate, precision, side_by_side):
-        """Move the vectors against the gradient of a batch; return its loss per pair.
+        """Move the vectors against the gradient of a batch; return the loss of some of it.
 
         Parts of the batch are computed on several threads. Where these wait for each other
         before anything is changed, the result does not depend on their number.
         """
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        n_parts = max(2, -(-len(blocks.words) // _TOGETHER))
-        parts = [type(blocks)(*part) for part in zip(*(t.tensor_split(n_parts) for t in blocks))]
+        parts = blocks.split(2 * max(1, round(len(blocks.centers) / (2 * _TOGETHER))))
+        asked = [_BLOCKS_ASKED, *[0] * (len(parts) - 1)]
         if self.waits:
-            found = side_by_side([partial(self.gradient, part, dtype) for part in parts])
-            words, contexts, losses = zip(*found)
-            side_by_side(
-                [
-                    partial(self._change, "words", words, rate),
-                    partial(self._change, "contexts", contexts, rate),
-                ]
-            )
+            find = [partial(self.gradient, *pair, dtype) for pair in zip(parts, asked)]
+            words, contexts, losses = zip(*side_by_side(find))
+            changes = ("words", words), ("contexts", contexts)
+            side_by_side([partial(self._change, *change, rate) for change in changes])
         else:
-            losses = side_by_side([partial(self._step, part, rate, dtype) for part in parts])
-        total, n_pairs = torch.stack(losses).sum(0)
+            losses = side_by_side([partial(self._go, *p, dtype, rate) for p in zip(parts, asked)])
+        total, n_pairs = losses[0]
         return total / n_pairs.clamp(min=1)
 
-    def _step(self, part, rate, dtype):
-        words, contexts, loss = self.gradient(part, dtype)
+    def _go(self, part, n_asked, dtype, rate):
+        words, contexts, loss = self.gradient(part, n_asked, dtype)
         self._change("words", [words], rate)
         self._change("contexts", [contexts], rate)
         return loss
 
     def _change(self, name, changes, rate):
-        table, rates = getattr(self, name).detach(), self.rates[name] * -rate
+        table, rates = getattr(self, name).detach(), self.rates[name]
         for rows, gradient in changes:
-            table.index_add_(0, rows, gradient * rates[rows])
+            steps = rates.index_select(0, rows).mul_(-rate)[:, None]
+            table.index_add_(0, rows, gradient * steps)
 
     @torch.no_grad()
-    def gradient(self, blocks, dtype=torch.float32):
+    def gradient(self, blocks, n_asked=0, dtype=torch.float32):
         """Compute the gradient of the loss of all pairs, added up, in closed form.
 
         Parameters
         ----------
         blocks : Blocks
-        dtype : torch.dtype
+        n_asked : int, default=0
+            Number of blocks whose loss is computed.
+        dtype : torch.dtype, default=torch.float32
             Of products.
 
         Returns
         -------
         words, contexts : Change
-        loss : torch.Tensor of shape (2,)
-            Sum over the pairs of some of the blocks, and their number.
+        loss : torch.Tensor of shape (2,), or None
+            Sum over the pairs of the blocks that were asked, and their number.
         """
         find = self._of_skip_gram if self.algorithm == "skipgram" else self._of_cbow
-        return find(blocks, dtype)
+        return find(blocks, n_asked, dtype)
 
-    def _of_skip_gram(self, blocks, dtype):
-        centers = self._centers(blocks)
-        n_near = blocks.words.shape[1]
-        targets = torch.cat([blocks.words, blocks.negatives], 1)  # (n, T)
-        h, o = self._rows("words", centers, dtype), self._rows("contexts", targets, dtype)
+    def _of_skip_gram(self, blocks, n_asked, dtype):
+        n_around = blocks.around.shape[1]
+        targets = torch.cat([blocks.around, blocks.negatives], 1)  # (n, T)
+        h, o = self._rows("words", blocks.centers, dtype), self._rows("contexts", targets, dtype)
         logits = torch.bmm(h, o.mT)  # (n, B, T)
-        near, n_words = self._windows(blocks)
-        weight = (n_words * (self.negative / blocks.negatives.shape[1]))[..., None]
-        of_near, of_others = _band_of(logits, n_near).float(), logits[..., n_near:].float()
-        loss = _loss(of_near, near, of_others, weight, n_words)
+        of_near, of_others = _packed(_band_of(logits, n_around)), _packed(logits[..., n_around:])
+        weight = self._weight(blocks.n_near, blocks)
+        terms = of_near, blocks.near, of_others, weight, blocks.n_near
+        loss = _loss(*(term[:n_asked] for term in terms)) if n_asked else None
         errors = torch.zeros_like(logits)
-        _band_of(errors, n_near).copy_(of_near.sigmoid_().sub_(1).mul_(near))
-        errors[..., n_near:].copy_(of_others.sigmoid_().mul_(weight))
+        _band_of(errors, n_around).copy_(of_near.sigmoid_().sub_(1).mul_(blocks.near))
+        errors[..., n_around:].copy_(of_others.sigmoid_().mul_(weight))
         return (
-            Change(centers.reshape(-1), torch.bmm(errors, o).view(-1, self.width)),
+            Change(blocks.centers.view(-1), torch.bmm(errors, o).view(-1, self.width)),
             Change(targets.view(-1), torch.bmm(errors.mT, h).view(-1, self.width)),
             loss,
         )
 
-    def _of_cbow(self, blocks, dtype):
-        centers = self._centers(blocks)
-        near, n_words = self._windows(blocks)
-        band = _spread(near.to(dtype))  # (n, B, C)
-        x, c = self._rows("words", blocks.words, dtype), self._rows("contexts", centers, dtype)
+    def _of_cbow(self, blocks, n_asked, dtype):
+        x, c = (
+            self._rows("words", blocks.around, dtype),
+            self._rows("contexts", blocks.centers, dtype),
+        )
         o = self._rows("contexts", blocks.negatives, dtype)
-        h = torch.bmm(band, x).div_(n_words.clamp(min=1)[..., None])  # (n, B, d)
-        is_pair = (n_words > 0).float()[..., None]
-        of_center = (h * c).sum(-1, keepdim=True, dtype=torch.float32)  # (n, B, 1)
-        of_others = torch.bmm(h, o.mT).float()  # (n, B, K)
-        weight = is_pair * (self.negative / blocks.negatives.shape[1])
-        loss = _loss(of_center, is_pair, of_others, weight, is_pair)
-        of_center = of_center.sigmoid_().sub_(1).mul_(is_pair).to(dtype)
+        band = _spread(blocks.near.to(dtype))  # (n, B, C)
+        h = torch.bmm(band, x).div_(blocks.n_near.clamp(min=1))  # (n, B, d)
+        of_near = (h * c).sum(-1, keepdim=True, dtype=torch.float32)  # (n, B, 1)
+        of_others = _packed(torch.bmm(h, o.mT))  # (n, B, K)
+        is_pair = (blocks.n_near > 0).float()
+        weight = self._weight(is_pair, blocks)
+        terms = of_near, is_pair, of_others, weight, is_pair
+        loss = _loss(*(term[:n_asked] for term in terms)) if n_asked else None
+        of_near = of_near.sigmoid_().sub_(1).mul_(is_pair).to(dtype)
         of_others = of_others.sigmoid_().mul_(weight).to(dtype)
-        of_h = torch.baddbmm(of_center * c, of_others, o)  # (n, B, d)
-        of_contexts = torch.cat([of_center * h, torch.bmm(of_others.mT, h)], 1)
+        of_h = torch.baddbmm(of_near * c, of_others, o)  # (n, B, d)
+        of_contexts = torch.cat([of_near * h, torch.bmm(of_others.mT, h)], 1)
+        targets = torch.cat([blocks.centers, blocks.negatives], 1)
         return (
-            Change(blocks.words.view(-1), torch.bmm(band.mT, of_h).view(-1, self.width)),
-            Change(
-                torch.cat([centers, blocks.negatives], 1).view(-1),
-                of_contexts.view(-1, self.width),
-            ),
+            Change(blocks.around.reshape(-1), torch.bmm(band.mT, of_h).view(-1, self.width)),
+            Change(targets.view(-1), of_contexts.view(-1, self.width)),
             loss,
         )
 
@@ -352,6 +340,12 @@ def _band_of(blocks, n_near=None):
     return blocks.as_strided(shape, (size * width, width + 1, 1), blocks.storage_offset())
 
 
+def _packed(values):
+    """Copy what may be a view into a tensor of its own, of float32 at least."""
+    dtype = torch.promote_types(values.dtype, torch.float32)
+    return torch.empty(values.shape, dtype=dtype, device=values.device).copy_(values)
+
+
 def _spread(near):
     """Put what belongs to windows into blocks: (n, B, 2w+1) to (n, B, C)."""
     n, size, width = near.shape
@@ -361,8 +355,6 @@ def _spread(near):
 
 
 def _loss(of_near, near, of_others, weight, n_pairs):
-    """Sum the loss of some of the blocks, and count their pairs: (2,)."""
-    some = slice(None, None, _BLOCKS_PER_LOSS)
-    fits = (F.softplus(-of_near[some]) * near[some]).sum()
-    others = (F.softplus(of_others[some]) * weight[some]).sum()
-    return torch.stack([fits + others, n_pairs[some].sum()])
+    """Sum minus the log-likelihoods of pairs and negatives, and count the pairs: (2,)."""
+    fits, others = F.logsigmoid(of_near) * near, F.logsigmoid(-of_others) * weight
+    return torch.stack([-fits.sum() - others.sum(), n_pairs.sum()])

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 # Centers of a block, and negatives that these share. With fewer negatives analogies suffer.
 BLOCK, N_NEGATIVES = 32, 24
@@ -23,17 +24,29 @@ class Blocks(NamedTuple):
 
     Parameters
     ----------
-    words : torch.Tensor of shape (n_blocks, BLOCK + 2 * window), int64
-        Centers, with `window` words on both sides.
-    left, right : torch.Tensor of shape (n_blocks, BLOCK), int64
-        Number of words of each center's window on each side, at most `window`.
+    centers : torch.Tensor of shape (n_blocks, BLOCK), int64
+    around : torch.Tensor of shape (n_blocks, BLOCK + 2 * window), int64
+        The same words with `window` more on both sides.
+    near : torch.Tensor of shape (n_blocks, BLOCK, 2 * window + 1), bool
+        Which of the words around each center, and as far from it as that, are in its window.
+    n_near : torch.Tensor of shape (n_blocks, BLOCK, 1), float32
+        How many these are.
     negatives : torch.Tensor of shape (n_blocks, N_NEGATIVES), int64
     """
 
-    words: torch.Tensor
-    left: torch.Tensor
-    right: torch.Tensor
+    centers: torch.Tensor
+    around: torch.Tensor
+    near: torch.Tensor
+    n_near: torch.Tensor
     negatives: torch.Tensor
+
+    def split(self, n_parts):
+        """Split into batches of about the same number of blocks."""
+        return [Blocks(*part) for part in zip(*(each.tensor_split(n_parts) for each in self))]
+
+    def to(self, device):
+        """Return the same on a device."""
+        return Blocks(*(each.to(device) for each in self))
 
 
 class Sampling:
@@ -120,17 +133,24 @@ class Pass:
         """
         window = self._sampling.window
         words, left, right = self._windows(words, lengths)
-        n_blocks = -(-len(words) // BLOCK)
+        n_blocks = max(1, -(-len(words) // BLOCK))
         room = n_blocks * BLOCK - len(words)
-        pad = torch.nn.functional.pad
-        words = pad(words, (window, room + window)).unfold(0, BLOCK + 2 * window, BLOCK)
         order = torch.randperm(n_blocks, generator=self._generator)
-        negatives = self._random(0, len(self._slices), n_blocks)
+        words = F.pad(words, (window, room + window)).unfold(0, BLOCK + 2 * window, BLOCK)
+        around = words[order]
+        # of small numbers: many are compared
+        left, right = (
+            F.pad(side, (0, room)).view(-1, BLOCK, 1)[order].to(torch.int16)
+            for side in (left, right)
+        )
+        distance = torch.arange(1, window + 1, dtype=torch.int16)
+        none = torch.zeros_like(left, dtype=torch.bool)
         return Blocks(
-            words[order],
-            pad(left, (0, room)).view(-1, BLOCK)[order],
-            pad(right, (0, room)).view(-1, BLOCK)[order],
-            self._slices[negatives],
+            around[:, window : window + BLOCK].contiguous(),
+            around,
+            torch.cat([distance.flip(0) <= left, none, distance <= right], -1),
+            (left + right).float(),
+            self._slices[self._random(0, len(self._slices), n_blocks)],
         )
 
     def _windows(self, words, lengths):

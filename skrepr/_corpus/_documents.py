@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -151,7 +152,7 @@ def _edges(values, n_bins):
 def _words_of_bins(name, values, edges):
     """Name bins by their bounds, as in ``age=25..33``; the lower bound belongs to the bin."""
     bounds = ["", *(f"{edge:.6g}" for edge in edges), ""]
-    names = [f"{name}={low}..{high}" for low, high in zip(bounds, bounds[1:])]
+    names = [f"{name}={low}..{high}" for low, high in pairwise(bounds)]
     bins = np.where(np.isnan(values), -1, np.searchsorted(edges, values, side="right"))
     return np.array([*names, None], dtype=object)[bins]
 

@@ -2,12 +2,13 @@
 
 import copy
 import tempfile
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from ._blocks import Blocks, Pass
+from ._blocks import Pass
 from ._vocabulary import Numbering, Vocabulary, encode
 
 # Words of one chunk: of those that are prepared together for training, and of those of which
@@ -41,6 +42,9 @@ class _InFile:
     def append(self, numbers):
         self._file.seek(0, 2)
         self._file.write(numbers.tobytes())
+
+    def __del__(self):
+        self._file.close()
 
     def __getitem__(self, bounds):
         # read, not mapped: mapped pages count as memory of the process
@@ -203,11 +207,7 @@ class _Batches:
         for i in order:
             bags = Bags.of(*self._sentences._read(*self._chunks[i]))
             blocks = one_pass.blocks(bags.words, bags.lengths)
-            blocks = Blocks(*(part.to(self._sentences.device) for part in blocks))
-            n = len(blocks.words)
-            cuts = np.linspace(0, n, self._n_batches[i] + 1).astype(np.int64).tolist()
-            for start, stop in zip(cuts, cuts[1:]):
-                yield Blocks(*(part[start:stop] for part in blocks))
+            yield from blocks.to(self._sentences.device).split(self._n_batches[i])
 
 
 def read_sentences(documents, analyze, device, *, known, min_count, max_words, make_sampling):
@@ -286,4 +286,4 @@ def _runs(lengths, n_words):
     """Cut documents of these lengths into runs of about ``n_words`` words: (start, stop)."""
     part = (np.cumsum(lengths) - 1) // n_words
     cuts = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(lengths)]
-    return list(zip(cuts, cuts[1:]))
+    return list(pairwise(cuts))
