@@ -14,6 +14,7 @@ FILES = {
 }
 # Every file and room of the package has a floor; a new one is given it here.
 GROUND = {
+    "_corpus",
     "_format",
     "_jacobian",
     "_latent_model",
@@ -24,7 +25,6 @@ GROUND = {
     "_rows",
     "_start",
     "_training",
-    "_vocabulary",
     "_word_vectors",
     "datasets",
 }
@@ -166,7 +166,7 @@ def test_names_of_files_carry_meaning():
 
 
 # Their files share a protocol, and one file of tests.
-TESTED_TOGETHER = {"_base", "_rows", "architectures", "augmentations", "objectives"}
+TESTED_TOGETHER = {"_base", "_corpus", "_rows", "architectures", "augmentations", "objectives"}
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if not name.endswith("__init__")])
