@@ -47,7 +47,7 @@ class WordVectors:
 
     See Also
     --------
-    skrepr.datasets.load_python_docs : English sentences to learn word vectors from.
+    Word2VecEmbedding : Learns them from text, or whatever comes in sequences.
 
     Notes
     -----
