@@ -117,9 +117,10 @@ def read_table(X, n_bins, edges=None):
         X = X.numpy(force=True)
     if hasattr(X, "columns"):
         names = [str(name) for name in X.columns]
-        columns = [X.iloc[:, j] if hasattr(X, "iloc") else X[:, j] for j in range(len(names))]
+        columns = [_column(X, j) for j in range(len(names))]
     else:
-        names, columns = list(map(str, range(X.shape[1]))), list(np.asarray(X).T)
+        names = list(map(str, range(X.shape[1])))
+        columns = [pd.Series(column).infer_objects() for column in np.asarray(X).T]
     if len(names) < 2:
         raise ValueError(
             f"A table needs at least 2 columns, of which each is predicted from the others. Got "
@@ -129,9 +130,8 @@ def read_table(X, n_bins, edges=None):
     found = {} if edges is None else edges
     words = []
     for j, (name, column) in enumerate(zip(names, columns)):
-        column = column if hasattr(column, "dtype") else np.asarray(column)
         if n_bins is not None and _is_number(column):
-            values = np.asarray(pd.to_numeric(pd.Series(column)), dtype=np.float64)
+            values = column.to_numpy(np.float64, na_value=np.nan)
             if edges is None:
                 found[j] = _edges(values, n_bins)
             words.append(_words_of_bins(name, values, found[j]))
@@ -139,6 +139,11 @@ def read_table(X, n_bins, edges=None):
             words.append(_words_of_categories(name, column))
     rows = (tuple(word for word in row if word is not None) for row in zip(*words))
     return Documents(rows, len(columns[0]), True), found
+
+
+def _column(X, j):
+    """Return a column of a data frame as one of pandas."""
+    return X.iloc[:, j] if hasattr(X, "iloc") else pd.Series(X[:, j].to_list()).convert_dtypes()
 
 
 def _is_number(column):
