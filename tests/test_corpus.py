@@ -162,8 +162,10 @@ def test_numbers_are_binned_only_if_asked():
 
 
 def test_tables_that_are_none_are_told():
-    with pytest.raises(ValueError, match=r'at least 2 columns.*not \["text"\]'):
+    with pytest.raises(ValueError, match=r'1 feature\(s\).*not \["text"\]'):
         read_table(pd.DataFrame({"text": ["a b"]}), None)
+    with pytest.raises(ValueError, match="Complex data not supported"):
+        read_table(np.ones((3, 2), dtype=complex), None)
     with pytest.raises(TypeError, match="Sparse data were passed"):
         read_table(scipy.sparse.eye_array(3), None)
     assert not is_table(["a"])

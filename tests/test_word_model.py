@@ -179,7 +179,7 @@ def test_threads_that_do_not_wait_take_a_step_for_each_part():
     with SideBySide(1) as side_by_side:
         together.take_step(blocks, 1e-3, "float32", side_by_side)
         one_by_one.take_step(blocks, 1e-3, "float32", side_by_side)
-        for part in blocks.split(6):
+        for part in blocks.split(32):
             parts._go(part, 0, torch.float32, 1e-3)
     assert one_by_one.words.equal(parts.words)
     assert not one_by_one.words.equal(together.words)

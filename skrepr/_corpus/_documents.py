@@ -89,6 +89,11 @@ def _lines(path):
         yield from file
 
 
+def as_known_kind(X):
+    """Make an array of numpy of what says no more than that it can become one."""
+    return np.asarray(X) if hasattr(X, "__array__") and not hasattr(X, "__len__") else X
+
+
 def is_table(X):
     """Whether X is a table, of which each row is a document."""
     return hasattr(X, "columns") or scipy.sparse.issparse(X) or getattr(X, "ndim", 1) == 2
@@ -121,11 +126,15 @@ def read_table(X, n_bins, edges=None):
     else:
         names = list(map(str, range(X.shape[1])))
         columns = [pd.Series(column).infer_objects() for column in np.asarray(X).T]
-    if len(names) < 2:
+    if any(pd.api.types.is_complex_dtype(column) for column in columns):
+        raise ValueError("Complex data not supported. Pass integers, strings or categories.")
+    if len(names) < 2 or not len(columns[0]):
+        few, least = (f"{len(names)} feature(s)", 2) if len(names) < 2 else ("0 sample(s)", 1)
         raise ValueError(
-            f"A table needs at least 2 columns, of which each is predicted from the others. Got "
-            f"an array of shape {X.shape}. Text is passed as one column without a second axis: "
-            'frame["text"], or in a ColumnTransformer the name "text", not ["text"].'
+            f"Found array with {few} (shape={tuple(X.shape)}) while a minimum of {least} is "
+            "required. In a table each column is predicted from the others. Text is passed as one "
+            'column without a second axis: frame["text"], or in a ColumnTransformer the name '
+            '"text", not ["text"].'
         )
     found = {} if edges is None else edges
     words = []
