@@ -22,6 +22,8 @@ _LAST_RATE = 0.004
 # Centers of a block, and blocks whose products are computed together: their vectors fit into the
 # cache of a core.
 _CENTERS, _TOGETHER = 32, 32
+# Least number of steps in a batch where threads do not wait.
+_FREE_STEPS = 32
 # Blocks of a batch that are asked for their loss in training.
 _BLOCKS_ASKED = 4
 # Most gradients of one row that are added up in a step without being scaled down.
@@ -149,7 +151,9 @@ class WordModel(nn.Module):
         before anything is changed, the result does not depend on their number.
         """
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        parts = blocks.split(2 * max(1, round(len(blocks.centers) / (2 * _TOGETHER))))
+        n = len(blocks.centers)
+        fewest = 1 if self.waits else min(n, _FREE_STEPS) // 2
+        parts = blocks.split(2 * max(1, fewest, round(n / (2 * _TOGETHER))))
         asked = [_BLOCKS_ASKED, *[0] * (len(parts) - 1)]
         if self.waits:
             find = [partial(self.gradient, *pair, dtype) for pair in zip(parts, asked)]

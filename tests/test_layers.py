@@ -29,7 +29,7 @@ GROUND = {
     "datasets",
 }
 PARTS = {"architectures", "augmentations", "metrics", "objectives"}
-MIDDLE = {"_base", "_decoding", "_sampling", "_variational", "_view_model"}
+MIDDLE = {"_base", "_decoding", "_sampling", "_variational", "_view_model", "_word_model"}
 ESTIMATORS = {
     "_autoencoder",
     "_contrastive",

@@ -15,7 +15,14 @@ several.
 """
 
 from ._blocks import Blocks, Sampling
-from ._documents import Documents, is_table, make_analyzer, open_documents, read_table
+from ._documents import (
+    Documents,
+    as_known_kind,
+    is_table,
+    make_analyzer,
+    open_documents,
+    read_table,
+)
 from ._sentences import Bags, Sentences, read_bags, read_sentences
 from ._vocabulary import Vocabulary
 
@@ -26,6 +33,7 @@ __all__ = [
     "Sampling",
     "Sentences",
     "Vocabulary",
+    "as_known_kind",
     "is_table",
     "make_analyzer",
     "open_documents",

@@ -89,6 +89,11 @@ def _lines(path):
         yield from file
 
 
+def as_known_kind(X):
+    """Make an array of numpy of what says no more than that it can become one."""
+    return np.asarray(X) if hasattr(X, "__array__") and not hasattr(X, "__len__") else X
+
+
 def is_table(X):
     """Whether X is a table, of which each row is a document."""
     return hasattr(X, "columns") or scipy.sparse.issparse(X) or getattr(X, "ndim", 1) == 2
@@ -117,21 +122,25 @@ def read_table(X, n_bins, edges=None):
         X = X.numpy(force=True)
     if hasattr(X, "columns"):
         names = [str(name) for name in X.columns]
-        columns = [X.iloc[:, j] if hasattr(X, "iloc") else X[:, j] for j in range(len(names))]
+        columns = [_column(X, j) for j in range(len(names))]
     else:
-        names, columns = list(map(str, range(X.shape[1]))), list(np.asarray(X).T)
-    if len(names) < 2:
+        names = list(map(str, range(X.shape[1])))
+        columns = [pd.Series(column).infer_objects() for column in np.asarray(X).T]
+    if any(pd.api.types.is_complex_dtype(column) for column in columns):
+        raise ValueError("Complex data not supported. Pass integers, strings or categories.")
+    if len(names) < 2 or not len(columns[0]):
+        few, least = (f"{len(names)} feature(s)", 2) if len(names) < 2 else ("0 sample(s)", 1)
         raise ValueError(
-            f"A table needs at least 2 columns, of which each is predicted from the others. Got "
-            f"an array of shape {X.shape}. Text is passed as one column without a second axis: "
-            'frame["text"], or in a ColumnTransformer the name "text", not ["text"].'
+            f"Found array with {few} (shape={tuple(X.shape)}) while a minimum of {least} is "
+            "required. In a table each column is predicted from the others. Text is passed as one "
+            'column without a second axis: frame["text"], or in a ColumnTransformer the name '
+            '"text", not ["text"].'
         )
     found = {} if edges is None else edges
     words = []
     for j, (name, column) in enumerate(zip(names, columns)):
-        column = column if hasattr(column, "dtype") else np.asarray(column)
         if n_bins is not None and _is_number(column):
-            values = np.asarray(pd.to_numeric(pd.Series(column)), dtype=np.float64)
+            values = column.to_numpy(np.float64, na_value=np.nan)
             if edges is None:
                 found[j] = _edges(values, n_bins)
             words.append(_words_of_bins(name, values, found[j]))
@@ -139,6 +148,11 @@ def read_table(X, n_bins, edges=None):
             words.append(_words_of_categories(name, column))
     rows = (tuple(word for word in row if word is not None) for row in zip(*words))
     return Documents(rows, len(columns[0]), True), found
+
+
+def _column(X, j):
+    """Return a column of a data frame as one of pandas."""
+    return X.iloc[:, j] if hasattr(X, "iloc") else pd.Series(X[:, j].to_list()).convert_dtypes()
 
 
 def _is_number(column):

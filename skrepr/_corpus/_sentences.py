@@ -254,7 +254,7 @@ def read_sentences(documents, analyze, device, *, known, min_count, max_words, m
 
 def _pieces(length):
     n_whole, rest = divmod(int(length), _LONGEST)
-    return [_LONGEST] * n_whole + [rest] * (rest > 0 or length == 0)
+    return [_LONGEST] * n_whole + ([rest] if rest or not n_whole else [])
 
 
 def read_bags(documents, analyze, number_of):

@@ -6,7 +6,7 @@ from itertools import chain, islice
 import numpy as np
 
 # Documents whose tokens are held as Python objects at a time.
-_TOGETHER = 1000
+_TOGETHER = 100
 
 
 class Numbering:
