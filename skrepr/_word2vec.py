@@ -78,7 +78,8 @@ class Word2VecEmbedding(BaseEmbedding):
         Negatives are drawn in proportion to the counts of words to this power.
     sample : float, default=1e-3
         Words that make up a larger share of the corpus are left out at random, the more
-        frequent the more often. 0: none. Does not apply to tables.
+        frequent the more often. 0: none, the right choice for few words, as of baskets. Does not
+        apply to tables.
     max_vocabulary : int or None, default=None
         Number of words at most: the most frequent ones.
     analyzer : {"word"} or callable, default="word"
@@ -211,7 +212,7 @@ class Word2VecEmbedding(BaseEmbedding):
     --------
     >>> from skrepr import Word2VecEmbedding
     >>> baskets = [["bread", "butter", "jam"], ["beer", "crisps", "nuts"]] * 50
-    >>> embedding = Word2VecEmbedding(4, random_state=0).fit(baskets)
+    >>> embedding = Word2VecEmbedding(4, sample=0, random_state=0).fit(baskets)
     >>> near_beer = embedding.word_vectors_.most_similar("beer", topn=2)
     >>> sorted(word for word, cosine in near_beer)
     ['crisps', 'nuts']

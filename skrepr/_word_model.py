@@ -6,6 +6,7 @@ whole blocks (see ``_corpus/_blocks.py``).
 """
 
 from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 import torch
@@ -122,11 +123,11 @@ class WordModel(nn.Module):
         if is_new:
             places = torch.randint(len(sampling.table), (_N_SCORED,), generator=self.generator)
             self.negatives.copy_(sampling.table[places])
-        n = batch_size if waits else _TOGETHER * _CENTERS * n_threads
-        share, noise = (
-            torch.from_numpy(values * n).float()
-            for values in (sampling.share * sampling.keep, sampling.noise)
-        )
+        share = sampling.share * sampling.keep
+        n = batch_size
+        if not waits:  # what all threads are about at the same time
+            n = n_threads * min(n / _FREE_STEPS, _TOGETHER * _CENTERS / share.sum())
+        share, noise = (torch.from_numpy(each * n).float() for each in (share, sampling.noise))
         pairs = sampling.mean_window
         words = share * pairs * (1 + self.negative)
         contexts = share + noise * self.negative
@@ -158,7 +159,7 @@ class WordModel(nn.Module):
         if self.waits:
             find = [partial(self.gradient, *pair, dtype) for pair in zip(parts, asked)]
             words, contexts, losses = zip(*side_by_side(find))
-            changes = ("words", words), ("contexts", contexts)
+            changes = ("words", chain(*words)), ("contexts", chain(*contexts))
             side_by_side([partial(self._change, *change, rate) for change in changes])
         else:
             losses = side_by_side([partial(self._go, *p, dtype, rate) for p in zip(parts, asked)])
@@ -167,8 +168,8 @@ class WordModel(nn.Module):
 
     def _go(self, part, n_asked, dtype, rate):
         words, contexts, loss = self.gradient(part, n_asked, dtype)
-        self._change("words", [words], rate)
-        self._change("contexts", [contexts], rate)
+        self._change("words", words, rate)
+        self._change("contexts", contexts, rate)
         return loss
 
     def _change(self, name, changes, rate):
@@ -191,7 +192,7 @@ class WordModel(nn.Module):
 
         Returns
         -------
-        words, contexts : Change
+        words, contexts : list of Change
         loss : torch.Tensor of shape (2,), or None
             Sum over the pairs of the blocks that were asked, and their number.
         """
@@ -211,35 +212,40 @@ class WordModel(nn.Module):
         _band_of(errors, n_around).copy_(of_near.sigmoid_().sub_(1).mul_(blocks.near))
         errors[..., n_around:].copy_(of_others.sigmoid_().mul_(weight))
         return (
-            Change(blocks.centers.view(-1), torch.bmm(errors, o).view(-1, self.width)),
-            Change(targets.view(-1), torch.bmm(errors.mT, h).view(-1, self.width)),
+            [self._change_of(blocks.centers, torch.bmm(errors, o))],
+            [self._change_of(targets, torch.bmm(errors.mT, h))],
             loss,
         )
 
     def _of_cbow(self, blocks, n_asked, dtype):
-        x, c = (
-            self._rows("words", blocks.around, dtype),
-            self._rows("contexts", blocks.centers, dtype),
-        )
+        x = self._rows("words", blocks.around, dtype)
+        c = self._rows("contexts", blocks.centers, dtype)
         o = self._rows("contexts", blocks.negatives, dtype)
-        band = _spread(blocks.near.to(dtype))  # (n, B, C)
-        h = torch.bmm(band, x).div_(blocks.n_near.clamp(min=1))  # (n, B, d)
+        n_near = blocks.n_near.clamp(min=1)
+        band = _spread((blocks.near / n_near).to(dtype))  # (n, B, C)
+        h = torch.bmm(band, x)  # (n, B, d)
         of_near = (h * c).sum(-1, keepdim=True, dtype=torch.float32)  # (n, B, 1)
         of_others = _packed(torch.bmm(h, o.mT))  # (n, B, K)
         is_pair = (blocks.n_near > 0).float()
         weight = self._weight(is_pair, blocks)
         terms = of_near, is_pair, of_others, weight, is_pair
         loss = _loss(*(term[:n_asked] for term in terms)) if n_asked else None
-        of_near = of_near.sigmoid_().sub_(1).mul_(is_pair).to(dtype)
-        of_others = of_others.sigmoid_().mul_(weight).to(dtype)
-        of_h = torch.baddbmm(of_near * c, of_others, o)  # (n, B, d)
-        of_contexts = torch.cat([of_near * h, torch.bmm(of_others.mT, h)], 1)
-        targets = torch.cat([blocks.centers, blocks.negatives], 1)
+        of_near = of_near.sigmoid_().sub_(1).mul_(is_pair)
+        of_others = of_others.sigmoid_().mul_(weight)
+        # a sum has the gradient of the mean as often as it has words
+        of_sum = torch.baddbmm((of_near * n_near).to(dtype) * c, (of_others * n_near).to(dtype), o)
+        of_near, of_others = of_near.to(dtype), of_others.to(dtype)
         return (
-            Change(blocks.around.reshape(-1), torch.bmm(band.mT, of_h).view(-1, self.width)),
-            Change(targets.view(-1), of_contexts.view(-1, self.width)),
+            [self._change_of(blocks.around, torch.bmm(band.mT, of_sum))],
+            [
+                self._change_of(blocks.centers, of_near * h),
+                self._change_of(blocks.negatives, torch.bmm(of_others.mT, h)),
+            ],
             loss,
         )
+
+    def _change_of(self, rows, gradient):
+        return Change(rows.reshape(-1), gradient.view(-1, self.width))
 
     def _rows(self, name, rows, dtype):
         found = getattr(self, name).detach().index_select(0, rows.reshape(-1))

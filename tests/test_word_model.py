@@ -99,7 +99,7 @@ def test_gradient_in_closed_form_is_that_of_autograd(algorithm, sizes):
     assert n_pairs == n_pairs_of(model, blocks)
     np.testing.assert_allclose(total / n_pairs, loss.item(), rtol=1e-6)
     for change, table in ((words, model.words), (contexts, model.contexts)):
-        received = dense([change], table.detach()) / n_pairs
+        received = dense(change, table.detach()) / n_pairs
         np.testing.assert_allclose(received, table.grad, rtol=1e-6, atol=1e-8)
 
 
@@ -118,7 +118,7 @@ def test_cbow_passes_the_gradient_of_the_sum_on():
     loss = -torch.nn.functional.logsigmoid(h @ target)
     loss = loss - 4 * torch.nn.functional.logsigmoid(-negatives @ h).mean()
     loss.backward()
-    change = dense([model.gradient(blocks, 0, torch.float64)[0]], model.words.detach())
+    change = dense(model.gradient(blocks, 0, torch.float64)[0], model.words.detach())
     np.testing.assert_allclose(change[near], h.grad.expand(3, -1), rtol=1e-6)
 
 
@@ -127,7 +127,7 @@ def test_products_in_bfloat16_are_near(algorithm):
     model, blocks = make_model(algorithm), make_blocks()
     for exact, rough in zip(model.gradient(blocks)[:2], model.gradient(blocks, 0, torch.bfloat16)):
         table = torch.zeros(N_WORDS, WIDTH)
-        a, b = dense([exact], table), dense([rough], table)
+        a, b = dense(exact, table), dense(rough, table)
         assert 0 < (a - b).norm() < 0.02 * a.norm()
 
 
