@@ -8,6 +8,8 @@ several.
     From X as it is given to lists of tokens: text, lists, tables, files and iterators.
 ``_vocabulary.py``
     Words and their numbers, from one pass over the documents.
+``_subwords.py``
+    Parts of words: character n-grams.
 ``_sentences.py``
     The encoded corpus in memory or in a file, as rows to train on.
 ``_blocks.py``
@@ -24,6 +26,7 @@ from ._documents import (
     read_table,
 )
 from ._sentences import Bags, Sentences, read_bags, read_sentences
+from ._subwords import Subwords
 from ._vocabulary import Vocabulary
 
 __all__ = [
@@ -32,6 +35,7 @@ __all__ = [
     "Documents",
     "Sampling",
     "Sentences",
+    "Subwords",
     "Vocabulary",
     "as_known_kind",
     "is_table",
