@@ -2,15 +2,15 @@
 
 import warnings
 from dataclasses import replace
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 import torch
 from sklearn.utils.validation import validate_data
 
 from . import _training
-from ._base import Number, StrOptions
 from ._corpus import (
+    BLOCK_SIZES,
     Sampling,
     Subwords,
     Vocabulary,
@@ -22,20 +22,6 @@ from ._corpus import (
     read_sentences,
     read_table,
 )
-from ._word_model import BLOCK_SIZES
-
-DOCUMENT_CONSTRAINTS = {
-    "window": [Number(Integral, 1, None, closed="left")],
-    "min_count": [Number(Integral, 1, None, closed="left")],
-    "ns_exponent": [Number(Real, None, None, closed="neither")],
-    "sample": [Number(Real, 0, 1, closed="both")],
-    "max_vocabulary": [Number(Integral, 1, None, closed="left"), None],
-    "subword": [tuple, list, None],
-    "analyzer": [StrOptions({"word"}), callable],
-    "lowercase": ["boolean"],
-    "token_pattern": [str],
-    "n_bins": [Number(Integral, 2, None, closed="left"), None],
-}
 
 
 class DocumentsMixin:

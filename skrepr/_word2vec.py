@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import _training
 from ._base import TRAINING_CONSTRAINTS, BaseEmbedding, Number, StrOptions
 from ._corpus import Subwords
-from ._documents import DOCUMENT_CONSTRAINTS, DocumentsMixin
+from ._documents import DocumentsMixin
 from ._word_model import Spelling, WordModel
 from ._word_vectors import WordVectors
 from .metrics import describe_collapse
@@ -221,10 +221,19 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
 
     _parameter_constraints = {
         **TRAINING_CONSTRAINTS,
-        **DOCUMENT_CONSTRAINTS,
         "learning_rate": [Number(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "algorithm": [StrOptions({"skipgram", "cbow"})],
         "negative": [Number(Integral, 1, None, closed="left")],
+        "window": [Number(Integral, 1, None, closed="left")],
+        "min_count": [Number(Integral, 1, None, closed="left")],
+        "ns_exponent": [Number(Real, None, None, closed="neither")],
+        "sample": [Number(Real, 0, 1, closed="both")],
+        "max_vocabulary": [Number(Integral, 1, None, closed="left"), None],
+        "subword": [tuple, list, None],
+        "analyzer": [StrOptions({"word"}), callable],
+        "lowercase": ["boolean"],
+        "token_pattern": [str],
+        "n_bins": [Number(Integral, 2, None, closed="left"), None],
         "pooling": [StrOptions({"mean", "idf", "sif", "max"})],
         "n_jobs": [Number(Integral, None, None, closed="neither"), None],
     }

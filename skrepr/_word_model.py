@@ -21,8 +21,6 @@ from ._word_tables import SubwordTable, WordTable
 _SIF, _WORDS_ASKED = 1e-3, 2**18
 # The learning rate at the end, as a share of that at the beginning.
 _LAST_RATE = 0.004
-# Centers of a block. They share negatives: of CBOW, which has fewer, not many may.
-BLOCK_SIZES = {"skipgram": 32, "cbow": 16}
 # Centers whose products are computed together: their vectors fit into the cache of a core.
 _TOGETHER = 1024
 # Least number of steps in a batch where threads do not wait.

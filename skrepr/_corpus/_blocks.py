@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-# Negatives that the centers of a block share. With fewer analogies suffer.
-_N_NEGATIVES = 24
+# Centers of a block, by algorithm, and negatives that they share. With more centers, or fewer
+# negatives, analogies suffer; CBOW, which has a pair where skip-gram has a window, sooner.
+BLOCK_SIZES, _N_NEGATIVES = {"skipgram": 32, "cbow": 16}, 24
 # Entries of the table from which negatives are drawn, by the number of words.
 _TABLE = (2**14, 2**20)
 
