@@ -20,7 +20,7 @@ from ._word_vectors import WordVectors
 from .metrics import describe_collapse
 
 # Of "auto", by algorithm: a window of CBOW is one pair.
-_LEARNING_RATES = {"skipgram": 0.025, "cbow": 0.065}
+_LEARNING_RATES = {"skipgram": 0.025, "cbow": 0.07}
 # Words of all epochs together that "auto" aims at, and its least and most epochs.
 _WORDS_IN_ALL, _EPOCHS = 2e7, (5, 100)
 # Words of a batch: where threads wait for each other, and where they do not.
@@ -109,7 +109,7 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
         `max_epochs` is "auto", at least a tenth of `max_epochs_`. Told in `patience_`.
     learning_rate : float or "auto", default="auto"
         Step size at the beginning; it falls to 0.004 of that, in `partial_fit` it is constant.
-        "auto": 0.025 for skip-gram and 0.065 for CBOW. Told in `learning_rate_`.
+        "auto": 0.025 for skip-gram and 0.07 for CBOW. Told in `learning_rate_`.
     callbacks : list or None, default=None
         Callbacks of skorch, or pairs of a name and a callback. They are copied, and take no
         part in cross-validation. Those of scikit-learn are set by `set_callbacks`.

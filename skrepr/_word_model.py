@@ -186,8 +186,7 @@ class WordModel(nn.Module):
         before anything is changed, the result does not depend on their number.
         """
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        fewest = 1 if self.waits else min(len(blocks.centers), _FREE_STEPS) // 2
-        parts = blocks.split(2 * max(1, fewest, round(blocks.centers.numel() / (2 * _TOGETHER))))
+        parts = blocks.split(self._n_parts(blocks.centers))
         asked = [_BLOCKS_ASKED, *[0] * (len(parts) - 1)]
         if self.waits:
             find = [partial(self.gradient, *pair, dtype) for pair in zip(parts, asked)]
@@ -198,6 +197,12 @@ class WordModel(nn.Module):
             losses = side_by_side([partial(self._go, *p, dtype, rate) for p in zip(parts, asked)])
         total, n_pairs = losses[0]
         return total / n_pairs.clamp(min=1)
+
+    def _n_parts(self, centers):
+        if centers.device.type != "cpu":  # which computes all of it at once
+            return 1 if self.waits else self.n_threads
+        fewest = 1 if self.waits else min(len(centers), _FREE_STEPS) // 2
+        return 2 * max(1, fewest, round(centers.numel() / (2 * _TOGETHER)))
 
     def _go(self, part, n_asked, dtype, rate):
         words, contexts, loss = self.gradient(part, n_asked, dtype)
