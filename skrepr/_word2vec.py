@@ -1,36 +1,26 @@
 """Word vectors: words are alike when the same words occur near them.
 
-This file holds the estimator. How documents are read and cut into blocks is in ``_corpus/``, the
-torch module with its steps in closed form in ``_word_model.py``.
+This file holds the estimator. How documents are read and cut into blocks is in ``_documents.py``
+and ``_corpus/``, the torch module with its steps in closed form in ``_word_model.py``.
 """
 
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
 import torch
 from joblib import effective_n_jobs
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from . import _training
 from ._base import TRAINING_CONSTRAINTS, BaseEmbedding, Number, StrOptions
-from ._corpus import (
-    Sampling,
-    Vocabulary,
-    as_known_kind,
-    is_table,
-    make_analyzer,
-    open_documents,
-    read_bags,
-    read_sentences,
-    read_table,
-)
-from ._word_model import WordModel
+from ._corpus import Subwords
+from ._documents import DocumentsMixin
+from ._word_model import Spelling, WordModel
 from ._word_vectors import WordVectors
 from .metrics import describe_collapse
 
 # Of "auto", by algorithm: a window of CBOW is one pair.
-_LEARNING_RATES = {"skipgram": 0.025, "cbow": 0.065}
+_LEARNING_RATES = {"skipgram": 0.025, "cbow": 0.07}
 # Words of all epochs together that "auto" aims at, and its least and most epochs.
 _WORDS_IN_ALL, _EPOCHS = 2e7, (5, 100)
 # Words of a batch: where threads wait for each other, and where they do not.
@@ -39,7 +29,7 @@ _WORDS_OF_STEP, _WORDS_OF_FREE_STEP = 4096, 2**16
 _DOCUMENTS_DESCRIBED = 1024
 
 
-class Word2VecEmbedding(BaseEmbedding):
+class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
     r"""Embedding of words, and of documents as means of their words.
 
     Each word has a vector :math:`v`, and as a neighbor a second one, :math:`u`. Skip-gram [1]_
@@ -82,6 +72,11 @@ class Word2VecEmbedding(BaseEmbedding):
         apply to tables.
     max_vocabulary : int or None, default=None
         Number of words at most: the most frequent ones.
+    subword : tuple of two int or None, default=None
+        Fewest and most characters of n-grams, as in ``(3, 6)`` [5]_. These have vectors, too, and
+        that of a word is the mean of them and one of its own, so that words of one root are
+        near each other, and words never seen have vectors. Training takes several times as
+        long. None: words are units.
     analyzer : {"word"} or callable, default="word"
         How a document becomes a list of words. "word": a string by `token_pattern`, and a list
         as it is. A function is given the document and returns a list of hashable tokens.
@@ -114,7 +109,7 @@ class Word2VecEmbedding(BaseEmbedding):
         `max_epochs` is "auto", at least a tenth of `max_epochs_`. Told in `patience_`.
     learning_rate : float or "auto", default="auto"
         Step size at the beginning; it falls to 0.004 of that, in `partial_fit` it is constant.
-        "auto": 0.025 for skip-gram and 0.065 for CBOW. Told in `learning_rate_`.
+        "auto": 0.025 for skip-gram and 0.07 for CBOW. Told in `learning_rate_`.
     callbacks : list or None, default=None
         Callbacks of skorch, or pairs of a name and a callback. They are copied, and take no
         part in cross-validation. Those of scikit-learn are set by `set_callbacks`.
@@ -165,6 +160,8 @@ class Word2VecEmbedding(BaseEmbedding):
         (of the training documents where none are held out).
     bin_edges_ : dict of ndarray
         Bounds between the bins of columns of numbers, by position of the column.
+    n_buckets_ : int
+        With `subword`, number of rows that n-grams share.
     device_ : torch.device
         Where it was computed.
     input_shape_ : tuple of int
@@ -183,11 +180,11 @@ class Word2VecEmbedding(BaseEmbedding):
     `score` is the mean log-likelihood of pairs of words. It may be used to compare
     `n_components`, `learning_rate`, `max_epochs` and all other parameters of the training; not
     what changes the words or the task: `analyzer`, `token_pattern`, `lowercase`, `min_count`,
-    `max_vocabulary`, `window`, `negative`, `ns_exponent`, `n_bins` and `algorithm`.
+    `max_vocabulary`, `subword`, `window`, `negative`, `ns_exponent`, `n_bins` and `algorithm`.
 
-    Training goes through blocks of 32 consecutive words with their windows; a block shares 24
-    negatives, weighted so that the expected gradient is that of the formula. Gradients of a
-    batch are added up, those of the most frequent words are scaled down. On processors with
+    Training goes through blocks of 32 consecutive words (CBOW: 16) with their windows; a block
+    shares 24 negatives, weighted so that the expected gradient is that of the formula. Gradients
+    of a batch are added up, those of the most frequent words are scaled down. On processors with
     instructions for bfloat16, ``precision="auto"`` may be twice as fast.
 
     A path, and an iterator over documents, are read once, in constant memory: the numbers of
@@ -207,6 +204,8 @@ class Word2VecEmbedding(BaseEmbedding):
        sentence embeddings. ICLR.
     .. [4] Levy, O. & Goldberg, Y. (2014). Neural word embedding as implicit matrix
        factorization. NeurIPS.
+    .. [5] Bojanowski, P., Grave, E., Joulin, A. & Mikolov, T. (2017). Enriching word vectors with
+       subword information. TACL 5, 135-146.
 
     Examples
     --------
@@ -224,12 +223,13 @@ class Word2VecEmbedding(BaseEmbedding):
         **TRAINING_CONSTRAINTS,
         "learning_rate": [Number(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "algorithm": [StrOptions({"skipgram", "cbow"})],
+        "negative": [Number(Integral, 1, None, closed="left")],
         "window": [Number(Integral, 1, None, closed="left")],
         "min_count": [Number(Integral, 1, None, closed="left")],
-        "negative": [Number(Integral, 1, None, closed="left")],
         "ns_exponent": [Number(Real, None, None, closed="neither")],
         "sample": [Number(Real, 0, 1, closed="both")],
         "max_vocabulary": [Number(Integral, 1, None, closed="left"), None],
+        "subword": [tuple, list, None],
         "analyzer": [StrOptions({"word"}), callable],
         "lowercase": ["boolean"],
         "token_pattern": [str],
@@ -252,6 +252,7 @@ class Word2VecEmbedding(BaseEmbedding):
         ns_exponent=0.75,
         sample=1e-3,
         max_vocabulary=None,
+        subword=None,
         analyzer="word",
         lowercase=True,
         token_pattern=r"(?u)\b\w\w+\b",
@@ -279,6 +280,7 @@ class Word2VecEmbedding(BaseEmbedding):
         self.ns_exponent = ns_exponent
         self.sample = sample
         self.max_vocabulary = max_vocabulary
+        self.subword = subword
         self.analyzer = analyzer
         self.lowercase = lowercase
         self.token_pattern = token_pattern
@@ -337,7 +339,6 @@ class Word2VecEmbedding(BaseEmbedding):
         """
         return self._fit(X, y, stream=True)
 
-    @_training.own_surroundings()
     def transform(self, X):
         """Embed documents.
 
@@ -353,13 +354,7 @@ class Word2VecEmbedding(BaseEmbedding):
             without any known word, and a warning tells how many there are.
         """
         check_is_fitted(self)
-        n, bags = self._read_chunks(X)
-        n_empty = sum(int((some.lengths == 0).sum()) for some in bags)
-        if n_empty:
-            warnings.warn(
-                f"{n_empty} of {n} documents have no word of the vocabulary. Their embedding is 0."
-            )
-        return self._gather(bags, self._embed, n, (self._n_features_out,))
+        return self._embed_documents(X)
 
     def score(self, X, y=None):
         """Compute the mean log-likelihood of a pair of words.
@@ -404,92 +399,25 @@ class Word2VecEmbedding(BaseEmbedding):
     def _sums_of_pairs(self, X):
         return self._apply(X, self.module_.log_likelihood, (2,))
 
-    # ------------------------------------------------------------------ reading
-
-    def _fewest_rows(self, call):
-        return 3 if self.early_stopping is True and not call.stream else 1
-
-    def _open(self, X, n_bins, *, reset):
-        """Open X as documents; whether it is a table is decided by the first fit."""
-        X = as_known_kind(X)
-        table, expected = is_table(X), hasattr(self, "n_features_in_")
-        if not reset and table != expected:
-            kinds = "text or lists of tokens", "a table of categories"
-            raise ValueError(
-                f"Expected {kinds[expected]}, as in fit, got {kinds[table]} instead."
-                + " Reshape your data: a single row is X.reshape(1, -1)." * expected
-            )
-        if not table:
-            return open_documents(X)
-        validate_data(self, X, reset=reset, skip_check_array=True)
-        documents, edges = read_table(X, n_bins, None if reset else self.bin_edges_)
-        if reset:
-            self.bin_edges_ = edges
-        return documents
-
-    def _analyzer(self, parameters):
-        names = ("analyzer", "lowercase", "token_pattern")
-        return make_analyzer(*(parameters[name] for name in names))
-
-    def _read(self, X, y, n_least):
-        goes_on = hasattr(self, "net_")
-        documents = self._open(X, self.n_bins, reset=not goes_on)
-        known = None
-        if goes_on:
-            known = Vocabulary(self.vocabulary_, self.module_.counts.cpu().numpy())
-        table = documents.is_table
-        self.window_ = self.n_features_in_ - 1 if table else self.window
-        rows = read_sentences(
-            documents,
-            self._analyzer(vars(self)),
-            self.device_,
-            known=known,
-            min_count=self.min_count,
-            max_words=self.max_vocabulary,
-            make_sampling=lambda counts: Sampling(
-                counts,
-                window=self.window_,
-                shrinks=not table,
-                sample=0 if table else self.sample,
-                ns_exponent=self.ns_exponent,
-            ),
-        )
-        if len(rows) < n_least:
-            raise ValueError(
-                f"Found X with {len(rows)} document(s), while a minimum of {n_least} is required "
-                f"by {type(self).__name__} with early_stopping=True."
-            )
-        self.vocabulary_ = rows.vocabulary.words
-        return rows
-
-    def _read_chunks(self, X):
-        parameters = self._parameters_at_fit
-        documents = self._open(X, parameters["n_bins"], reset=False)
-        number_of = self.word_vectors_.key_to_index
-        return read_bags(documents, self._analyzer(parameters), number_of)
-
     # ------------------------------------------------------------------ the steps of a fit
 
-    def _set_input_shape(self, rows):
-        self.input_shape_ = rows.sample_shape  # grows with the vocabulary
-
     def _make_module(self, input_shape):
+        subwords = self.subword and Subwords(*self.subword, self.n_buckets_)
         return WordModel(
-            *input_shape,
+            self.vocabulary_,
             self.n_components,
             algorithm=self.algorithm,
             window=self.window_,
             negative=self.negative,
             pooling=self.pooling,
+            subwords=subwords,
         )
 
     def _state_that_goes_on(self, earlier, module):
-        state = module.state_dict()
-        for name, tensor in earlier.state_dict().items():
-            if tensor.shape[1:] != state[name].shape[1:]:
-                return earlier.state_dict()  # which does not fit
-            state[name] = torch.cat([tensor, state[name][len(tensor) :]])
-        return state
+        old, new = earlier.state_dict(), module.state_dict()
+        if {n: t.shape[1:] for n, t in old.items()} != {n: t.shape[1:] for n, t in new.items()}:
+            return old  # which does not fit
+        return {n: torch.cat([tensor, new[n][len(tensor) :]]) for n, tensor in old.items()}
 
     def _plan(self, rows, call):
         super()._plan(rows, call)
@@ -543,8 +471,11 @@ class Word2VecEmbedding(BaseEmbedding):
 
     def _make_word_vectors(self):
         module = self.module_
-        vectors, counts = module.words.detach().cpu().numpy(), module.counts.cpu().numpy()
-        return WordVectors(self.vocabulary_, vectors, counts)
+        vectors, counts = module.words.all().cpu().numpy(), module.counts.cpu().numpy()
+        spelling = None
+        if module.subwords is not None:
+            spelling = Spelling(module.subwords, module.words.grams.detach().cpu().numpy())
+        return WordVectors(self.vocabulary_, vectors, counts, spelling)
 
     def _rebuild(self, **written):
         super()._rebuild(**written)
@@ -552,12 +483,3 @@ class Word2VecEmbedding(BaseEmbedding):
 
     def _collapse(self, Z, sample):
         return describe_collapse(Z)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = tags.input_tags.three_d_array = False
-        tags.input_tags.two_d_array = False
-        tags.input_tags.one_d_array = tags.input_tags.string = True
-        tags.input_tags.categorical = True
-        tags.input_tags.allow_nan = True  # in a table, what is missing has no word
-        return tags

@@ -14,30 +14,55 @@ from torch import nn
 from torch.nn import functional as F
 
 from ._training import Work
+from ._word_tables import SubwordTable, WordTable
 
 # Words of a document weigh a / (a + share of the corpus) where rare ones shall weigh more, and
 # documents of so many words tell what they have in common.
 _SIF, _WORDS_ASKED = 1e-3, 2**18
 # The learning rate at the end, as a share of that at the beginning.
 _LAST_RATE = 0.004
-# Centers of a block, and blocks whose products are computed together: their vectors fit into the
-# cache of a core.
-_CENTERS, _TOGETHER = 32, 32
+# Centers whose products are computed together: their vectors fit into the cache of a core.
+_TOGETHER = 1024
 # Least number of steps in a batch where threads do not wait.
 _FREE_STEPS = 32
 # Blocks of a batch that are asked for their loss in training.
 _BLOCKS_ASKED = 4
-# Most gradients of one row that are added up in a step without being scaled down.
-_MOST_GRADIENTS = 200.0
 # Negatives with which documents are scored.
 _N_SCORED = 256
 
 
 class Change(NamedTuple):
-    """By how much rows of a table shall change."""
+    """What a table shall be changed by."""
 
-    rows: torch.Tensor  # (n,), int64, with repetitions
-    gradient: torch.Tensor  # (n, n_components), float32
+    words: torch.Tensor  # (n,), int64, with repetitions
+    gradient: torch.Tensor  # (n, n_components)
+
+
+class Spelling:
+    """Gives a word of which only the n-grams are known the mean of their vectors.
+
+    Parameters
+    ----------
+    subwords : Subwords
+    grams : ndarray of shape (n_buckets, n_components)
+    """
+
+    def __init__(self, subwords, grams):
+        self.subwords = subwords
+        self.grams = grams
+
+    def vector_of(self, word):
+        """Return the vector of a word: (n_components,).
+
+        Raises
+        ------
+        KeyError
+            If it has no n-grams.
+        """
+        buckets = self.subwords.buckets_of(word)
+        if not buckets:
+            raise KeyError(f"{word!r} has neither a vector nor n-grams.")
+        return self.grams[buckets].mean(axis=0)
 
 
 class WordModel(nn.Module):
@@ -45,7 +70,9 @@ class WordModel(nn.Module):
 
     Parameters
     ----------
-    n_words, n_components : int
+    vocabulary : sequence of hashable
+        The words.
+    n_components : int
     algorithm : {"skipgram", "cbow"}
     window : int
         Most words on each side.
@@ -53,28 +80,39 @@ class WordModel(nn.Module):
         Weight of the negatives, in negatives for each pair.
     pooling : {"mean", "idf", "sif", "max"}
         How the vectors of its words become that of a document.
+    subwords : Subwords or None, default=None
+        Finds n-grams of words, which have vectors, too.
     """
 
     generator = None
     n_threads = 1
 
-    def __init__(self, n_words, n_components, *, algorithm, window, negative, pooling):
+    def __init__(
+        self, vocabulary, n_components, *, algorithm, window, negative, pooling, subwords=None
+    ):
         super().__init__()
+        n_words = len(vocabulary)
         self.width = n_components
         self.algorithm = algorithm
         self.window = window
         self.negative = negative
         self.pooling = pooling
-        self.words = nn.Parameter((torch.rand(n_words, n_components) - 0.5) / n_components)
-        self.contexts = nn.Parameter(torch.zeros(n_words, n_components))
+        self.subwords = subwords
+        values = (torch.rand(n_words, n_components) - 0.5) / n_components
+        if subwords is None:
+            self.words = WordTable(values)
+        else:
+            grams = (torch.rand(subwords.n_buckets, n_components) - 0.5) / n_components
+            places = map(torch.from_numpy, subwords.buckets_of_all(vocabulary))
+            self.words = SubwordTable(values, grams, *places)
+        self.contexts = WordTable(torch.zeros(n_words, n_components))
         self.register_buffer("counts", torch.zeros(n_words, dtype=torch.int64))
         self.register_buffer("weights", torch.ones(n_words))  # in a document
+        self.register_buffer("weight_of_unknown", torch.ones(1))
         # documents of the training, and those that hold each word
         self.register_buffer("n_documents", torch.zeros(1, dtype=torch.int64))
         self.register_buffer("documents", torch.zeros(n_words, dtype=torch.int64))
         self.register_buffer("negatives", torch.zeros(_N_SCORED, dtype=torch.int64))
-        # of the training, not of what is learned
-        self.rates = {}
         self.waits = True
         self.work = Work(multiplications=n_components, values=n_components)
 
@@ -83,17 +121,17 @@ class WordModel(nn.Module):
     def forward(self, blocks):
         """Mean negative log-likelihood of a pair of words and its negatives."""
         if self.algorithm == "skipgram":
-            h = self.words[blocks.centers]  # (n, B, d)
-            of_near = _band_of(h @ self.contexts[blocks.around].mT)  # (n, B, 2w+1)
+            h = self.words(blocks.centers)  # (n, B, d)
+            of_near = _band_of(h @ self.contexts(blocks.around).mT)  # (n, B, 2w+1)
             near, n_pairs = blocks.near, blocks.n_near
         else:
-            sums = _spread(blocks.near.to(self.words.dtype)) @ self.words[blocks.around]
+            sums = _spread(blocks.near.to(self.words.own.dtype)) @ self.words(blocks.around)
             # the value is that of the mean, the gradient that of the sum, as in the authors'
             # program: a word counts as much in a wide window as in a narrow one
             h = sums + (sums / blocks.n_near.clamp(min=1) - sums).detach()
-            of_near = (h * self.contexts[blocks.centers]).sum(-1, keepdim=True)  # (n, B, 1)
+            of_near = (h * self.contexts(blocks.centers)).sum(-1, keepdim=True)  # (n, B, 1)
             near = n_pairs = (blocks.n_near > 0).to(h.dtype)
-        of_others = h @ self.contexts[blocks.negatives].mT  # (n, B, K)
+        of_others = h @ self.contexts(blocks.negatives).mT  # (n, B, K)
         total, n = _loss(of_near, near, of_others, self._weight(n_pairs, blocks), n_pairs)
         return total / n.clamp(min=1)
 
@@ -126,19 +164,15 @@ class WordModel(nn.Module):
         share = sampling.share * sampling.keep
         n = batch_size
         if not waits:  # what all threads are about at the same time
-            n = n_threads * min(n / _FREE_STEPS, _TOGETHER * _CENTERS / share.sum())
+            n = n_threads * min(n / _FREE_STEPS, _TOGETHER / share.sum())
         share, noise = (torch.from_numpy(each * n).float() for each in (share, sampling.noise))
         pairs = sampling.mean_window
         words = share * pairs * (1 + self.negative)
         contexts = share + noise * self.negative
         if self.algorithm == "skipgram":
             contexts = contexts * pairs
-        # The gradients of all pairs of a batch are added up. That is right for rare words; one
-        # that occurs hundreds of times in a batch would jump beyond its aim.
-        self.rates = {
-            name: (_MOST_GRADIENTS / expected).clamp(max=1).to(self.words.device)
-            for name, expected in (("words", words), ("contexts", contexts))
-        }
+        self.words.expect(words)
+        self.contexts.expect(contexts)
 
     @staticmethod
     def learning_rate_factor(fraction):
@@ -152,31 +186,29 @@ class WordModel(nn.Module):
         before anything is changed, the result does not depend on their number.
         """
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        n = len(blocks.centers)
-        fewest = 1 if self.waits else min(n, _FREE_STEPS) // 2
-        parts = blocks.split(2 * max(1, fewest, round(n / (2 * _TOGETHER))))
+        parts = blocks.split(self._n_parts(blocks.centers))
         asked = [_BLOCKS_ASKED, *[0] * (len(parts) - 1)]
         if self.waits:
             find = [partial(self.gradient, *pair, dtype) for pair in zip(parts, asked)]
             words, contexts, losses = zip(*side_by_side(find))
-            changes = ("words", chain(*words)), ("contexts", chain(*contexts))
-            side_by_side([partial(self._change, *change, rate) for change in changes])
+            changes = (self.words, chain(*words)), (self.contexts, chain(*contexts))
+            side_by_side([partial(_apply, *change, rate) for change in changes])
         else:
             losses = side_by_side([partial(self._go, *p, dtype, rate) for p in zip(parts, asked)])
         total, n_pairs = losses[0]
         return total / n_pairs.clamp(min=1)
 
+    def _n_parts(self, centers):
+        if centers.device.type != "cpu":  # which computes all of it at once
+            return 1 if self.waits else self.n_threads
+        fewest = 1 if self.waits else min(len(centers), _FREE_STEPS) // 2
+        return 2 * max(1, fewest, round(centers.numel() / (2 * _TOGETHER)))
+
     def _go(self, part, n_asked, dtype, rate):
         words, contexts, loss = self.gradient(part, n_asked, dtype)
-        self._change("words", words, rate)
-        self._change("contexts", contexts, rate)
+        _apply(self.words, words, rate)
+        _apply(self.contexts, contexts, rate)
         return loss
-
-    def _change(self, name, changes, rate):
-        table, rates = getattr(self, name).detach(), self.rates[name]
-        for rows, gradient in changes:
-            steps = rates.index_select(0, rows).mul_(-rate)[:, None]
-            table.index_add_(0, rows, gradient * steps)
 
     @torch.no_grad()
     def gradient(self, blocks, n_asked=0, dtype=torch.float32):
@@ -202,7 +234,7 @@ class WordModel(nn.Module):
     def _of_skip_gram(self, blocks, n_asked, dtype):
         n_around = blocks.around.shape[1]
         targets = torch.cat([blocks.around, blocks.negatives], 1)  # (n, T)
-        h, o = self._rows("words", blocks.centers, dtype), self._rows("contexts", targets, dtype)
+        h, o = self.words.find(blocks.centers).to(dtype), self.contexts.find(targets).to(dtype)
         logits = torch.bmm(h, o.mT)  # (n, B, T)
         of_near, of_others = _packed(_band_of(logits, n_around)), _packed(logits[..., n_around:])
         weight = self._weight(blocks.n_near, blocks)
@@ -218,9 +250,9 @@ class WordModel(nn.Module):
         )
 
     def _of_cbow(self, blocks, n_asked, dtype):
-        x = self._rows("words", blocks.around, dtype)
-        c = self._rows("contexts", blocks.centers, dtype)
-        o = self._rows("contexts", blocks.negatives, dtype)
+        x = self.words.find(blocks.around).to(dtype)
+        c = self.contexts.find(blocks.centers).to(dtype)
+        o = self.contexts.find(blocks.negatives).to(dtype)
         n_near = blocks.n_near.clamp(min=1)
         band = _spread((blocks.near / n_near).to(dtype))  # (n, B, C)
         h = torch.bmm(band, x)  # (n, B, d)
@@ -247,24 +279,33 @@ class WordModel(nn.Module):
     def _change_of(self, rows, gradient):
         return Change(rows.reshape(-1), gradient.view(-1, self.width))
 
-    def _rows(self, name, rows, dtype):
-        found = getattr(self, name).detach().index_select(0, rows.reshape(-1))
-        return found.to(dtype).view(*rows.shape, self.width)
-
     # ------------------------------------------------------------------ documents
 
     def encode(self, bags):
         """Pool the vectors of the words of each document: (n_documents, n_components)."""
         if self.pooling == "max":
-            return F.embedding_bag(bags.words, self.words, bags.starts, mode="max")
-        weights = self.weights[bags.words]
-        sums = F.embedding_bag(
-            bags.words, self.words, bags.starts, mode="sum", per_sample_weights=weights
+            return self._pool(bags)
+        weights = self.weights
+        if bags.unknown is not None:
+            weights = torch.cat([weights, self.weight_of_unknown.expand(len(bags.unknown))])
+        weights = weights[bags.words]
+        totals = bags.lengths.float()
+        if self.pooling == "idf":
+            document = torch.arange(len(bags), device=totals.device).repeat_interleave(
+                bags.lengths
+            )
+            totals = torch.zeros_like(totals).index_add_(0, document, weights)
+        return self._pool(bags, weights) / totals.where(totals > 0, 1)[:, None]
+
+    def _pool(self, bags, weights=None):
+        """Sum the vectors of the words of each document, or take the largest values."""
+        vectors = self.words.all()
+        if bags.unknown is not None:
+            vectors = torch.cat([vectors, bags.unknown])
+        mode = "max" if weights is None else "sum"
+        return F.embedding_bag(
+            bags.words, vectors, bags.starts, mode=mode, per_sample_weights=weights
         )
-        ones = torch.ones_like(self.words[:, :1])
-        by = weights if self.pooling == "idf" else torch.ones_like(weights)
-        totals = F.embedding_bag(bags.words, ones, bags.starts, mode="sum", per_sample_weights=by)
-        return sums / totals.where(totals > 0, 1)
 
     def weigh_words(self, blocks, is_new):
         """Find how much each word weighs in a document, from the training documents.
@@ -273,18 +314,18 @@ class WordModel(nn.Module):
         """
         if self.pooling == "sif":
             share = self.counts / self.counts.sum()
-            self.weights.copy_(_SIF / (_SIF + share))
+            self.weights.copy_(_SIF / (_SIF + share))  # 1 for a word of no share
         elif self.pooling == "idf":
             if is_new:
                 self.n_documents.zero_(), self.documents.zero_()
             n_words = len(self.documents)
             for bags in blocks():
-                document = torch.arange(len(bags), device=bags.words.device)
-                found = document.repeat_interleave(bags.lengths) * n_words + bags.words
+                found = bags.documents * n_words + bags.words
                 self.documents += torch.bincount(found.unique() % n_words, minlength=n_words)
                 self.n_documents += len(bags)
             # smooth, as that of scikit-learn's TfidfTransformer
             self.weights.copy_(((1 + self.n_documents) / (1 + self.documents)).log() + 1)
+            self.weight_of_unknown.copy_((1 + self.n_documents).log() + 1)
 
     def common_direction(self, blocks):
         """Find the first right singular vector of the training documents: (n_components,)."""
@@ -304,18 +345,17 @@ class WordModel(nn.Module):
         Windows have their full width, no word is left out, and negatives are those that were
         drawn once.
         """
-        words, lengths = bags.words, bags.lengths
-        document = torch.arange(len(bags), device=words.device).repeat_interleave(lengths)
-        negatives = self.contexts[self.negatives]  # (K, d)
+        words, document = bags.words, bags.documents
+        negatives = self.contexts.find(self.negatives)  # (K, d)
         if self.algorithm == "skipgram":
-            h = self.words[words]
-            sums, n_pairs = self._near(document, lambda a, b: _fit(h[a], self.contexts[words[b]]))
+            h, u = self.words.find(words), self.contexts.find(words)
+            sums, n_pairs = self._near(document, lambda a, b: _fit(h[a], u[b]))
         else:
-            x = self.words[words]
+            x = self.words.find(words)
             sums, n_words = self._near(document, lambda a, b: x[b])
             h = sums / n_words.clamp(min=1)[:, None]
             n_pairs = (n_words > 0).to(h.dtype)
-            sums = _fit(h, self.contexts[words]) * n_pairs
+            sums = _fit(h, self.contexts.find(words)) * n_pairs
         others = F.logsigmoid(-h @ negatives.T).mean(1)
         values = torch.stack([sums + self.negative * others * n_pairs, n_pairs], 1)
         return values.new_zeros(len(bags), 2).index_add_(0, document, values)
@@ -336,6 +376,11 @@ class WordModel(nn.Module):
             empty = document[:0]
             sums = function(empty, empty).new_zeros(n, *function(empty, empty).shape[1:])
         return sums, counts
+
+
+def _apply(table, changes, rate):
+    for words, gradient in changes:
+        table.change(words, gradient, rate)
 
 
 def _fit(h, o):

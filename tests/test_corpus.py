@@ -14,6 +14,7 @@ from scipy.stats import chisquare
 from skrepr._corpus import (
     Bags,
     Sampling,
+    Subwords,
     Vocabulary,
     is_table,
     make_analyzer,
@@ -30,7 +31,7 @@ as_it_is = make_analyzer("word", True, r"\w+")
 
 
 def sampling_of(counts, **settings):
-    default = {"window": 5, "shrinks": True, "sample": 0, "ns_exponent": 0.75}
+    default = {"window": 5, "shrinks": True, "sample": 0, "ns_exponent": 0.75, "block_size": 32}
     return Sampling(counts, **default | settings)
 
 
@@ -214,15 +215,39 @@ def test_a_corpus_without_words_is_told():
     with pytest.raises(ValueError, match="0 documents"):
         sentences_of([])
     with pytest.raises(ValueError, match="0 documents"):
-        read_bags(open_documents([]), as_it_is, {})
+        read_bags(open_documents([]), as_it_is, len)
 
 
 def test_unknown_words_of_a_fitted_model_are_skipped():
-    n, bags = read_bags(open_documents(["b x a", "", "x", "a"]), as_it_is, {"a": 0, "b": 1})
+    def number_of(token):
+        return {"a": 0, "b": 1}.get(token, -1)
+
+    n, bags = read_bags(open_documents(["b x a", "", "x", "a"]), as_it_is, number_of)
     assert n == 4
     assert bags[0].words.tolist() == [1, 0, 0]
     assert bags[0].starts.tolist() == [0, 2, 2, 2]
     assert bags[0].lengths.tolist() == [2, 0, 0, 1]
+
+
+def test_n_grams_are_those_of_the_paper():
+    subwords = Subwords(3, 6, 10)
+    # Bojanowski et al. (2017), section 3.2
+    three = {"<wh", "whe", "her", "ere", "re>"}
+    assert {gram for gram in subwords._grams("where") if len(gram) == 3} == three
+    assert {len(gram) for gram in subwords._grams("where")} == {3, 4, 5, 6}
+    assert "<where>" not in subwords._grams("where")
+    assert list(subwords._grams("a")) == list(subwords._grams(("a", 1))) == []
+    buckets, starts = subwords.buckets_of_all(["where", "a", "there"])
+    assert buckets[: starts[1]].tolist() == subwords.buckets_of("where")
+    assert starts.tolist() == [0, 14, 14, 28]
+    assert set(buckets.tolist()) <= set(range(10))
+
+
+def test_rows_of_n_grams_are_as_many_as_there_are_n_grams():
+    assert Subwords.of(3, 6, ["where"]).n_buckets == 2**8
+    words = [f"{i:05d}" for i in range(3000)]
+    n = len({gram for word in words for gram in Subwords(3, 6, 1)._grams(word)})
+    assert n <= Subwords.of(3, 6, words).n_buckets < 2 * (n + 1)
 
 
 # ------------------------------------------------------------------------------ sentences

@@ -25,11 +25,20 @@ GROUND = {
     "_rows",
     "_start",
     "_training",
+    "_word_tables",
     "_word_vectors",
     "datasets",
 }
 PARTS = {"architectures", "augmentations", "metrics", "objectives"}
-MIDDLE = {"_base", "_decoding", "_sampling", "_variational", "_view_model", "_word_model"}
+MIDDLE = {
+    "_base",
+    "_decoding",
+    "_documents",
+    "_sampling",
+    "_variational",
+    "_view_model",
+    "_word_model",
+}
 ESTIMATORS = {
     "_autoencoder",
     "_contrastive",

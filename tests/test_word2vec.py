@@ -216,6 +216,68 @@ def test_empty_documents_are_zero_and_told_once(fitted):
     np.testing.assert_array_equal(Z[0], Z[3])
 
 
+# ------------------------------------------------------------------------- parts of words
+
+
+@pytest.fixture(scope="module")
+def with_parts():
+    generator = np.random.default_rng(0)
+    ends = ["ing", "er", "ed", "s"]
+    roots = ["walk", "paint", "cook", "climb"]
+    texts = [
+        [f"{roots[i]}{end}" for end in generator.choice(ends, 6)]
+        for i in generator.integers(0, 4, 300)
+    ]
+    return make(n_components=8, max_epochs=20, subword=(3, 6), sample=0).fit(texts)
+
+
+def test_words_never_seen_are_near_those_of_their_root(with_parts):
+    vectors = with_parts.word_vectors_
+    assert "cookery" not in vectors
+    for word, root in (("cookery", "cook"), ("repaint", "paint"), ("walkable", "walk")):
+        near = vectors.most_similar([vectors[word]], topn=3)
+        assert all(other.startswith(root) for other, _ in near)
+        np.testing.assert_allclose(with_parts.transform([[word]])[0], vectors[word], rtol=1e-5)
+    both = with_parts.transform([["cooking", "cookery", "x"]])[0]
+    np.testing.assert_allclose(both, (vectors["cooking"] + vectors["cookery"]) / 2, rtol=1e-5)
+    with pytest.raises(KeyError, match="neither a vector nor n-grams"):
+        vectors["x"]
+    with pytest.warns(UserWarning, match="1 of 2 documents"):
+        assert not with_parts.transform([["x"], ["cookery"]])[0].any()
+
+
+def test_parts_of_words_are_written_and_go_on(with_parts, tmp_path):
+    save(with_parts, tmp_path / "w", resume=True)
+    loaded, twin = load(tmp_path / "w"), copy.deepcopy(with_parts)
+    for other in (loaded, twin):
+        assert same_words(other, with_parts)
+        np.testing.assert_array_equal(
+            other.transform([["cookery"]]), with_parts.transform([["cookery"]])
+        )
+    more = [["swim", "swimming", "walking"]] * 3
+    assert same_words(loaded.partial_fit(more), twin.partial_fit(more))
+    assert loaded.vocabulary_[-2:] == ["swim", "swimming"]
+    assert loaded.n_buckets_ == with_parts.n_buckets_
+    pickled = pickle.loads(pickle.dumps(with_parts.word_vectors_))
+    np.testing.assert_array_equal(pickled["cookery"], with_parts.word_vectors_["cookery"])
+
+
+def test_scores_ask_whole_words_alone(with_parts):
+    known, unknown = [["cooking", "walking"]], [["cooking", "cookery", "walking"]]
+    assert with_parts.score(known) == with_parts.score(unknown)
+
+
+@pytest.mark.parametrize("subword", [(3,), (0, 3), (4, 3), (3, 4.5), (1, 2, 3)])
+def test_bounds_of_parts_are_validated(docs, subword):
+    with pytest.raises(ValueError, match="'subword' parameter must be None or a pair of integers"):
+        make(subword=subword).fit(docs)
+
+
+def test_training_does_not_go_on_as_another_network(docs):
+    with pytest.raises(ValueError, match="describes another network"):
+        make(warm_start=True).fit(docs).set_params(subword=(3, 4)).fit(docs)
+
+
 # --------------------------------------------------------------------- what is out of line
 
 
@@ -317,7 +379,7 @@ def test_what_auto_becomes(docs):
     assert embedding.early_stopping_ is False
     assert embedding.learning_rate_ == 0.025
     assert embedding.precision_ == "float32"
-    assert make(algorithm="cbow").fit(docs).learning_rate_ == 0.065
+    assert make(algorithm="cbow").fit(docs).learning_rate_ == 0.07
     assert make(n_jobs=2).fit(docs).batch_size_ == 2400
     assert [make()._auto_max_epochs(n, 1) for n in (10**4, 10**6, 10**8)] == [100, 20, 5]
     assert [make()._auto_batch_size(n) for n in (10**7, 64_000, 10)] == [4096, 2000, 128]

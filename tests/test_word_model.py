@@ -1,25 +1,35 @@
 """Skip-gram and CBOW: the loss of the papers, its gradient, and the steps along it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from skrepr._corpus import Bags, Blocks, Sampling
+from skrepr._corpus import Bags, Blocks, Sampling, Subwords
 from skrepr._training import SideBySide
 from skrepr._word_model import WordModel
 
 ALGORITHMS = ["skipgram", "cbow"]
 N_WORDS, WIDTH, WINDOW = 40, 6, 3
+VOCABULARY = [f"word{i}" for i in range(N_WORDS)]
+SUBWORDS = [None, Subwords(3, 4, 20)]
 
 
-def make_model(algorithm="skipgram", *, negative=4, pooling="mean", n_words=N_WORDS, seed=0):
+def make_model(algorithm="skipgram", *, negative=4, pooling="mean", subwords=None, seed=0):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = WordModel(
-            n_words, WIDTH, algorithm=algorithm, window=WINDOW, negative=negative, pooling=pooling
+            VOCABULARY,
+            WIDTH,
+            algorithm=algorithm,
+            window=WINDOW,
+            negative=negative,
+            pooling=pooling,
+            subwords=subwords,
         )
-        torch.nn.init.normal_(model.words, std=0.7)
-        torch.nn.init.normal_(model.contexts, std=0.7)
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter, std=0.7)
     model.generator = torch.Generator().manual_seed(seed)
     return model
 
@@ -48,7 +58,7 @@ def log_sigmoid(x):
 
 def loss_of_the_paper(model, blocks):
     """Equation 4 of Mikolov et al. (2013), pair by pair, in float64."""
-    words, contexts = (p.detach().double().numpy() for p in (model.words, model.contexts))
+    words, contexts = (t.all().double().numpy() for t in (model.words, model.contexts))
     total, n_pairs = 0.0, 0
     for block in range(len(blocks.centers)):
         negatives = contexts[blocks.negatives[block].numpy()]
@@ -81,26 +91,32 @@ def n_pairs_of(model, blocks):
     return blocks.n_near.sum() if model.algorithm == "skipgram" else (blocks.n_near > 0).sum()
 
 
-def dense(changes, table):
-    total = torch.zeros_like(table)
-    for rows, gradient in changes:
-        total.index_add_(0, rows, gradient.to(table.dtype))
+def dense(changes):
+    total = torch.zeros(N_WORDS, WIDTH, dtype=torch.float64)
+    for words, gradient in changes:
+        total.index_add_(0, words, gradient.double())
     return total
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("sizes", [(32, 24), (7, 5), (1, 1)])
-def test_gradient_in_closed_form_is_that_of_autograd(algorithm, sizes):
-    model = make_model(algorithm).double()
+@pytest.mark.parametrize("subwords", SUBWORDS, ids=["words", "subwords"])
+def test_gradient_in_closed_form_is_that_of_autograd(algorithm, sizes, subwords):
+    model = make_model(algorithm, subwords=subwords).double()
     blocks = make_blocks(size=sizes[0], n_negatives=sizes[1])
     loss = model(blocks)
     loss.backward()
     words, contexts, (total, n_pairs) = model.gradient(blocks, len(blocks.centers), torch.float64)
     assert n_pairs == n_pairs_of(model, blocks)
     np.testing.assert_allclose(total / n_pairs, loss.item(), rtol=1e-6)
-    for change, table in ((words, model.words), (contexts, model.contexts)):
-        received = dense(change, table.detach()) / n_pairs
-        np.testing.assert_allclose(received, table.grad, rtol=1e-6, atol=1e-8)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    assert len(before) == (2 if subwords is None else 3)
+    for table, changes in ((model.words, words), (model.contexts, contexts)):
+        for change in changes:
+            table.change(*change, rate=1.0)
+    for name, parameter in model.named_parameters():
+        moved = (before[name] - parameter.detach()) / n_pairs
+        np.testing.assert_allclose(moved, parameter.grad, rtol=1e-6, atol=1e-8)
 
 
 def test_cbow_passes_the_gradient_of_the_sum_on():
@@ -111,14 +127,14 @@ def test_cbow_passes_the_gradient_of_the_sum_on():
     blocks.near[0, 4, [0, 1, 5]], blocks.n_near[0, 4] = True, 3
     near = blocks.around[0, [4, 5, 9]]
     assert len(near.unique()) == 3
-    h = model.words.detach()[near].mean(0).requires_grad_()
+    h = model.words.all()[near].mean(0).requires_grad_()
     target, negatives = (
-        model.contexts.detach()[i] for i in (blocks.centers[0, 4], blocks.negatives[0])
+        model.contexts.all()[i] for i in (blocks.centers[0, 4], blocks.negatives[0])
     )
     loss = -torch.nn.functional.logsigmoid(h @ target)
     loss = loss - 4 * torch.nn.functional.logsigmoid(-negatives @ h).mean()
     loss.backward()
-    change = dense(model.gradient(blocks, 0, torch.float64)[0], model.words.detach())
+    change = dense(model.gradient(blocks, 0, torch.float64)[0])
     np.testing.assert_allclose(change[near], h.grad.expand(3, -1), rtol=1e-6)
 
 
@@ -126,13 +142,18 @@ def test_cbow_passes_the_gradient_of_the_sum_on():
 def test_products_in_bfloat16_are_near(algorithm):
     model, blocks = make_model(algorithm), make_blocks()
     for exact, rough in zip(model.gradient(blocks)[:2], model.gradient(blocks, 0, torch.bfloat16)):
-        table = torch.zeros(N_WORDS, WIDTH)
-        a, b = dense(exact, table), dense(rough, table)
+        a, b = dense(exact), dense(rough)
         assert 0 < (a - b).norm() < 0.02 * a.norm()
 
 
 def sampling_of(counts, **settings):
-    default = {"window": WINDOW, "shrinks": True, "sample": 0, "ns_exponent": 0.75}
+    default = {
+        "window": WINDOW,
+        "shrinks": True,
+        "sample": 0,
+        "ns_exponent": 0.75,
+        "block_size": 32,
+    }
     return Sampling(counts, **default | settings)
 
 
@@ -145,18 +166,20 @@ def prepare(model, *, batch_size=1, waits=True, counts=None, n_threads=1):
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_a_step_goes_against_the_gradient(algorithm):
-    model, blocks = prepare(make_model(algorithm)), make_blocks(10)
-    before = [p.detach().clone() for p in (model.words, model.contexts)]
+@pytest.mark.parametrize("subwords", SUBWORDS, ids=["words", "subwords"])
+def test_a_step_goes_against_the_gradient(algorithm, subwords):
+    model = prepare(make_model(algorithm, subwords=subwords))
+    blocks = make_blocks(10)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
     loss = model(blocks)
     loss.backward()
     n_pairs = n_pairs_of(model, blocks)
     with SideBySide(1) as side_by_side:
-        told = model.take_step(blocks, 0.01, "float32", side_by_side)
+        told = model.take_step(blocks, 1e-3, "float32", side_by_side)
     assert abs(told - loss) < 0.5
-    for table, start in zip((model.words, model.contexts), before):
-        expected = start - 0.01 * n_pairs * table.grad
-        np.testing.assert_allclose(table.detach(), expected.detach(), rtol=1e-4, atol=1e-5)
+    for name, parameter in model.named_parameters():
+        expected = before[name] - 1e-3 * n_pairs * parameter.grad
+        np.testing.assert_allclose(parameter.detach(), expected, rtol=1e-4, atol=1e-5)
     assert model(blocks) < loss
 
 
@@ -168,7 +191,7 @@ def test_threads_that_wait_change_nothing(algorithm):
         model = prepare(make_model(algorithm))
         with SideBySide(n_threads) as side_by_side:
             loss = model.take_step(blocks, 1e-3, "float32", side_by_side)
-        tables.append((loss, model.words.detach(), model.contexts.detach()))
+        tables.append((loss, model.words.all(), model.contexts.all()))
     for other in tables[1:]:
         assert all(a.equal(b) for a, b in zip(tables[0], other))
 
@@ -181,8 +204,8 @@ def test_threads_that_do_not_wait_take_a_step_for_each_part():
         one_by_one.take_step(blocks, 1e-3, "float32", side_by_side)
         for part in blocks.split(32):
             parts._go(part, 0, torch.float32, 1e-3)
-    assert one_by_one.words.equal(parts.words)
-    assert not one_by_one.words.equal(together.words)
+    assert one_by_one.words.all().equal(parts.words.all())
+    assert not one_by_one.words.all().equal(together.words.all())
 
 
 def test_only_frequent_words_are_slowed_down():
@@ -190,13 +213,13 @@ def test_only_frequent_words_are_slowed_down():
     model = prepare(make_model(), batch_size=1000, counts=counts)
     # with a window of 3: 4 pairs a center, and 5 products each
     share = counts / counts.sum()
-    assert model.rates["words"][0] == pytest.approx(200 / (1000 * share[0] * 4 * 5), rel=1e-3)
+    assert model.words._rates[0] == pytest.approx(200 / (1000 * share[0] * 4 * 5), rel=1e-3)
     noise = counts**0.75 / (counts**0.75).sum()
     expected = 200 / (1000 * 4 * (share[0] + 4 * noise[0]))
-    assert model.rates["contexts"][0] == pytest.approx(expected, rel=1e-3)
-    assert (model.rates["words"][1:] == 1).all()
+    assert model.contexts._rates[0] == pytest.approx(expected, rel=1e-3)
+    assert (model.words._rates[1:] == 1).all()
     cbow = prepare(make_model("cbow"), batch_size=1000, counts=counts)
-    assert cbow.rates["contexts"][0] == pytest.approx(expected * 4, rel=1e-3)
+    assert cbow.contexts._rates[0] == pytest.approx(expected * 4, rel=1e-3)
 
 
 def test_rates_scale_the_steps_of_their_rows():
@@ -205,10 +228,10 @@ def test_rates_scale_the_steps_of_their_rows():
         moved = []
         for rate in (1.0, 0.5):
             model = prepare(make_model())
-            before = model.words.detach().clone()
-            model.rates["words"][3] = rate
+            before = model.words.all().clone()
+            model.words._rates[3] = rate
             model.take_step(blocks, 1e-3, "float32", side_by_side)
-            moved.append(model.words.detach() - before)
+            moved.append(model.words.all() - before)
     np.testing.assert_allclose(moved[1][3], moved[0][3] / 2, rtol=1e-3, atol=1e-7)
     assert moved[0][4].equal(moved[1][4])
 
@@ -221,7 +244,7 @@ def test_learning_rate_falls_along_a_line():
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_batch_of_nothing_changes_nothing(algorithm):
     model = prepare(make_model(algorithm))
-    before = model.words.detach().clone()
+    before = model.words.all().clone()
     empty = make_blocks(3)
     empty = empty._replace(
         near=torch.zeros_like(empty.near), n_near=torch.zeros_like(empty.n_near)
@@ -230,7 +253,7 @@ def test_a_batch_of_nothing_changes_nothing(algorithm):
         for blocks in (empty, Blocks(*(part[:0] for part in empty))):
             assert model.take_step(blocks, 1.0, "float32", side_by_side) == 0
             assert model(blocks) == 0
-    assert model.words.equal(before)
+    assert model.words.all().equal(before)
 
 
 # ------------------------------------------------------------------------------ documents
@@ -247,7 +270,7 @@ def bags_of(documents):
 def test_poolings(pooling):
     model = prepare(make_model(pooling=pooling))
     model.weigh_words(lambda: [bags_of(DOCUMENTS)], True)
-    words = model.words.detach().double().numpy()
+    words = model.words.all().double().numpy()
     counts = np.arange(N_WORDS, 0, -1)
     expected = np.zeros((4, WIDTH))
     for i, document in enumerate(DOCUMENTS):
@@ -268,6 +291,23 @@ def test_poolings(pooling):
     with torch.no_grad():
         received = model.encode(bags_of(DOCUMENTS))
     np.testing.assert_allclose(received, expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "idf", "sif", "max"])
+def test_words_known_by_their_parts_alone_are_pooled_as_the_rarest(pooling):
+    model = prepare(make_model(pooling=pooling))
+    model.weigh_words(lambda: [bags_of(DOCUMENTS)], True)
+    bags = bags_of([[1, N_WORDS, N_WORDS + 1], [N_WORDS + 1]])
+    unknown = torch.arange(2.0 * WIDTH).view(2, WIDTH)
+    received = model.encode(replace(bags, unknown=unknown))
+    vectors = torch.stack([model.words.all()[1], *unknown])
+    weights = {"idf": torch.tensor([np.log(5 / 3) + 1, *[np.log(5) + 1] * 2])}
+    weights |= {"sif": torch.tensor([float(model.weights[1]), 1, 1])}
+    w = weights.get(pooling, torch.ones(3)).float()[:, None]
+    expected = (vectors * w).sum(0) / (w.sum() if pooling == "idf" else 3)
+    expected = vectors.amax(0) if pooling == "max" else expected
+    np.testing.assert_allclose(received[0], expected, rtol=1e-5)
+    np.testing.assert_allclose(received[1], unknown[1], rtol=1e-5)
 
 
 def test_document_frequencies_of_a_stream_add_up():
@@ -293,7 +333,7 @@ def test_common_direction_is_the_first_singular_vector():
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_log_likelihood_is_the_sum_over_pairs(algorithm):
     model = prepare(make_model(algorithm))
-    words, contexts = (p.detach().double().numpy() for p in (model.words, model.contexts))
+    words, contexts = (t.all().double().numpy() for t in (model.words, model.contexts))
     negatives = contexts[model.negatives.numpy()]
     expected = np.zeros((4, 2))
     for i, document in enumerate(DOCUMENTS):

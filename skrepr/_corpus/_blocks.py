@@ -1,6 +1,6 @@
 """Sub-sampling, windows and negatives: from sentences to batches of blocks.
 
-A block is a run of `BLOCK` words of the corpus, each the center of a window, with the words
+A block is a run of consecutive words of the corpus, each the center of a window, with the words
 of their windows on both sides. What is predicted from what is a band in a block, so that all
 of it is a few products of small matrices; rows of vectors are fetched three times for a word,
 and not dozens of times (the shared negatives of Ji et al. 2016, Parallelizing word2vec in
@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-# Centers of a block, and negatives that these share. With fewer negatives analogies suffer.
-BLOCK, N_NEGATIVES = 32, 24
+# Centers of a block, by algorithm, and negatives that they share. With more centers, or fewer
+# negatives, analogies suffer; CBOW, which has a pair where skip-gram has a window, sooner.
+BLOCK_SIZES, _N_NEGATIVES = {"skipgram": 32, "cbow": 16}, 24
 # Entries of the table from which negatives are drawn, by the number of words.
 _TABLE = (2**14, 2**20)
 
@@ -24,14 +25,14 @@ class Blocks(NamedTuple):
 
     Parameters
     ----------
-    centers : torch.Tensor of shape (n_blocks, BLOCK), int64
-    around : torch.Tensor of shape (n_blocks, BLOCK + 2 * window), int64
+    centers : torch.Tensor of shape (n_blocks, size), int64
+    around : torch.Tensor of shape (n_blocks, size + 2 * window), int64
         The same words with `window` more on both sides.
-    near : torch.Tensor of shape (n_blocks, BLOCK, 2 * window + 1), bool
+    near : torch.Tensor of shape (n_blocks, size, 2 * window + 1), bool
         Which of the words around each center, and as far from it as that, are in its window.
-    n_near : torch.Tensor of shape (n_blocks, BLOCK, 1), float32
+    n_near : torch.Tensor of shape (n_blocks, size, 1), float32
         How many these are.
-    negatives : torch.Tensor of shape (n_blocks, N_NEGATIVES), int64
+    negatives : torch.Tensor of shape (n_blocks, n_negatives), int64
     """
 
     centers: torch.Tensor
@@ -64,10 +65,13 @@ class Sampling:
         Words of a larger share of the corpus are left out at random; 0: none.
     ns_exponent : float
         Negatives are drawn in proportion to the counts to this power.
+    block_size : int
+        Number of centers of a block.
     """
 
-    def __init__(self, counts, *, window, shrinks, sample, ns_exponent):
+    def __init__(self, counts, *, window, shrinks, sample, ns_exponent, block_size):
         self.window = window
+        self.block_size = block_size
         self.shrinks = shrinks
         self.n_words = len(counts)
         counts = np.maximum(counts, 1).astype(np.float64)
@@ -116,7 +120,7 @@ class Pass:
         self._sampling = sampling
         self._generator = generator
         self._keep = torch.from_numpy(sampling.keep).float()
-        self._slices = sampling.table.unfold(0, N_NEGATIVES, 1)  # all runs of negatives
+        self._slices = sampling.table.unfold(0, _N_NEGATIVES, 1)  # all runs of negatives
 
     def blocks(self, words, lengths):
         """Turn documents into blocks, in random order.
@@ -131,22 +135,22 @@ class Pass:
         -------
         blocks : Blocks
         """
-        window = self._sampling.window
+        window, size = self._sampling.window, self._sampling.block_size
         words, left, right = self._windows(words, lengths)
-        n_blocks = max(1, -(-len(words) // BLOCK))
-        room = n_blocks * BLOCK - len(words)
+        n_blocks = max(1, -(-len(words) // size))
+        room = n_blocks * size - len(words)
         order = torch.randperm(n_blocks, generator=self._generator)
-        words = F.pad(words, (window, room + window)).unfold(0, BLOCK + 2 * window, BLOCK)
+        words = F.pad(words, (window, room + window)).unfold(0, size + 2 * window, size)
         around = words[order]
         # of small numbers: many are compared
         left, right = (
-            F.pad(side, (0, room)).view(-1, BLOCK, 1)[order].to(torch.int16)
+            F.pad(side, (0, room)).view(-1, size, 1)[order].to(torch.int16)
             for side in (left, right)
         )
         distance = torch.arange(1, window + 1, dtype=torch.int16)
         none = torch.zeros_like(left, dtype=torch.bool)
         return Blocks(
-            around[:, window : window + BLOCK].contiguous(),
+            around[:, window : window + size].contiguous(),
             around,
             torch.cat([distance.flip(0) <= left, none, distance <= right], -1),
             (left + right).float(),

@@ -2,8 +2,8 @@
 
 import copy
 import tempfile
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -52,7 +52,8 @@ class _InFile:
         return np.frombuffer(self._file.read(4 * (bounds.stop - bounds.start)), dtype=np.int32)
 
 
-class Bags(NamedTuple):
+@dataclass(frozen=True)
+class Bags:
     """The words of some documents, one after the other.
 
     Parameters
@@ -60,22 +61,31 @@ class Bags(NamedTuple):
     words : torch.Tensor of shape (n_words,), int64
     starts : torch.Tensor of shape (n_documents,), int64
         Where each document begins.
+    unknown : torch.Tensor of shape (n_unknown, n_components) or None, default=None
+        Vectors of words that are not in the vocabulary, and have the numbers behind it.
     """
 
     words: torch.Tensor
     starts: torch.Tensor
+    unknown: torch.Tensor | None = None
 
     def __len__(self):
         return len(self.starts)
 
     def to(self, device):
         """Return the same on a device."""
-        return Bags(self.words.to(device), self.starts.to(device))
+        unknown = None if self.unknown is None else self.unknown.to(device)
+        return Bags(self.words.to(device), self.starts.to(device), unknown)
 
     @property
     def lengths(self):
         """Number of words of each document."""
         return torch.diff(self.starts, append=self.starts.new_tensor([len(self.words)]))
+
+    @property
+    def documents(self):
+        """The document of each word."""
+        return torch.arange(len(self), device=self.words.device).repeat_interleave(self.lengths)
 
     @classmethod
     def of(cls, numbers, lengths):
@@ -264,15 +274,11 @@ def read_bags(documents, analyze, number_of):
     ----------
     documents : Documents
     analyze : callable
-    number_of : dict
-        The number of each word.
+    number_of : callable
+        The number of a word, -1 for an unknown one.
     """
-
-    def find(token):
-        return number_of.get(token, -1)
-
     bags = []
-    for numbers, lengths in encode(documents.each, analyze, find):
+    for numbers, lengths in encode(documents.each, analyze, number_of):
         ends = np.cumsum(lengths)
         for start, stop in _runs(lengths, _BAG_WORDS):
             first, last = ends[start] - lengths[start], ends[stop - 1]
