@@ -13,7 +13,7 @@
     MEN, SimLex-999, MTurk-771), and analogies (Google's, 30,000 words).
 ``memory``
     Peak of the memory of a process beyond what it had before, for a file, and for one ten times
-    as long with the same words.
+    as long with the same words (on Linux).
 ``documents``
     Accuracy of logistic regression on documents embedded by what was fitted to the training
     texts: every pooling, gensim's vectors averaged (as many epochs), TF-IDF + TruncatedSVD and
