@@ -79,6 +79,7 @@ class Net(NeuralNet):
 
     def train_step(self, batch, **fit_params):
         if self.run_.take_step is not None:
+            self._set_training(True)
             output = self._own_step(batch[0])
             return {"loss": self.get_loss(output), "y_pred": output}
         self._before_step()
