@@ -24,6 +24,8 @@ _HOMES = {
     "ContrastiveEmbedding": "_contrastive",
     "RepresentationCollapseWarning": "_base",
     "VAEEmbedding": "_vae",
+    "Word2VecEmbedding": "_word2vec",
+    "WordVectors": "_word_vectors",
     "load": "persistence",
     "save": "persistence",
 }

@@ -10,6 +10,8 @@ from ._autoencoder import AutoencoderEmbedding as AutoencoderEmbedding
 from ._base import RepresentationCollapseWarning as RepresentationCollapseWarning
 from ._contrastive import ContrastiveEmbedding as ContrastiveEmbedding
 from ._vae import VAEEmbedding as VAEEmbedding
+from ._word2vec import Word2VecEmbedding as Word2VecEmbedding
+from ._word_vectors import WordVectors as WordVectors
 from .persistence import load as load
 from .persistence import save as save
 
@@ -19,6 +21,8 @@ __all__ = [
     "ContrastiveEmbedding",
     "RepresentationCollapseWarning",
     "VAEEmbedding",
+    "Word2VecEmbedding",
+    "WordVectors",
     "load",
     "save",
 ]

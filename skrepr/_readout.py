@@ -127,6 +127,14 @@ class Readout(nn.Module):
     def forward(self, features):
         return (features - self.center) @ self.matrix.T * self.scale  # (B, n_components)
 
+    def leave_out(self, direction):
+        """Leave out one direction, a unit vector of shape (width,), of a square readout."""
+        without = torch.eye(len(direction), dtype=torch.float64) - torch.outer(
+            direction, direction
+        )
+        self.matrix.copy_(without)
+        self.inverse.copy_(without)
+
     def undo(self, z):
         """Map an embedding back to features."""
         return (z / self.scale) @ self.inverse.T + self.center  # (B, width)
