@@ -170,10 +170,13 @@ class ContrastiveEmbedding(BaseEmbedding):
     -----
     `score` is a lower bound on the mutual information of two views in bits. It may be used to
     compare `temperature` and other constants of objectives, `objective`, `architecture`,
-    `n_components` and all parameters of the training, with care between objectives of unlike
-    kinds; not `augmentation`, `missing`,
+    `n_components` and all parameters of the training; not `augmentation`, `missing`,
     `input_shape` or anything in front that changes the data, since they change the task:
-    weaker augmentations score higher and teach less.
+    weaker augmentations score higher and teach less. On two sets each of images, series and
+    tables its rank correlation with a linear probe was 0.60 (standard error over sets 0.05)
+    between temperatures and learning rates of one architecture, and 0.50 (0.13) over all of 30
+    configurations. Do not trust it between objectives of unlike kinds (0.24), nor between
+    architectures on series (0.05 and 0.23). `effective_rank_` is no guide (-0.06).
 
     The learning rate rises to `learning_rate` in the first twentieth of the planned steps, and
     falls to zero along a cosine; in `partial_fit` it is constant.
