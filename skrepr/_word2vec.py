@@ -26,7 +26,7 @@ _WORDS_IN_ALL, _EPOCHS = 2e7, (5, 100)
 # Words of a batch: where threads wait for each other, and where they do not.
 _WORDS_OF_STEP, _WORDS_OF_FREE_STEP = 4096, 2**16
 # Documents from which figures are estimated.
-_DOCUMENTS_DESCRIBED = 1024
+_DOCUMENTS_DESCRIBED = 256
 
 
 class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
@@ -116,7 +116,7 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
     n_jobs : int or None, default=None
         Number of threads that change the vectors at the same time without waiting for each
         other, as in the authors' program: faster, and each fit gives slightly other numbers.
-        None or 1: two threads that wait, or one, and always the same numbers.
+        None: two threads that wait for each other; 1: one. Both give always the same numbers.
     device : str or torch.device, default="auto"
         Where to compute. "auto": CUDA, then MPS, then CPU. Told in `device_`.
     precision : {"float32", "bf16", "auto"}, default="float32"
@@ -144,7 +144,7 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
         The net that trained it, to be looked at: its data are no arrays.
     history_ : pandas.DataFrame
         One row an epoch: epoch, train_loss, valid_loss, seconds. The loss is that of a pair of
-        words with its negatives, in the training of every eighth block before its step.
+        words with its negatives; in training, of four blocks of each batch before its step.
     n_epochs_, best_epoch_ : int
         Epochs that were run, and the one whose weights are kept.
     max_epochs_, batch_size_, patience_, early_stopping_ : int, int, int, bool
@@ -156,7 +156,7 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
     window_ : int
         Most words on each side; in a table, the number of other columns.
     mean_log_likelihood_ : float
-        Of a pair of words, as `score` computes it, on at most 1,024 of the held-out documents
+        Of a pair of words, as `score` computes it, on at most 256 of the held-out documents
         (of the training documents where none are held out).
     bin_edges_ : dict of ndarray
         Bounds between the bins of columns of numbers, by position of the column.
@@ -442,13 +442,16 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
         return self.precision_
 
     def _start(self, module, rows, call):
-        n_jobs = effective_n_jobs(self.n_jobs)
+        n_threads = effective_n_jobs(self.n_jobs)
+        waits = n_threads == 1
+        if self.n_jobs is None and waits:
+            n_threads = min(2, _training.most_threads())
         module.prepare(
             rows.sampling,
             rows.vocabulary.counts,
             self.batch_size_,
-            n_threads=n_jobs if n_jobs > 1 else min(2, _training.most_threads()),
-            waits=n_jobs == 1,
+            n_threads=n_threads,
+            waits=waits,
             is_new=call.is_new,
         )
         return False
