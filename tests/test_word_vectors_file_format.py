@@ -85,6 +85,13 @@ def test_files_may_be_longer_than_what_is_read_at_a_time(path, binary, monkeypat
     assert is_same(WordVectors.load_word2vec_format(path, binary=binary), wv)
 
 
+def test_equally_frequent_words_stay_in_order(path):
+    words = [f"word{i}" for i in range(100)]
+    WordVectors(words, np.ones((100, 1)), counts=[1] * 50 + [2] * 50).save_word2vec_format(path)
+    written = [line.split()[0] for line in path.read_text().splitlines()[1:]]
+    assert written == words[50:] + words[:50]
+
+
 def test_without_counts_words_stay_in_order(path):
     WordVectors(WORDS, VECTORS).save_word2vec_format(path)
     assert [line.split()[0] for line in path.read_text("utf8").splitlines()] == ["3", *WORDS]
@@ -104,7 +111,7 @@ def test_files_of_glove_have_no_header_and_words_with_spaces(wv, path):
     wv.save_word2vec_format(path, write_header=False)
     assert path.read_bytes() == TEXT.partition(b"\n")[2]
     with path.open("ab") as file:
-        file.write(b". . . 1 2 3\n\n")
+        file.write(b"\n. . . 1 2 3\n\n")
     read = WordVectors.load_word2vec_format(path, no_header=True)
     assert read.index_to_key == ["Köln", "日本", "the", ". . ."]
     assert read[". . ."].tolist() == [1, 2, 3]

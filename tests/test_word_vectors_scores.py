@@ -77,3 +77,5 @@ def test_vectors_of_zeros_stay_zeros():
 def test_the_largest_come_in_order_and_equals_as_they_stand(n):
     scores = np.array([1.0, 5.0, 3.0, 5.0, -np.inf, 3.0, 2.0, 0.0])
     assert largest(scores, n).tolist() == [1, 3, 2, 5, 6, 0, 7, 4][:n]
+    many = np.arange(100) // 50
+    assert largest(many, 100).tolist() == [*range(50, 100), *range(50)]

@@ -209,6 +209,7 @@ def test_any_hashable_is_a_word():
     assert {word for word, _ in wv.most_similar(("color", "red"))} == {*words[1:]}
     assert wv.doesnt_match([7, None]) in (7, None)
     assert wv.to_frame().index.tolist() == words
+    assert WordVectors([("a", 1), ("b", 2)], np.eye(2)).to_frame().index.nlevels == 1
 
 
 def test_unknown_words_are_told_with_the_nearest_spelling(wv):

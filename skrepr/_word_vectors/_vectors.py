@@ -47,7 +47,7 @@ class WordVectors:
 
     See Also
     --------
-    skrepr.datasets.load_python_docs : English sentences to learn word vectors from.
+    Word2VecEmbedding : Learns them from text, or whatever comes in sequences.
 
     Notes
     -----
@@ -60,6 +60,9 @@ class WordVectors:
     words. A vector of zeros has a cosine of 0 with each other.
 
     Text is written with as many digits as float32 needs, and read as it was.
+
+    The vectors are those of Mikolov et al. [1]_, or any others; the two ways to complete an
+    analogy are compared by Levy & Goldberg [2]_.
 
     References
     ----------
@@ -169,7 +172,8 @@ class WordVectors:
         r"""Find the words that are most similar to a sum of words.
 
         Those with the largest cosine to :math:`\sum_p x_p - \sum_n x_n`, where the words asked
-        with count as vectors of length 1, and arrays as they are (3CosAdd, equation 3 of [2]_).
+        with count as vectors of length 1, and arrays as they are: 3CosAdd, equation 3 of Levy &
+        Goldberg (2014).
 
         Parameters
         ----------
@@ -199,8 +203,8 @@ class WordVectors:
         r"""Find the words that are similar to each of some words and to none of others.
 
         Those with the largest :math:`\prod_p s(x, x_p) / (\prod_n s(x, x_n) + 10^{-6})`, where
-        :math:`s = (1 + \cos) / 2` (3CosMul, equation 4 of [2]_): one word that is very similar
-        weighs less than in the sum of :meth:`most_similar`.
+        :math:`s = (1 + \cos) / 2`: 3CosMul, equation 4 of Levy & Goldberg (2014). One word that is
+        very similar weighs less than in the sum of :meth:`most_similar`.
 
         Parameters
         ----------
@@ -345,8 +349,8 @@ class WordVectors:
         ----------
         analogies : path
             A file with lines of four words, the fourth being the answer, in sections that begin
-            with a line ``: name``, such as ``questions-words.txt`` of [1]_. Other lines are
-            skipped.
+            with a line ``: name``, such as Mikolov's ``questions-words.txt``. Other lines
+            are skipped.
         restrict_vocab : int, default=300_000
             How many words are known and searched, the first ones.
         case_insensitive : bool, default=True
@@ -393,7 +397,7 @@ class WordVectors:
         import pandas as pd
 
         words = pd.Index(self.index_to_key, name="word", tupleize_cols=False)
-        return pd.DataFrame(self.vectors.copy(), index=words)
+        return pd.DataFrame(self.vectors, index=words, copy=True)
 
     def to_keyed_vectors(self):
         """Return words, vectors and counts as an object of gensim.
@@ -479,7 +483,7 @@ class WordVectors:
         encoding : str, default="utf8"
             The encoding of the words.
         unicode_errors : {"strict", "ignore", "replace"}, default="strict"
-            What happens to words that are not in this encoding, as in :meth:`bytes.decode`.
+            What happens to words that are not in this encoding, as in ``bytes.decode``.
             word2vec sometimes cut words in the middle of a letter.
         limit : int or None, default=None
             How many words are read, the first ones. None: all.
