@@ -108,6 +108,7 @@ def test_kinds_of_input_are_the_same_corpus(tmp_path):
     texts = ["the cat sat", "", "the dog sat down"]
     path = tmp_path / "corpus.txt"
     path.write_text("\n".join(texts) + "\n")
+    assert list(open_documents(path).each) == texts  # without ends of lines
     expected = sentences_of(texts)
     assert documents_in(expected) == [text.split() for text in texts]
     for X in (
