@@ -21,8 +21,10 @@ from .metrics import describe_collapse
 
 # Of "auto", by algorithm: a window of CBOW is one pair.
 _LEARNING_RATES = {"skipgram": 0.025, "cbow": 0.07}
-# Words of all epochs together that "auto" aims at, and its least and most epochs.
-_WORDS_IN_ALL, _EPOCHS = 2e7, (5, 100)
+# What "auto" aims at: words of all epochs together, but not fewer epochs than 5, and not more than
+# 20, from where on held-out text is predicted worse. Where these are too few steps there are more.
+_WORDS_IN_ALL, _FEWEST_EPOCHS, _MOST_EPOCHS = 2e7, 5, 20
+_WORDS_AT_LEAST, _MOST_EPOCHS_OF_FEW = 4e5, 100
 # Words of a batch: where threads wait for each other, and where they do not.
 _WORDS_OF_STEP, _WORDS_OF_FREE_STEP = 4096, 2**16
 # Documents from which figures are estimated.
@@ -93,7 +95,8 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
         documents share is taken out [3]_. "max": the largest value of each component.
     max_epochs : int or "auto", default="auto"
         Number of passes over the training rows, at most. "auto": 20 million words in all, but
-        5 to 100 epochs. The learning rate falls linearly over these. Told in `max_epochs_`.
+        5 to 20 epochs; below 20,000 words 400,000 in all, but at most 100 epochs. The learning
+        rate falls linearly over these. Told in `max_epochs_`.
     batch_size : int or "auto", default="auto"
         Number of rows in one step of the optimizer. Rows are words here, before some are left
         out. "auto": 4096, less for a corpus of fewer than 130,000 words; with `n_jobs` 65,536,
@@ -433,7 +436,8 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
         return int(np.clip(n // 32, 128, _WORDS_OF_STEP))
 
     def _auto_max_epochs(self, n, batch_size):
-        return int(np.clip(_WORDS_IN_ALL // n, *_EPOCHS))
+        most = np.clip(_WORDS_AT_LEAST // n, _MOST_EPOCHS, _MOST_EPOCHS_OF_FEW)
+        return int(np.clip(_WORDS_IN_ALL // n, _FEWEST_EPOCHS, most))
 
     def _resolve_learning_rate(self):
         return self.learning_rate_
