@@ -185,9 +185,9 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
     what changes the words or the task: `analyzer`, `token_pattern`, `lowercase`, `min_count`,
     `max_vocabulary`, `subword`, `window`, `negative`, `ns_exponent`, `n_bins` and `algorithm`.
 
-    Training goes through blocks of 32 consecutive words (CBOW: 16) with their windows; a block
-    shares 24 negatives, weighted so that the expected gradient is that of the formula. Gradients
-    of a batch are added up, those of the most frequent words are scaled down. On processors with
+    Training goes through blocks of 32 consecutive words with their windows (CBOW: 16), which share
+    24 negatives (16), weighted so that the expected gradient is that of the formula. Gradients of
+    a batch are added up, those of the most frequent words are scaled down. On processors with
     instructions for bfloat16, ``precision="auto"`` may be twice as fast.
 
     A path, and an iterator over documents, are read once, in constant memory: the numbers of

@@ -31,7 +31,7 @@ as_it_is = make_analyzer("word", True, r"\w+")
 
 
 def sampling_of(counts, **settings):
-    default = {"window": 5, "shrinks": True, "sample": 0, "ns_exponent": 0.75, "block_size": 32}
+    default = {"window": 5, "shrinks": True, "sample": 0, "ns_exponent": 0.75, "block": (32, 24)}
     return Sampling(counts, **default | settings)
 
 
