@@ -10,7 +10,7 @@ from sklearn.utils.validation import validate_data
 
 from . import _training
 from ._corpus import (
-    BLOCK_SIZES,
+    BLOCKS,
     Sampling,
     Subwords,
     Vocabulary,
@@ -100,7 +100,7 @@ class DocumentsMixin:
                 shrinks=not table,
                 sample=0 if table else self.sample,
                 ns_exponent=self.ns_exponent,
-                block_size=BLOCK_SIZES[self.algorithm],
+                block=BLOCKS[self.algorithm],
             ),
         )
         if len(rows) < n_least:

@@ -21,12 +21,14 @@ from .metrics import describe_collapse
 
 # Of "auto", by algorithm: a window of CBOW is one pair.
 _LEARNING_RATES = {"skipgram": 0.025, "cbow": 0.07}
-# Words of all epochs together that "auto" aims at, and its least and most epochs.
-_WORDS_IN_ALL, _EPOCHS = 2e7, (5, 100)
+# What "auto" aims at: words of all epochs together, but not fewer epochs than 5, and not more than
+# 20, from where on held-out text is predicted worse. Where these are too few steps there are more.
+_WORDS_IN_ALL, _FEWEST_EPOCHS, _MOST_EPOCHS = 2e7, 5, 20
+_WORDS_AT_LEAST, _MOST_EPOCHS_OF_FEW = 4e5, 100
 # Words of a batch: where threads wait for each other, and where they do not.
 _WORDS_OF_STEP, _WORDS_OF_FREE_STEP = 4096, 2**16
 # Documents from which figures are estimated.
-_DOCUMENTS_DESCRIBED = 1024
+_DOCUMENTS_DESCRIBED = 256
 
 
 class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
@@ -93,7 +95,8 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
         documents share is taken out [3]_. "max": the largest value of each component.
     max_epochs : int or "auto", default="auto"
         Number of passes over the training rows, at most. "auto": 20 million words in all, but
-        5 to 100 epochs. The learning rate falls linearly over these. Told in `max_epochs_`.
+        5 to 20 epochs; below 20,000 words 400,000 in all, but at most 100 epochs. The learning
+        rate falls linearly over these. Told in `max_epochs_`.
     batch_size : int or "auto", default="auto"
         Number of rows in one step of the optimizer. Rows are words here, before some are left
         out. "auto": 4096, less for a corpus of fewer than 130,000 words; with `n_jobs` 65,536,
@@ -116,7 +119,7 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
     n_jobs : int or None, default=None
         Number of threads that change the vectors at the same time without waiting for each
         other, as in the authors' program: faster, and each fit gives slightly other numbers.
-        None or 1: two threads that wait, or one, and always the same numbers.
+        None: two threads that wait for each other; 1: one. Both give always the same numbers.
     device : str or torch.device, default="auto"
         Where to compute. "auto": CUDA, then MPS, then CPU. Told in `device_`.
     precision : {"float32", "bf16", "auto"}, default="float32"
@@ -144,7 +147,7 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
         The net that trained it, to be looked at: its data are no arrays.
     history_ : pandas.DataFrame
         One row an epoch: epoch, train_loss, valid_loss, seconds. The loss is that of a pair of
-        words with its negatives, in the training of every eighth block before its step.
+        words with its negatives; in training, of four blocks of each batch before its step.
     n_epochs_, best_epoch_ : int
         Epochs that were run, and the one whose weights are kept.
     max_epochs_, batch_size_, patience_, early_stopping_ : int, int, int, bool
@@ -156,7 +159,7 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
     window_ : int
         Most words on each side; in a table, the number of other columns.
     mean_log_likelihood_ : float
-        Of a pair of words, as `score` computes it, on at most 1,024 of the held-out documents
+        Of a pair of words, as `score` computes it, on at most 256 of the held-out documents
         (of the training documents where none are held out).
     bin_edges_ : dict of ndarray
         Bounds between the bins of columns of numbers, by position of the column.
@@ -182,9 +185,9 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
     what changes the words or the task: `analyzer`, `token_pattern`, `lowercase`, `min_count`,
     `max_vocabulary`, `subword`, `window`, `negative`, `ns_exponent`, `n_bins` and `algorithm`.
 
-    Training goes through blocks of 32 consecutive words (CBOW: 16) with their windows; a block
-    shares 24 negatives, weighted so that the expected gradient is that of the formula. Gradients
-    of a batch are added up, those of the most frequent words are scaled down. On processors with
+    Training goes through blocks of 32 consecutive words with their windows (CBOW: 16), which share
+    24 negatives (16), weighted so that the expected gradient is that of the formula. Gradients of
+    a batch are added up, those of the most frequent words are scaled down. On processors with
     instructions for bfloat16, ``precision="auto"`` may be twice as fast.
 
     A path, and an iterator over documents, are read once, in constant memory: the numbers of
@@ -433,7 +436,8 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
         return int(np.clip(n // 32, 128, _WORDS_OF_STEP))
 
     def _auto_max_epochs(self, n, batch_size):
-        return int(np.clip(_WORDS_IN_ALL // n, *_EPOCHS))
+        most = np.clip(_WORDS_AT_LEAST // n, _MOST_EPOCHS, _MOST_EPOCHS_OF_FEW)
+        return int(np.clip(_WORDS_IN_ALL // n, _FEWEST_EPOCHS, most))
 
     def _resolve_learning_rate(self):
         return self.learning_rate_
@@ -442,13 +446,16 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
         return self.precision_
 
     def _start(self, module, rows, call):
-        n_jobs = effective_n_jobs(self.n_jobs)
+        n_threads = effective_n_jobs(self.n_jobs)
+        waits = n_threads == 1
+        if self.n_jobs is None and waits:
+            n_threads = min(2, _training.most_threads())
         module.prepare(
             rows.sampling,
             rows.vocabulary.counts,
             self.batch_size_,
-            n_threads=n_jobs if n_jobs > 1 else min(2, _training.most_threads()),
-            waits=n_jobs == 1,
+            n_threads=n_threads,
+            waits=waits,
             is_new=call.is_new,
         )
         return False

@@ -31,7 +31,7 @@ as_it_is = make_analyzer("word", True, r"\w+")
 
 
 def sampling_of(counts, **settings):
-    default = {"window": 5, "shrinks": True, "sample": 0, "ns_exponent": 0.75, "block_size": 32}
+    default = {"window": 5, "shrinks": True, "sample": 0, "ns_exponent": 0.75, "block": (32, 24)}
     return Sampling(counts, **default | settings)
 
 
@@ -108,6 +108,7 @@ def test_kinds_of_input_are_the_same_corpus(tmp_path):
     texts = ["the cat sat", "", "the dog sat down"]
     path = tmp_path / "corpus.txt"
     path.write_text("\n".join(texts) + "\n")
+    assert list(open_documents(path).each) == texts  # without ends of lines
     expected = sentences_of(texts)
     assert documents_in(expected) == [text.split() for text in texts]
     for X in (
@@ -279,7 +280,8 @@ def test_long_documents_are_cut_into_pieces(monkeypatch):
 
 
 def test_files_and_iterators_are_read_in_constant_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(sentences_file, "_CHUNK_WORDS", 2**14)
+    for name in ("_CHUNK_WORDS", "_COUNTED"):
+        monkeypatch.setattr(sentences_file, name, 2**14)
 
     def peak(n_lines):
         path = tmp_path / f"{n_lines}.txt"
@@ -297,6 +299,29 @@ def test_files_and_iterators_are_read_in_constant_memory(tmp_path, monkeypatch):
     few, many = peak(500), peak(2500)
     # 200,000 words more; a document has a length of 8 bytes
     assert many - few < 2000 * 100
+
+
+def test_only_what_is_asked_for_is_read_of_a_file(monkeypatch):
+    rows, n_read = sentences_of(iter([f"w{i} x y z" for i in range(500)])), []
+    read = sentences_file._InFile.__getitem__
+    monkeypatch.setattr(
+        sentences_file._InFile,
+        "__getitem__",
+        lambda file, bounds: n_read.append(bounds.stop - bounds.start) or read(file, bounds),
+    )
+    assert len(rows.sample(5)) == 5
+    assert sum(n_read) == 20
+    n_read.clear()
+    assert len(list(rows.blocks())) == len(n_read) == 1
+
+
+def test_tokens_are_counted_in_parts(monkeypatch):
+    expected = sentences_of([list("abcab"), list("a")]).vocabulary.counts
+    monkeypatch.setattr(sentences_file, "_COUNTED", 4)
+    np.testing.assert_array_equal(
+        sentences_of([list("abcab"), list("a")]).vocabulary.counts, expected
+    )
+    assert expected.tolist() == [3, 2, 1]
 
 
 def test_an_abandoned_corpus_leaves_no_open_file(tmp_path):

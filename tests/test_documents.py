@@ -35,11 +35,13 @@ def test_rows_of_a_table_are_one_window_of_which_nothing_is_left_out():
     assert read.n_features_in_ == 6
 
 
-@pytest.mark.parametrize(("algorithm", "size"), [("skipgram", 32), ("cbow", 16)])
-def test_blocks_are_those_of_the_algorithm(algorithm, size):
+@pytest.mark.parametrize(("algorithm", "block"), [("skipgram", (32, 24)), ("cbow", (16, 16))])
+def test_blocks_are_those_of_the_algorithm(algorithm, block):
     read = make(algorithm=algorithm)
     read.device_ = "cpu"
-    assert read._read(["aa bb"], None, 1).sampling.block_size == size
+    rows = read._read(["aa bb"], None, 1)
+    (batch,) = rows.batches(10)
+    assert (batch.centers.shape[1], batch.negatives.shape[1]) == block
 
 
 def test_columns_are_those_of_fit():

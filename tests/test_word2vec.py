@@ -1,7 +1,9 @@
 """Word2VecEmbedding: what it learns, and the contract of an estimator of text."""
 
 import copy
+import os
 import pickle
+import signal
 import warnings
 
 import joblib
@@ -381,7 +383,8 @@ def test_what_auto_becomes(docs):
     assert embedding.precision_ == "float32"
     assert make(algorithm="cbow").fit(docs).learning_rate_ == 0.07
     assert make(n_jobs=2).fit(docs).batch_size_ == 2400
-    assert [make()._auto_max_epochs(n, 1) for n in (10**4, 10**6, 10**8)] == [100, 20, 5]
+    n_words = (10**3, 10**4, 10**5, 2 * 10**6, 10**8)
+    assert [make()._auto_max_epochs(n, 1) for n in n_words] == [100, 40, 20, 10, 5]
     assert [make()._auto_batch_size(n) for n in (10**7, 64_000, 10)] == [4096, 2000, 128]
     assert make(n_jobs=2)._auto_batch_size(10**7) == 2**16
 
@@ -424,6 +427,37 @@ def test_callbacks_that_watch_batches_change_nothing(docs):
     plain = make().fit(docs)
     assert same_words(watched, plain)
     assert watched.history_.train_loss.tolist() == plain.history_.train_loss.tolist()
+
+
+class Pressing(Callback):
+    """Presses Ctrl-C at the beginning of an epoch."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_begin(self, net, **kwargs):
+        if len(net.history) == self.epoch:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.usefixtures("no_earlier_interruption")
+def test_ctrl_c_keeps_what_was_learned_so_far(docs):
+    with pytest.warns(UserWarning, match="Interrupted in epoch 3"):
+        embedding = make(max_epochs=9, callbacks=[Pressing(3)]).fit(docs)
+    assert embedding.n_epochs_ == embedding.best_epoch_ == 2
+    assert embedding.transform(docs[:3]).any()
+
+
+@pytest.mark.usefixtures("no_earlier_interruption")
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_ctrl_c_before_the_first_epoch_leaves_all_as_it_was(docs, method):
+    embedding = make().fit(docs)
+    before = dict(vars(embedding))
+    embedding.callbacks = [Pressing(3 if method == "partial_fit" else 1)]
+    with pytest.raises(KeyboardInterrupt):
+        getattr(embedding, method)(docs)
+    embedding.callbacks = None
+    assert vars(embedding) == before
 
 
 class Interrupting(Callback):

@@ -152,7 +152,7 @@ def sampling_of(counts, **settings):
         "shrinks": True,
         "sample": 0,
         "ns_exponent": 0.75,
-        "block_size": 32,
+        "block": (32, 24),
     }
     return Sampling(counts, **default | settings)
 

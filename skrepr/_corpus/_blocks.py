@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-# Centers of a block, by algorithm, and negatives that they share. With more centers, or fewer
-# negatives, analogies suffer; CBOW, which has a pair where skip-gram has a window, sooner.
-BLOCK_SIZES, _N_NEGATIVES = {"skipgram": 32, "cbow": 16}, 24
+# Centers of a block, and negatives that they share. With more centers, or fewer negatives,
+# analogies suffer.
+BLOCKS = {"skipgram": (32, 24), "cbow": (16, 16)}
 # Entries of the table from which negatives are drawn, by the number of words.
 _TABLE = (2**14, 2**20)
 
@@ -65,13 +65,13 @@ class Sampling:
         Words of a larger share of the corpus are left out at random; 0: none.
     ns_exponent : float
         Negatives are drawn in proportion to the counts to this power.
-    block_size : int
-        Number of centers of a block.
+    block : tuple of two int
+        Number of centers of a block, and of negatives.
     """
 
-    def __init__(self, counts, *, window, shrinks, sample, ns_exponent, block_size):
+    def __init__(self, counts, *, window, shrinks, sample, ns_exponent, block):
         self.window = window
-        self.block_size = block_size
+        self.block_size, self.n_negatives = block
         self.shrinks = shrinks
         self.n_words = len(counts)
         counts = np.maximum(counts, 1).astype(np.float64)
@@ -120,7 +120,7 @@ class Pass:
         self._sampling = sampling
         self._generator = generator
         self._keep = torch.from_numpy(sampling.keep).float()
-        self._slices = sampling.table.unfold(0, _N_NEGATIVES, 1)  # all runs of negatives
+        self._slices = sampling.table.unfold(0, sampling.n_negatives, 1)  # all runs of negatives
 
     def blocks(self, words, lengths):
         """Turn documents into blocks, in random order.

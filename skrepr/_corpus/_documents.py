@@ -86,7 +86,8 @@ def open_documents(X):
 
 def _lines(path):
     with open(path, encoding="utf-8") as file:
-        yield from file
+        for line in file:
+            yield line.rstrip("\n")
 
 
 def as_known_kind(X):

@@ -14,6 +14,8 @@ from ._vocabulary import Numbering, Vocabulary, encode
 # Words of one chunk: of those that are prepared together for training, and of those of which
 # a fitted model is asked.
 _CHUNK_WORDS, _BAG_WORDS = 2**18, 2**16
+# Tokens that are counted together: the counts of all kinds of token are gone through each time.
+_COUNTED = 2**22
 # A longer document is cut into pieces of so many words, so that a chunk stays small.
 _LONGEST = 10_000
 
@@ -179,15 +181,12 @@ class Sentences:
     def _read(self, start, stop):
         """Return the numbers of the words of some documents, -1 for none, and their lengths."""
         index = self.index[start:stop]
-        first, last = self.bounds[index[0]], self.bounds[index[-1] + 1]
-        numbers = self.number_of_word[self.tokens[first:last]]
-        lengths = self.bounds[index + 1] - self.bounds[index]
-        if lengths.sum() < len(numbers):  # others lie between them
-            chosen = np.zeros(index[-1] + 1 - index[0], dtype=bool)
-            chosen[index - index[0]] = True
-            of_all = np.diff(self.bounds[index[0] : index[-1] + 2])
-            numbers = numbers[np.repeat(chosen, of_all)]
-        return numbers, lengths
+        starts, stops = self.bounds[index], self.bounds[index + 1]
+        # one reading for documents that follow each other, and none of what lies between others
+        first = np.flatnonzero(np.diff(index, prepend=-2) != 1)
+        last = np.append(first[1:], len(index)) - 1
+        parts = [self.tokens[a:b] for a, b in zip(starts[first], stops[last])]
+        return self.number_of_word[np.concatenate(parts)], stops - starts
 
 
 class _Batches:
@@ -243,21 +242,22 @@ def read_sentences(documents, analyze, device, *, known, min_count, max_words, m
     """
     tokens = _InMemory() if documents.n is not None else _InFile()
     numbering = Numbering(() if known is None else known.words)
-    counts, all_lengths = np.zeros(len(numbering.numbers), dtype=np.int64), []
+    all_lengths = []
     for numbers, lengths in numbering.encode(documents.each, analyze):
         tokens.append(numbers)
-        of_these = np.bincount(numbers, minlength=len(numbering.numbers))
-        of_these[: len(counts)] += counts
-        counts = of_these
         if (lengths > _LONGEST).any():
             lengths = np.concatenate([_pieces(length) for length in lengths])
         all_lengths.append(lengths)
     if not all_lengths:
         raise ValueError("Found X with 0 documents, while a minimum of 1 is required.")
+    bounds = np.concatenate([[0], np.cumsum(np.concatenate(all_lengths))])
+    counts = np.zeros(len(numbering.numbers), dtype=np.int64)
+    for start in range(0, bounds[-1], _COUNTED):
+        part = tokens[start : min(start + _COUNTED, bounds[-1])]
+        counts += np.bincount(part, minlength=len(counts))
     vocabulary, number_of_word = Vocabulary.of(
         numbering, counts, known=known, min_count=min_count, max_words=max_words
     )
-    bounds = np.concatenate([[0], np.cumsum(np.concatenate(all_lengths))])
     sampling = make_sampling(vocabulary.counts)
     return Sentences(tokens, bounds, number_of_word, vocabulary, sampling, device)
 
