@@ -206,6 +206,8 @@ class LightCurveFeatures(nn.Module):
         -------
         features : torch.Tensor of shape (n_samples, n_features), float32
         """
+        if not len(time):
+            return value.new_empty(0, self.n_features, dtype=torch.float32)
         error = torch.zeros_like(value) if error is None else error  # 0: not known
         band = torch.zeros_like(value) if band is None else band
         seen = time.isfinite() & value.isfinite() & error.isfinite()
@@ -216,7 +218,7 @@ class LightCurveFeatures(nn.Module):
             self._features(_curves(*chunk, self.n_bands))
             for chunk in zip(*(x.split(self._rows(x)) for x in (*columns, seen)), strict=True)
         ]
-        return torch.cat(features) if len(time) else value.new_empty(0, self.n_features).float()
+        return torch.cat(features)
 
     def _rows(self, x):
         """Return how many curves are described at a time."""

@@ -18,6 +18,7 @@ GROUND = {
     "_jacobian",
     "_kernel_bank",
     "_latent_model",
+    "_light_curve_features",
     "_likelihoods",
     "_named_parts",
     "_priors",
