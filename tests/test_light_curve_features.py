@@ -70,6 +70,30 @@ def test_power_is_that_of_least_squares(stars):
         np.testing.assert_allclose(own, expected, rtol=1e-6, atol=1e-9)
 
 
+def test_harmonics_are_those_of_ridge_regression(stars):
+    """Three harmonics, a constant for each band that is not shrunk."""
+    columns = [x[:12] for x in stars[0]]
+    curves = module._curves(*columns, columns[0].isfinite(), 3)
+    explained = module._explained_by_harmonics(
+        curves, torch.full((12, 1), 0.34, dtype=torch.float64)
+    )
+    for row in range(12):
+        n = int(curves.n_observations[row])
+        value, weight, time, band = (
+            x[row, :n].numpy() for x in (curves.value, curves.weight, curves.time, curves.band)
+        )
+        angle = 2 * np.pi * 0.34 * time * np.arange(1, 4)[:, None]
+        design = np.concatenate([np.cos(angle), np.sin(angle)])
+        for b in np.unique(band):
+            of_band = band == b
+            mean = np.average(design[:, of_band], axis=1, weights=weight[of_band])
+            design[:, of_band] -= mean[:, None]
+        gram = design * weight @ design.T + 0.5 / n * np.eye(6)
+        target = design * weight @ value
+        expected = target @ np.linalg.solve(gram, target)
+        assert explained[row, 0] == pytest.approx(expected, rel=1e-6)
+
+
 def test_power_of_one_band_is_the_formula_of_the_paper():
     """Zechmeister and Kuerster (2009), eqs. 4 to 15, transcribed."""
     rng = np.random.default_rng(0)
@@ -166,9 +190,11 @@ def test_at_twice_the_period_eclipses_differ():
 
 
 def test_order_of_observations_does_not_matter(stars, features):
-    z = features(*stars[0])
-    shuffle = torch.randperm(stars[0][0].shape[1], generator=torch.Generator().manual_seed(0))
-    assert torch.equal(features(*(x[:, shuffle] for x in stars[0])), z)
+    time, *rest = stars[0]
+    columns = time.ceil(), *rest  # several in a night are at the same time
+    z = features(*columns)
+    shuffle = torch.randperm(time.shape[1], generator=torch.Generator().manual_seed(0))
+    assert torch.equal(features(*(x[:, shuffle] for x in columns)), z)
 
 
 def test_origin_of_time_does_not_matter(stars, features):
@@ -245,6 +271,17 @@ def test_few_observations_and_constants_have_features_too(features, n, errors):
     assert (z[2:5, features.names.index("power")] == 0).all()
     if n < 4:
         assert (z[:, features.names.index("power")] == 0).all()
+
+
+def test_a_period_needs_three_observations_more_than_bands():
+    time = torch.rand(20, 4, generator=torch.Generator().manual_seed(0)).double().cumsum(1)
+    value = torch.randn(20, 4, generator=torch.Generator().manual_seed(1))
+    features = LightCurveFeatures().fit(time)
+    assert (of(features, (time, value), "power") > 0).all()
+    value[:, 3] = NAN
+    assert (of(features, (time, value), "power") == 0).all()
+    longest = torch.full((20,), -math.log10(2 * float(features.step)))
+    torch.testing.assert_close(of(features, (time, value), "log_period"), longest)
 
 
 def test_extreme_units_have_finite_features(features):
