@@ -42,9 +42,8 @@ def search(curves, step, n_frequencies):
         Frequencies of the highest peaks.
     """
     time, weight = curves.time, curves.weight.float()
-    weights = torch.stack(
-        [weight * curves.value.float(), *(weight * m.float() for m in curves.member.unbind(1))], 2
-    )
+    of_sums = torch.cat([curves.value[:, None], curves.member], 1).float()  # (B, 1 + b, N)
+    weights = (weight[:, None] * of_sums).transpose(1, 2)
     fine = _phasors(time[..., None] * (step * torch.arange(_FINE, device=time.device)))
     tables = (weights[..., None] * fine[:, :, None]).flatten(2)  # (B, N, (1 + b) * fine)
     table_of_double = weight[..., None] * fine.square()
@@ -144,9 +143,10 @@ def _sums(curves, frequency):
 
 def _explained_by_harmonics(curves, frequency):
     """Return what a sinusoid and two harmonics explain, shrunk by half an observation: (B, F)."""
-    phasors = _phasors(frequency[..., None] * curves.time[:, None], torch.float64)
-    powers = torch.stack([phasors**k for k in range(1, _HARMONICS + 1)], 2)
-    basis = torch.cat([powers.real, powers.imag], 2)  # (B, F, 2 H, N)
+    cycles = frequency[..., None, None] * curves.time[:, None, None]
+    harmonics = torch.arange(1, _HARMONICS + 1, device=cycles.device)[:, None]
+    phasors = _phasors(harmonics * cycles, torch.float64)
+    basis = torch.cat([phasors.real, phasors.imag], 2)  # (B, F, 2 H, N)
     weight, member = curves.weight[:, None, None], curves.member[:, None]
     share = curves.band_weight.clamp(min=TINY)[:, None, None]
     means = (basis * weight) @ member.transpose(2, 3) / share  # (B, F, 2 H, b)
