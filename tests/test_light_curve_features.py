@@ -8,6 +8,7 @@ import torch
 
 from skrepr._light_curve_features import LightCurveFeatures, _features, _periodogram
 from skrepr._light_curve_features._curves import as_curves
+from skrepr._light_curve_features._folding import fold
 from skrepr._light_curve_features._periodogram import power_at
 from skrepr.datasets import make_light_curves
 
@@ -141,6 +142,21 @@ def test_periods_are_found(kind):
     assert (np.abs(cycles * ratio - 1) < 5e-3).mean() > 0.9
 
 
+def test_harmonics_tell_the_period_from_its_daily_aliases():
+    """Of a sinusoid as good as seen at one hour of the night the aliases fit, too."""
+    generator = torch.Generator().manual_seed(0)
+    time = 500 * torch.rand(20, 60, generator=generator, dtype=torch.float64)
+    time = time.floor() + 0.15 * torch.rand(20, 60, generator=generator, dtype=torch.float64)
+    period = 0.45 + 0.2 * torch.rand(20, 1, generator=generator)
+    value = (time / period) % 1 + 0.05 * torch.randn(20, 60, generator=generator)
+    features = LightCurveFeatures(min_period=0.2).fit(time)
+    found = 10 ** of(features, (time, value), "log_period")
+    assert ((found / period[:, 0] - 1).abs() < 1e-3).float().mean() > 0.8
+    curves = as_curves(time, value.double(), 0 * time, 0 * time, time >= 0, 1)
+    frequency = torch.cat([1 / period, 1 / period - 1, 1 / period + 1], 1).double()
+    assert (power_at(curves, frequency).argmax(1) > 0).float().mean() > 0.1
+
+
 def test_a_period_between_the_frequencies_of_the_grid_is_found_as_well():
     time = torch.linspace(0, 100, 300, dtype=torch.float64).expand(8, -1) ** 1.01
     features = LightCurveFeatures(min_period=1.0).fit(time)
@@ -164,6 +180,26 @@ def test_folded_curves_have_their_phase_and_their_shape():
     torch.testing.assert_close(z[:, at : at + 16], expected.expand(3, -1), atol=0.1, rtol=0)
     twice = z[:, at + 16 :]
     torch.testing.assert_close(twice[:, :8], expected[::2].expand(3, -1), atol=0.2, rtol=0)
+
+
+def test_bins_are_means_shrunk_by_half_an_observation():
+    """Observations between the middles of two bins are shared by them; an empty bin is 0."""
+    phase = torch.tensor([[0.0, 0.03, 0.1, 0.5, 0.5, 0.78]], dtype=torch.float64)
+    value = torch.tensor([[3.0, 2.0, 1.0, -4.0, -1.0, 0.5]], dtype=torch.float64)
+    curves = as_curves(phase * 7, value, 0 * value, 0 * value, value > -9, 1)
+    folded, explained = fold(curves, *torch.tensor([[1 / 7], [0.9]], dtype=torch.float64), 10)
+    above, weight = np.zeros(10), np.zeros(10)
+    for time, x in zip(curves.time[0].numpy(), curves.value[0].numpy(), strict=True):
+        position = 10 * ((time / 7 + 0.1) % 1)
+        for b in range(10):
+            distance = min(abs(position - b), 10 - abs(position - b))
+            share = max(0, 1 - distance) / 6
+            above[b] += share * x
+            weight[b] += share
+    expected = above / (weight + 0.5 / 6)
+    np.testing.assert_allclose(folded[0], expected, atol=1e-6)
+    assert (folded[0, 4:5] == 0).all()
+    assert 0.5 < explained[0] < 1
 
 
 def test_at_twice_the_period_eclipses_differ():
@@ -345,6 +381,16 @@ def test_moments_are_those_of_numpy():
     }
     for name, number in expected.items():
         assert z[name] == pytest.approx(number, abs=2e-3), name
+
+
+def test_changes_are_between_observations_of_one_band():
+    time = torch.arange(40.0, dtype=torch.float64)[None]
+    band = torch.arange(40)[None] % 2
+    value = time + 100 * band
+    features = LightCurveFeatures(n_bands=2).fit(time)
+    std = np.arange(0, 40, 2).std()
+    found = of(features, (time, value, torch.ones_like(value), band), "log_von_neumann")
+    assert found.item() == pytest.approx(np.log10(2**2 / std**2 + 1e-3), abs=1e-3)
 
 
 def test_colors_are_between_bands():
