@@ -17,7 +17,9 @@ GROUND = {
     "_corpus",
     "_format",
     "_jacobian",
+    "_kernel_bank",
     "_latent_model",
+    "_light_curve_features",
     "_likelihoods",
     "_named_parts",
     "_priors",
@@ -175,7 +177,15 @@ def test_names_of_files_carry_meaning():
 
 
 # Their files share a protocol, and one file of tests.
-TESTED_TOGETHER = {"_base", "_corpus", "_rows", "architectures", "augmentations", "objectives"}
+TESTED_TOGETHER = {
+    "_base",
+    "_corpus",
+    "_light_curve_features",
+    "_rows",
+    "architectures",
+    "augmentations",
+    "objectives",
+}
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if not name.endswith("__init__")])
