@@ -25,6 +25,8 @@ costs more than the training.
     The kinds of rows: in memory, sparse, in a file.
 ``_reading.py``, ``_libraries.py``
     From X as it is given to rows, and back to arrays of its library.
+``_series.py``
+    Series of one length or of many, and their times.
 ``_labels.py``
     Labels that go with the rows.
 ``_support.py``
@@ -35,11 +37,13 @@ from ._kinds import Batches, FileRows, Rows, SparseRows, chunk_rows
 from ._labels import read_labels
 from ._libraries import as_array, as_result, as_tensor, float32_of, keeps_library, result_device
 from ._reading import read_chunks, read_rows, sample_shape_of
+from ._series import RaggedRows, read_series, read_series_chunks
 from ._support import check_counts, check_unit_interval
 
 __all__ = [
     "Batches",
     "FileRows",
+    "RaggedRows",
     "Rows",
     "SparseRows",
     "as_array",
@@ -53,6 +57,8 @@ __all__ = [
     "read_chunks",
     "read_labels",
     "read_rows",
+    "read_series",
+    "read_series_chunks",
     "result_device",
     "sample_shape_of",
 ]
