@@ -16,6 +16,7 @@ FILES = {
 GROUND = {
     "_format",
     "_jacobian",
+    "_kernel_bank",
     "_latent_model",
     "_likelihoods",
     "_named_parts",
