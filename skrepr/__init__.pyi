@@ -9,6 +9,7 @@ from . import objectives as objectives
 from ._autoencoder import AutoencoderEmbedding as AutoencoderEmbedding
 from ._base import RepresentationCollapseWarning as RepresentationCollapseWarning
 from ._contrastive import ContrastiveEmbedding as ContrastiveEmbedding
+from ._sequence_transformer import SequenceTransformerEmbedding as SequenceTransformerEmbedding
 from ._vae import VAEEmbedding as VAEEmbedding
 from .persistence import load as load
 from .persistence import save as save
@@ -18,6 +19,7 @@ __all__ = [
     "AutoencoderEmbedding",
     "ContrastiveEmbedding",
     "RepresentationCollapseWarning",
+    "SequenceTransformerEmbedding",
     "VAEEmbedding",
     "load",
     "save",

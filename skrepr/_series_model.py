@@ -1,0 +1,215 @@
+"""An encoder of series, trained to predict what is hidden of them."""
+
+from functools import partial
+
+import torch
+from torch import nn
+
+from ._kernel_bank import KernelBank
+from ._training import rise_and_fall
+from .architectures import Unpatch
+
+# Rows whose tokens are computed together outside of the training: attention takes memory.
+_ROWS_AT_ONCE = 256
+# Rows from which spreads are estimated.
+_ROWS_MEASURED = 4096
+# What is read of the network, as a share of what is read of the kernels.
+_SHARE_OF_THE_NETWORK = 0.7
+# Of a series that is scaled by itself; below, it is constant.
+_LEAST_SPREAD = 1e-6
+
+
+class SeriesModel(nn.Module):
+    """An encoder of series, the kernels beside it, and what is asked of it.
+
+    Parameters
+    ----------
+    encoder : torch.nn.Module
+        Of steps: see :mod:`skrepr.architectures`.
+    units : SeriesUnits
+    objective : torch.nn.Module
+    bank : KernelBank or None
+        Describes series by what is not trained.
+    pooling : {"mean", "max", "last", "mean_std"}
+        How tokens become features of the series.
+    per_sample : bool
+        Whether the network sees each series in units of its own.
+    """
+
+    generator = None
+
+    def __init__(self, encoder, units, objective, *, bank=None, pooling, per_sample):
+        super().__init__()
+        self.encoder = encoder
+        self.units = units
+        self.objective = objective
+        self.bank = bank
+        self.pooling = pooling
+        self.per_sample = per_sample
+        self.unpatch = Unpatch(encoder.patch_size)
+        self.n_learned = encoder.width * (2 if pooling == "mean_std" else 1)
+        self.width = self.n_learned + (0 if bank is None else bank.n_features)
+        # of what is read of network and kernels, in the training rows
+        self.register_buffer("spreads", torch.ones(2))
+
+    @staticmethod
+    def n_inputs(n_values, n_errors, n_bands, per_sample):
+        """Count what the encoder is told of a step."""
+        return 2 * n_values * (2 if per_sample else 1) + n_errors + n_bands + 1
+
+    def forward(self, x):
+        series = self.units(x)
+        return self.objective(partial(self.predict, series), series)
+
+    def encode(self, x):
+        return _in_parts(self._features, x)  # (B, width)
+
+    def _features(self, x):
+        tokens, there = self._tokens(self.units(x))[:2]
+        learned = _pooled(tokens, there, self.pooling) / self.spreads[0]  # (B, n_learned)
+        if self.bank is None:
+            return learned
+        kernels = self.bank(x[:, self.units.value_channels]) / self.spreads[1]
+        return torch.cat([learned, kernels], 1)
+
+    def predict(self, series, hidden):
+        """Predict all values from those that are not hidden: (B, V, L)."""
+        tokens, _, center, scale = self._tokens(series, hidden)
+        values = self.unpatch(self.objective.head(tokens))[..., : hidden.shape[1]]
+        return values * scale + center
+
+    def impute(self, x):
+        """Predict all values, in units of X, from those that are observed: (B, L, V)."""
+        return _in_parts(self._impute, x)
+
+    def _impute(self, x):
+        series = self.units(x)
+        nothing = torch.zeros_like(series.inside)
+        predicted = self.units.undo(self.predict(series, nothing))
+        return predicted.masked_fill(~series.inside[:, None], torch.nan).mT
+
+    def judge(self, x):
+        """Compare hidden values with their predictions, and with the mean of training.
+
+        Each value is hidden once.
+
+        Returns
+        -------
+        sums : torch.Tensor of shape (B, 3)
+            Of squared errors, of squares around the mean of training, and of weights.
+        """
+        return _in_parts(self._judge, x)
+
+    def _judge(self, x):
+        series = self.units(x)
+        error = torch.zeros_like(series.values)
+        for hidden in self.objective.rounds(series.inside):
+            off = self.predict(series, hidden) - series.values
+            error = torch.where(hidden[:, None], off.square(), error)
+        center = 0 if self.units.scaled else self.units.center
+        around = (series.values - center).square()
+        sums = [series.weights * part for part in (error, around, torch.ones_like(error))]
+        return torch.stack([part.sum((1, 2)) for part in sums], 1)
+
+    def normality(self, x):
+        """Return minus the mean squared error of hidden values: (B,)."""
+        error, _, weight = self.judge(x).unbind(1)
+        return -error / weight.clamp(min=torch.finfo(weight.dtype).tiny)
+
+    def steps(self, x):
+        """Return the code of each step, NaN outside of a series: (B, L, width of the encoder)."""
+        return _in_parts(self._steps, x)
+
+    def _steps(self, x):
+        series = self.units(x)
+        tokens = self._tokens(series)[0].repeat_interleave(self.encoder.patch_size, 1)
+        tokens = tokens[:, : x.shape[2]]
+        return tokens.masked_fill(~series.inside[..., None], torch.nan)
+
+    def attention(self, x):
+        """Return how much each patch looks at each other: (B, S, S)."""
+        return _in_parts(self._attention, x)
+
+    def _attention(self, x):
+        return self.encoder.attention(*self._read(self.units(x), None)[0])
+
+    def _tokens(self, series, hidden=None):
+        """Read series, but for what is hidden.
+
+        Returns
+        -------
+        tokens : torch.Tensor of shape (B, S, W)
+        there : torch.Tensor of shape (B, S), bool
+        center, scale : torch.Tensor of shape (B, V, 1)
+            The units in which the network sees each series.
+        """
+        inputs, center, scale = self._read(series, hidden)
+        return *self.encoder(*inputs), center, scale
+
+    def _read(self, series, hidden):
+        visible = series.observed if hidden is None else series.observed & ~hidden[:, None]
+        values, told, inside = series.values * visible, visible.float(), series.inside[:, None]
+        # what is hidden has no part in the units of a series
+        count = told.sum(2, keepdim=True).clamp(min=1)
+        center, scale = torch.zeros_like(count), torch.ones_like(count)
+        about = []
+        if self.per_sample:
+            center = values.sum(2, keepdim=True) / count
+            variance = ((values - center).square() * told).sum(2, keepdim=True) / count
+            scale = variance.sqrt().clamp(min=_LEAST_SPREAD)
+            values = (values - center) / scale * told
+            about = [(part * inside) for part in (center, scale.log())]
+        errors = series.errors.log1p() * visible.any(1, keepdim=True)
+        # steps between observed ones are told from those outside
+        inputs = torch.cat([values, told, *about, errors, series.bands, inside.float()], 1)
+        return (inputs, series.times, series.inside), center, scale
+
+    def start(self, rows):
+        """Find the units, and what the kernels are compared with."""
+        self.units.fit(rows)
+        if self.bank is not None:
+            self.bank.fit(rows.sample(_ROWS_MEASURED)[:, self.units.value_channels])
+
+    @torch.no_grad()
+    def settle(self, rows):
+        """Find what features are divided by."""
+        self.spreads.fill_(1)
+        variance = self.encode(rows.sample(_ROWS_MEASURED)).var(0, correction=0)
+        parts = variance[: self.n_learned], variance[self.n_learned :]
+        spreads = [part.sum().sqrt() for part in parts]
+        self.spreads.copy_(torch.stack([s if s > 0 else torch.ones_like(s) for s in spreads]))
+        if self.bank is not None:
+            self.spreads[0] /= _SHARE_OF_THE_NETWORK
+
+    @staticmethod
+    def learning_rate_factor(fraction):
+        return rise_and_fall(fraction, 0.1)
+
+
+def _in_parts(function, x):
+    return torch.cat([function(part) for part in x.split(_ROWS_AT_ONCE)])
+
+
+def _pooled(tokens, there, how):
+    """Make one vector of the tokens of each series that are there.
+
+    Parameters
+    ----------
+    tokens : torch.Tensor of shape (B, S, W)
+    there : torch.Tensor of shape (B, S), bool
+    how : {"mean", "max", "last", "mean_std"}
+    """
+    there = there[..., None]
+    nothing = ~there.any(1)  # (B, 1): rows without a value
+    if how == "max":
+        return tokens.masked_fill(~there, -torch.inf).amax(1).masked_fill(nothing, 0)
+    if how == "last":
+        places = torch.arange(tokens.shape[1], device=tokens.device)[:, None]
+        last = (places * there).argmax(1, keepdim=True)  # (B, 1, 1)
+        return tokens.take_along_dim(last, 1)[:, 0].masked_fill(nothing, 0)
+    count = there.sum(1).clamp(min=1)
+    mean = (tokens * there).sum(1) / count
+    if how == "mean":
+        return mean
+    variance = ((tokens - mean[:, None]).square() * there).sum(1) / count
+    return torch.cat([mean, variance.sqrt()], 1)
