@@ -7,7 +7,6 @@ in ``objectives/``, and its network in ``architectures/``.
 from numbers import Integral
 
 import numpy as np
-import torch
 from sklearn.base import clone
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -34,7 +33,7 @@ from .objectives import MaskedReconstruction
 _MOST_KERNEL_FEATURES, _KERNEL_FEATURES_OF_A_VALUE = 2000, 50
 _MOST_BANDS = 64
 # What "auto" plans: passes, and steps of the optimizer at least and at most.
-_EPOCHS, _FEWEST_STEPS, _MOST_STEPS = 10, 400, 4000
+_EPOCHS, _FEWEST_STEPS, _MOST_STEPS = 5, 200, 2000
 _CHANNEL = [Number(Integral, 0, None, closed="left"), None]
 _SPECIAL_CHANNELS = ("time_channel", "error_channel", "band_channel")
 
@@ -95,11 +94,11 @@ class SequenceTransformerEmbedding(BaseEmbedding):
     whiten : bool, default=False
         Whether components are scaled to unit variance.
     max_epochs : int or "auto", default="auto"
-        Number of passes over the training rows, at most. "auto": 10 epochs, but 400 to 4000 steps
+        Number of passes over the training rows, at most. "auto": 5 epochs, but 200 to 2000 steps
         of the optimizer. Told in `max_epochs_`.
     batch_size : int or "auto", default="auto"
-        Number of rows in one step of the optimizer. "auto": 64 below 500 rows, 128 below 50,000,
-        then 256. Told in `batch_size_`.
+        Number of rows in one step of the optimizer. "auto": 32 below 500 rows, then 64. Told in
+        `batch_size_`.
     early_stopping : bool or "auto", default="auto"
         Whether to hold rows out, to keep the weights with the lowest loss on them, and to
         stop when `patience_` epochs brought no better ones. "auto": from 500 rows on.
@@ -185,7 +184,7 @@ class SequenceTransformerEmbedding(BaseEmbedding):
     to zero along a cosine; in `partial_fit` it is constant.
 
     Steps before the first observed one of a series and behind the last are padding, and nothing is
-    said of them. Memory and time grow in proportion to the length: a long series has 64 patches.
+    said of them. Memory and time grow in proportion to the length: a long series has 32 patches.
 
     References
     ----------
@@ -430,7 +429,7 @@ class SequenceTransformerEmbedding(BaseEmbedding):
         with _training.Interruption() as watch, self._evaluation(n):
             for chunk in chunks:
                 watch.check()
-                results += function(chunk.to(self.device_)).cpu().numpy()
+                results.extend(function(chunk.to(self.device_)).cpu().numpy())
         if not self._is_ragged():
             return np.stack(results)
         lengths = [np.shape(series)[1] for series in X]
@@ -545,6 +544,9 @@ class SequenceTransformerEmbedding(BaseEmbedding):
             pooling=self.pooling,
             per_sample=per_sample,
         )
+
+    def _auto_batch_size(self, n):
+        return 32 if n < 500 else 64
 
     def _auto_max_epochs(self, n, batch_size):
         steps_per_epoch = n / batch_size

@@ -5,7 +5,6 @@ from functools import partial
 import torch
 from torch import nn
 
-from ._kernel_bank import KernelBank
 from ._training import rise_and_fall
 from .architectures import Unpatch
 

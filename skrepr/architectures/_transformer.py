@@ -11,7 +11,7 @@ from ._layers import LINEAR_PATHS, Dropout, check_count, check_dropout, check_op
 from ._linear_path import with_linear_path
 
 # Patches of a series where their size is left open: attention costs the square of their number.
-_MOST_PATCHES = 64
+_MOST_PATCHES = 32
 # The slowest rotation turns by one radian in so many patches.
 _SLOWEST = 1000.0
 
@@ -37,7 +37,7 @@ class Transformer(BaseEstimator):
     n_units : int, default=64
         Width of a token; a multiple of twice `n_heads`.
     patch_size : int or None, default=None
-        Number of steps of a patch. None: the smallest that cuts a series into at most 64
+        Number of steps of a patch. None: the smallest that cuts a series into at most 32
         patches, so that memory and time grow in proportion to its length.
     dropout : float, default=0.0
         Share of the units after attention and after the fully connected layers set to zero in
