@@ -22,6 +22,7 @@ from ._base import (
     StrOptions,
 )
 from ._kernel_bank import KernelBank
+from ._light_curve_features import LightCurveFeatures
 from ._named_parts import check_instances
 from ._rows import read_series, read_series_chunks
 from ._series_model import SeriesModel
@@ -56,7 +57,8 @@ class SequenceTransformerEmbedding(BaseEmbedding):
 
     A series need not be complete, nor evenly sampled, nor as long as the others: NaN is a missing
     value or padding, always, and neither attention nor loss sees it. With `time_channel` the times
-    of the steps enter as they are.
+    of the steps enter as they are, and in the place of the kernels stand the generalized
+    Lomb-Scargle periodogram [4]_, the curve folded at the best period, and robust moments.
 
     Prefer MiniRocket with a linear classifier where there are labels for all rows and nothing else
     is asked; prefer :class:`ContrastiveEmbedding` where it is known what does not matter.
@@ -89,8 +91,8 @@ class SequenceTransformerEmbedding(BaseEmbedding):
         Channel of a category, such as the filter of a measurement. What `fit` has not seen is read
         as none of the bands.
     fixed_features : bool, default=True
-        Whether the features of the kernels join the embedding. They read evenly sampled series
-        of two steps or more.
+        Whether what is known without training joins the embedding: of even series the kernels,
+        with `time_channel` the periodogram, the folded curve and moments.
     whiten : bool, default=False
         Whether components are scaled to unit variance.
     max_epochs : int or "auto", default="auto"
@@ -193,6 +195,8 @@ class SequenceTransformerEmbedding(BaseEmbedding):
        representation learning. KDD.
     .. [3] Dempster, A., Schmidt, D. F. & Webb, G. I. (2021). MiniRocket: a very fast (almost)
        deterministic transform for time series classification. KDD.
+    .. [4] Zechmeister, M. & Kuerster, M. (2009). The generalised Lomb-Scargle periodogram.
+       Astronomy and Astrophysics 496.
 
     Examples
     --------
@@ -532,18 +536,23 @@ class SequenceTransformerEmbedding(BaseEmbedding):
         )
         encoder = self.architecture_.make_step_encoder(n_inputs, length)
         n_outputs = n_values * encoder.patch_size
-        bank = None
-        if self.fixed_features and self.time_channel is None and length > 1:
-            wanted = _KERNEL_FEATURES_OF_A_VALUE * n_values * length
-            bank = KernelBank(n_values, length, min(wanted, _MOST_KERNEL_FEATURES))
         return SeriesModel(
             encoder,
             units,
             self.objective_.make_series_loss(encoder.width, n_outputs, length),
-            bank=bank,
+            classic=self._make_classic(n_values, length, len(bands)),
             pooling=self.pooling,
             per_sample=per_sample,
         )
+
+    def _make_classic(self, n_values, length, n_bands):
+        """Make what describes series without being trained."""
+        if not self.fixed_features or length == 1:
+            return None
+        if self.time_channel is not None:
+            return LightCurveFeatures(max(1, n_bands))
+        wanted = _KERNEL_FEATURES_OF_A_VALUE * n_values * length
+        return KernelBank(n_values, length, min(wanted, _MOST_KERNEL_FEATURES))
 
     def _auto_batch_size(self, n):
         return 32 if n < 500 else 64

@@ -12,8 +12,10 @@ from .architectures import Unpatch
 _ROWS_AT_ONCE = 256
 # Rows from which spreads are estimated.
 _ROWS_MEASURED = 4096
-# What is read of the network, as a share of what is read of the kernels.
+# What is read of the network, as a share of what is read beside it.
 _SHARE_OF_THE_NETWORK = 0.7
+# Of its deviations in the training rows, that a feature may be from its mean.
+_FARTHEST = 8.0
 # Of a series that is scaled by itself; below, it is constant.
 _LEAST_SPREAD = 1e-6
 
@@ -27,8 +29,8 @@ class SeriesModel(nn.Module):
         Of steps: see :mod:`skrepr.architectures`.
     units : SeriesUnits
     objective : torch.nn.Module
-    bank : KernelBank or None
-        Describes series by what is not trained.
+    classic : KernelBank, LightCurveFeatures or None
+        Describes series by what is not trained: even ones, or those with times.
     pooling : {"mean", "max", "last", "mean_std"}
         How tokens become features of the series.
     per_sample : bool
@@ -37,19 +39,25 @@ class SeriesModel(nn.Module):
 
     generator = None
 
-    def __init__(self, encoder, units, objective, *, bank=None, pooling, per_sample):
+    def __init__(self, encoder, units, objective, *, classic=None, pooling, per_sample):
         super().__init__()
         self.encoder = encoder
         self.units = units
         self.objective = objective
-        self.bank = bank
+        self.classic = classic
         self.pooling = pooling
         self.per_sample = per_sample
         self.unpatch = Unpatch(encoder.patch_size)
-        self.n_learned = encoder.width * (2 if pooling == "mean_std" else 1)
-        self.width = self.n_learned + (0 if bank is None else bank.n_features)
-        # of what is read of network and kernels, in the training rows
-        self.register_buffer("spreads", torch.ones(2))
+        n_learned = encoder.width * (2 if pooling == "mean_std" else 1)
+        n_fixed = 0
+        if classic is not None:
+            n_fixed = classic.n_features * (1 if units.is_even else len(units.value_channels))
+        self.width = n_learned + n_fixed
+        # of each feature in the training rows
+        self.register_buffer("feature_mean", torch.zeros(self.width))
+        self.register_buffer("feature_deviation", torch.ones(self.width))
+        shares = [_SHARE_OF_THE_NETWORK / n_learned**0.5] * n_learned + [n_fixed**-0.5] * n_fixed
+        self.register_buffer("shares", torch.tensor(shares), persistent=False)
 
     @staticmethod
     def n_inputs(n_values, n_errors, n_bands, per_sample):
@@ -61,15 +69,27 @@ class SeriesModel(nn.Module):
         return self.objective(partial(self.predict, series), series)
 
     def encode(self, x):
-        return _in_parts(self._features, x)  # (B, width)
+        features = (self._features(x) - self.feature_mean) / self.feature_deviation
+        return features.clamp(-_FARTHEST, _FARTHEST) * self.shares  # (B, width)
 
     def _features(self, x):
-        tokens, there = self._tokens(self.units(x))[:2]
-        learned = _pooled(tokens, there, self.pooling) / self.spreads[0]  # (B, n_learned)
-        if self.bank is None:
+        return _in_parts(self._features_of_part, x)
+
+    def _features_of_part(self, x):
+        series = self.units(x)
+        tokens, there = self._tokens(series)[:2]
+        learned = _pooled(tokens, there, self.pooling)
+        if self.classic is None:
             return learned
-        kernels = self.bank(x[:, self.units.value_channels]) / self.spreads[1]
-        return torch.cat([learned, kernels], 1)
+        values = x[:, self.units.value_channels]
+        if self.units.is_even:
+            return torch.cat([learned, self.classic(values)], 1)
+        beside = self.units.beside_values(x, series.bands)
+        curves = [
+            self.classic(beside.time, value, beside.error, beside.band)
+            for value in values.unbind(1)
+        ]
+        return torch.cat([learned, *curves], 1)
 
     def predict(self, series, hidden):
         """Predict all values from those that are not hidden: (B, V, L)."""
@@ -166,19 +186,24 @@ class SeriesModel(nn.Module):
     def start(self, rows):
         """Find the units, and what the kernels are compared with."""
         self.units.fit(rows)
-        if self.bank is not None:
-            self.bank.fit(rows.sample(_ROWS_MEASURED)[:, self.units.value_channels])
+        if self.classic is None:
+            return
+        sample = rows.sample(_ROWS_MEASURED)
+        if self.units.is_even:
+            self.classic.fit(sample[:, self.units.value_channels])
+        else:
+            self.classic.fit(sample[:, self.units.time_channel])
 
     @torch.no_grad()
     def settle(self, rows):
-        """Find what features are divided by."""
-        self.spreads.fill_(1)
-        variance = self.encode(rows.sample(_ROWS_MEASURED)).var(0, correction=0)
-        parts = variance[: self.n_learned], variance[self.n_learned :]
-        spreads = [part.sum().sqrt() for part in parts]
-        self.spreads.copy_(torch.stack([s if s > 0 else torch.ones_like(s) for s in spreads]))
-        if self.bank is not None:
-            self.spreads[0] /= _SHARE_OF_THE_NETWORK
+        """Find the mean and the deviation of the features, which are divided by it."""
+        deviation, mean = torch.std_mean(
+            self._features(rows.sample(_ROWS_MEASURED)), 0, correction=0
+        )
+        self.feature_mean.copy_(mean)
+        # what does not vary but for rounding
+        varies = deviation > _LEAST_SPREAD * mean.abs()
+        self.feature_deviation.copy_(torch.where(varies, deviation, torch.inf))
 
     @staticmethod
     def learning_rate_factor(fraction):

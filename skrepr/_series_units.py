@@ -21,6 +21,14 @@ class Series(NamedTuple):
     weights: torch.Tensor  # (B, V, L), of each value in a loss; 0 where there is none
 
 
+class BesideValues(NamedTuple):
+    """What stands next to the values of uneven series, in units of X: (B, L) each, or None."""
+
+    time: torch.Tensor
+    error: torch.Tensor | None
+    band: torch.Tensor | None  # numbers, -1 for none of the known ones
+
+
 class SeriesUnits(nn.Module):
     """Tells the channels of a series apart, and scales them.
 
@@ -60,6 +68,20 @@ class SeriesUnits(nn.Module):
         bands = torch.as_tensor(bands, dtype=torch.float32)
         self.register_buffer("bands", bands.reshape(-1, 1), persistent=False)
 
+    @property
+    def is_even(self):
+        return self.time_channel is None
+
+    def beside_values(self, x, bands):
+        """Return times, errors and numbers of bands, which stand in ``Series.bands``."""
+        error = None if self.error_channel is None else x[:, self.error_channel]
+        band = None
+        if self.band_channel is not None:
+            # the largest is 1 + the number of the band, or 0
+            band = (bands * torch.arange(1, bands.shape[1] + 1, device=x.device)[:, None]).amax(1)
+            band = band - 1
+        return BesideValues(x[:, self.time_channel], error, band)
+
     def fit(self, rows):
         """Measure the channels of the training rows."""
         count = total = squares = 0.0
@@ -73,7 +95,7 @@ class SeriesUnits(nn.Module):
         self.center.copy_(center)
         self.scale.copy_(torch.where(scale > 0, scale, 1.0))
         sample = rows.sample(_ROWS_MEASURED)
-        if self.time_channel is not None:
+        if not self.is_even:
             steps = sample[:, self.time_channel].diff(dim=1)
             self.typical_step.fill_(_median(steps[steps > 0]))
         if self.error_channel is not None:
@@ -108,7 +130,7 @@ class SeriesUnits(nn.Module):
         return values * self.scale + self.center if self.scaled else values
 
     def _times(self, x, inside):
-        if self.time_channel is None:
+        if self.is_even:
             return torch.arange(x.shape[2], dtype=x.dtype, device=x.device).expand(len(x), -1)
         times = x[:, self.time_channel].nan_to_num(nan=-torch.inf).cummax(1).values
         return times.clamp(min=0) * inside / self.typical_step
