@@ -56,7 +56,9 @@ class SeriesModel(nn.Module):
         # of each feature in the training rows
         self.register_buffer("feature_mean", torch.zeros(self.width))
         self.register_buffer("feature_deviation", torch.ones(self.width))
-        shares = [_SHARE_OF_THE_NETWORK / n_learned**0.5] * n_learned + [n_fixed**-0.5] * n_fixed
+        shares = [_SHARE_OF_THE_NETWORK / n_learned**0.5] * n_learned + [
+            max(1, n_fixed) ** -0.5
+        ] * n_fixed
         self.register_buffer("shares", torch.tensor(shares), persistent=False)
 
     @staticmethod

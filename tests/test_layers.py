@@ -18,18 +18,20 @@ GROUND = {
     "_jacobian",
     "_kernel_bank",
     "_latent_model",
+    "_light_curve_features",
     "_likelihoods",
     "_named_parts",
     "_priors",
     "_readout",
     "_rows",
+    "_series_units",
     "_start",
     "_training",
     "_vocabulary",
     "datasets",
 }
 PARTS = {"architectures", "augmentations", "metrics", "objectives"}
-MIDDLE = {"_base", "_decoding", "_sampling", "_variational", "_view_model"}
+MIDDLE = {"_base", "_decoding", "_sampling", "_series_model", "_variational", "_view_model"}
 ESTIMATORS = {
     "_autoencoder",
     "_contrastive",
