@@ -16,7 +16,9 @@ _PER_RESOLVED, _MOST_FREQUENCIES = 2, 2**16
 _SHORT_INTERVALS = 0.05
 _PERIODOGRAM_BINS = 24
 # Peaks that are refined, rounds of it, points to either side; each round is as many times finer.
-_PEAKS, _ROUNDS, _POINTS = 5, 3, 4
+_PEAKS, _ROUNDS, _POINTS = 10, 2, 4
+# Harmonics that decide between the peaks.
+_HARMONICS = 3
 # Frequencies whose sums are taken by one product of two tables of phasors.
 _COARSE, _FINE = 64, 256
 # Values of the tables at a time, as far as one curve allows (64 MB).
@@ -204,6 +206,8 @@ class LightCurveFeatures(nn.Module):
         -------
         features : torch.Tensor of shape (n_samples, n_features), float32
         """
+        if not len(time):
+            return value.new_empty(0, self.n_features, dtype=torch.float32)
         error = torch.zeros_like(value) if error is None else error  # 0: not known
         band = torch.zeros_like(value) if band is None else band
         seen = time.isfinite() & value.isfinite() & error.isfinite()
@@ -214,7 +218,7 @@ class LightCurveFeatures(nn.Module):
             self._features(_curves(*chunk, self.n_bands))
             for chunk in zip(*(x.split(self._rows(x)) for x in (*columns, seen)), strict=True)
         ]
-        return torch.cat(features) if len(time) else value.new_empty(0, self.n_features).float()
+        return torch.cat(features)
 
     def _rows(self, x):
         """Return how many curves are described at a time."""
@@ -226,7 +230,7 @@ class LightCurveFeatures(nn.Module):
         """Return the features of one chunk of curves."""
         enough = curves.n_observations - curves.n_present >= 3
         binned, candidates = self._search(curves)
-        frequency, power = self._refine(curves, candidates)
+        frequency, power = self._best(curves, candidates)
         longest = _PER_RESOLVED * self.step
         frequency = torch.where(enough, frequency, longest)
         power, binned = power * enough, binned * enough[:, None]
@@ -259,7 +263,7 @@ class LightCurveFeatures(nn.Module):
         -------
         binned : torch.Tensor of shape (B, 24)
             Highest power in intervals of log frequency.
-        candidates : torch.Tensor of shape (B, 5), float64
+        candidates : torch.Tensor of shape (B, peaks), float64
             Frequencies of the highest peaks.
         """
         n, step, time = int(self.n_frequencies), self.step, curves.time
@@ -289,19 +293,22 @@ class LightCurveFeatures(nn.Module):
         peaks = torch.where(power == beside, power, -1.0).topk(min(_PEAKS, n), 1).indices
         return binned, step * (_PER_RESOLVED + peaks)
 
-    def _refine(self, curves, candidates):
-        """Climb the peaks, in float64; return the best frequency and its power: (B,), (B,)."""
+    def _best(self, curves, candidates):
+        """Climb the peaks, in float64, and choose one: the frequency and its power, (B,), (B,).
+
+        Where nights are the only times observed, the peaks at one cycle a day more and less are
+        as high, but a curve that is no sinusoid has harmonics, and these fit at one peak alone.
+        """
         around = torch.arange(-_POINTS, _POINTS + 1, device=candidates.device) / _POINTS
         width = self.step.clone()
         for _ in range(_ROUNDS):
             near = candidates[..., None] + width * around  # (B, peaks, points)
             power = _power(curves, *_sums(curves, near.flatten(1))).unflatten(1, near.shape[1:])
-            best = power.argmax(2, keepdim=True)
+            power, best = power.max(2, keepdim=True)
             candidates = near.gather(2, best)[..., 0]
             width = width / _POINTS
-        power = power.amax(2)
-        best = power.argmax(1, keepdim=True)
-        return candidates.gather(1, best)[:, 0], power.gather(1, best)[:, 0]
+        best = _explained_by_harmonics(curves, candidates).argmax(1, keepdim=True)
+        return candidates.gather(1, best)[:, 0], power[..., 0].gather(1, best)[:, 0]
 
 
 class _Curves(NamedTuple):
@@ -417,6 +424,22 @@ def _sums(curves, frequency):
     sums = weights.to(phasors.dtype) @ phasors.transpose(1, 2)  # (B, 1 + b, F)
     double = weight.to(phasors.dtype) @ phasors.square().transpose(1, 2)
     return sums[:, 0], sums[:, 1:], double[:, 0]
+
+
+def _explained_by_harmonics(curves, frequency):
+    """Return what a sinusoid and two harmonics explain, shrunk by half an observation: (B, F)."""
+    phasors = _phasors(frequency[..., None] * curves.time[:, None], torch.float64)
+    powers = torch.stack([phasors**k for k in range(1, _HARMONICS + 1)], 2)
+    basis = torch.cat([powers.real, powers.imag], 2)  # (B, F, 2 H, N)
+    weight, member = curves.weight[:, None, None], curves.member[:, None]
+    share = curves.band_weight.clamp(min=_TINY)[:, None, None]
+    means = (basis * weight) @ member.transpose(2, 3) / share  # (B, F, 2 H, b)
+    basis = basis - means @ member
+    gram = (basis * weight) @ basis.transpose(2, 3)
+    prior = 0.5 / curves.n_observations.clamp(min=1)[:, None, None]
+    gram.diagonal(dim1=2, dim2=3).add_(prior)
+    target = (basis * weight * curves.value[:, None, None]).sum(3)
+    return (torch.linalg.solve(gram, target) * target).sum(2)
 
 
 def _phase_of_minimum(curves, frequency):
