@@ -16,8 +16,10 @@ _ROWS_MEASURED = 4096
 _SHARE_OF_THE_NETWORK = 0.7
 # Of its deviations in the training rows, that a feature may be from its mean.
 _FARTHEST = 8.0
-# Of a series that is scaled by itself; below, it is constant.
-_LEAST_SPREAD = 1e-6
+# Of the deviation of all series; one that is scaled by itself and varies less is constant.
+_LEAST_SPREAD = 1e-3
+# Of its mean; a feature that varies less does not but for rounding.
+_ROUNDING = 1e-6
 
 
 class SeriesModel(nn.Module):
@@ -203,8 +205,7 @@ class SeriesModel(nn.Module):
             self._features(rows.sample(_ROWS_MEASURED)), 0, correction=0
         )
         self.feature_mean.copy_(mean)
-        # what does not vary but for rounding
-        varies = deviation > _LEAST_SPREAD * mean.abs()
+        varies = deviation > _ROUNDING * mean.abs()
         self.feature_deviation.copy_(torch.where(varies, deviation, torch.inf))
 
     @staticmethod

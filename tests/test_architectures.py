@@ -195,7 +195,7 @@ def test_attention_is_that_of_the_paper():
     encoder, x, times, inside = steps_of(7, n_layers=1, patch_size=1)
     layer, width = encoder.layers[0], 4
     tokens, _ = encoder(x, times, inside)
-    inputs = torch.cat([x.mT, torch.zeros(3, 7, 1)], 2)
+    inputs = torch.cat([x.mT, torch.zeros(3, 7, 6)], 2)
     embedded = encoder.embed(inputs)
     heads = layer.to_heads(layer.norm(embedded)).detach().double().numpy()
     speeds = 1000.0 ** -np.linspace(0, 1, width // 2)

@@ -134,6 +134,10 @@ def network(name, *, dropout=0.0, **of_tables):
     return MLP((8,), dropout=dropout, **of_tables)
 
 
+def accepts_nan(name):
+    return get_tags(make(name)).input_tags.allow_nan
+
+
 def run(check, *arguments):
     """Run one of scikit-learn's checks; one that skips itself has checked nothing."""
     try:
@@ -403,7 +407,7 @@ def test_columns_of_pandas_get_the_answer_of_scikit_learn(name, column):
         expected = error
     else:
         expected = None
-    if expected is None:
+    if expected is None or ("contains NaN" in str(expected) and accepts_nan(name)):
         make(name).fit(frame).transform(frame)
         return
     with pytest.raises(type(expected)) as caught:
@@ -609,6 +613,9 @@ def test_missing_values_in_tensors_are_masked(name_with_missing, X):
 def test_bad_tensors_are_told(name, spoiled, kind, message, X):
     T = spoiled(torch.tensor(X))
     fitted = make(name).fit(X)
+    if "NaN" in message and accepts_nan(name):
+        assert np.isfinite(fitted.transform(T)).all()
+        return
     for call in (make(name).fit, fitted.transform, fitted.score_samples):
         with config_context(array_api_dispatch=True), pytest.raises(kind, match=message):
             call(T)

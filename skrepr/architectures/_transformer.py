@@ -190,8 +190,11 @@ class StepEncoder(nn.Module):
         super().__init__()
         self.width = width
         self.patch_size = patch_size
-        # beside its values, where in its patch a step is
-        self.embed = nn.Linear((n_inputs + 1) * patch_size, width)
+        # beside its values, where in its patch a step is; and nothing, up to a multiple of eight:
+        # BLAS then adds in the same order for every row, wherever in the batch it stands
+        n_inputs = (n_inputs + 1) * patch_size
+        self.n_spare = -n_inputs % 8
+        self.embed = nn.Linear(n_inputs + self.n_spare, width)
         self.layers = layers
         self.norm = nn.LayerNorm(width)
         self.register_buffer("speeds", rotation_speeds(layers[0].width))
@@ -243,7 +246,8 @@ class StepEncoder(nn.Module):
         n_inside = inside.sum(2).clamp(min=1)
         when = (times * inside).sum(2) / n_inside  # (B, S)
         offset = (times - when[..., None]) * inside / self.patch_size  # (B, S, p)
-        x = self.embed(torch.cat([inputs.flatten(2), offset], 2))  # (B, S, W)
+        x = F.pad(torch.cat([inputs.flatten(2), offset], 2), (0, self.n_spare))
+        x = self.embed(x)  # (B, S, W)
         there = inside.any(2)
         # a token that is not there looks at itself, and nobody at it
         itself = torch.eye(there.shape[1], dtype=torch.bool, device=x.device)
