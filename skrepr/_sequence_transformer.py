@@ -481,6 +481,11 @@ class SequenceTransformerEmbedding(BaseEmbedding):
         )
 
     def _check_values(self, rows):
+        if len(rows.sample_shape) != 2:
+            raise ValueError(
+                "input_shape must be (n_channels, length): series have no other axes. Got "
+                f"{self.input_shape!r}."
+            )
         n_channels = rows.sample_shape[0]
         for name in _SPECIAL_CHANNELS:
             channel = getattr(self, name)

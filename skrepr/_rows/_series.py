@@ -199,8 +199,9 @@ def _read_ragged(X, n_least, layout, time_channel):
 
 
 def _numbers(one, i):
+    one = one.detach().cpu() if isinstance(one, torch.Tensor) else one
     try:
-        values = torch.as_tensor(np.asarray(one, dtype=np.float64))
+        values = torch.from_numpy(np.array(one, dtype=np.float64, order="C"))
     except (TypeError, ValueError) as error:
         raise ValueError(f"X[{i}] must be an array of numbers. {error}") from error
     if values.ndim != 2:
