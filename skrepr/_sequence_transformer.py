@@ -24,7 +24,7 @@ from ._base import (
 from ._kernel_bank import KernelBank
 from ._light_curve_features import LightCurveFeatures
 from ._named_parts import check_instances
-from ._rows import read_series, read_series_chunks
+from ._rows import as_numbers, check_channel, read_series, read_series_chunks
 from ._series_model import SeriesModel
 from ._series_units import SeriesUnits
 from .architectures import Transformer
@@ -400,9 +400,9 @@ class SequenceTransformerEmbedding(BaseEmbedding):
         predicted = self._each(X, self.module_.impute)
         values = self.module_.units.value_channels
         if self._is_ragged():
-            filled = [np.array(series, dtype=np.float64) for series in X]
+            filled = [as_numbers(series) for series in X]
         else:
-            filled = np.array(X, dtype=np.float64).reshape(-1, *self.input_shape_)
+            filled = as_numbers(X).reshape(-1, *self.input_shape_)
         for series, expected in zip(filled, predicted, strict=True):
             known = series[values]
             series[values] = np.where(np.isnan(known), expected.T, known)
@@ -436,7 +436,7 @@ class SequenceTransformerEmbedding(BaseEmbedding):
                 results.extend(function(chunk.to(self.device_)).cpu().numpy())
         if not self._is_ragged():
             return np.stack(results)
-        lengths = [np.shape(series)[1] for series in X]
+        lengths = [len(series[0]) for series in X]
         if is_map:
             lengths = [self.module_.encoder.n_patches(length) for length in lengths]
             return [result[:n, :n] for result, n in zip(results, lengths, strict=True)]
@@ -489,12 +489,8 @@ class SequenceTransformerEmbedding(BaseEmbedding):
         n_channels = rows.sample_shape[0]
         for name in _SPECIAL_CHANNELS:
             channel = getattr(self, name)
-            if channel is not None and channel >= n_channels:
-                raise ValueError(
-                    f"{name}={channel} needs series of at least {channel + 1} channels. Got "
-                    f"{n_channels}: X must have the shape (n_samples, n_channels, length), or be "
-                    "given an input_shape."
-                )
+            if channel is not None:
+                check_channel(name, channel, n_channels)
         n_special = sum(getattr(self, name) is not None for name in _SPECIAL_CHANNELS)
         if n_special == n_channels:
             raise ValueError(

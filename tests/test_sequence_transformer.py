@@ -11,6 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
 from skrepr import SequenceTransformerEmbedding, load, save
@@ -20,8 +21,17 @@ from skrepr.objectives import MaskedReconstruction, SimCLR
 
 RNG = np.random.default_rng(0)
 LENGTH = 40
-PHASE, PERIOD = RNG.uniform(0, 6, size=(80, 1)), RNG.choice([8, 16], size=(80, 1))
-WAVES = np.sin(PHASE + 2 * np.pi * np.arange(LENGTH) / PERIOD) + RNG.normal(0, 0.05, (80, LENGTH))
+
+
+def waves(n):
+    """Draw sines of two periods; return them and the periods."""
+    phase, period = RNG.uniform(0, 6, size=(n, 1)), RNG.choice([8, 16], size=(n, 1))
+    return np.sin(phase + 2 * np.pi * np.arange(LENGTH) / period), period[:, 0]
+
+
+PURE, _ = waves(260)
+WAVES, PERIOD = waves(80)
+WAVES += RNG.normal(0, 0.05, size=WAVES.shape)
 RAGGED = [
     np.stack([wave, 5 + 2 * wave])[:, :length]
     for wave, length in zip(WAVES, RNG.integers(12, LENGTH + 1, size=80), strict=True)
@@ -42,8 +52,9 @@ def make(n_components=4, **parameters):
 
 @pytest.fixture(scope="module")
 def trained():
-    architecture = Transformer(2, n_heads=2, n_units=32, patch_size=2)
-    return make(architecture=architecture, max_epochs=60, learning_rate=3e-3).fit(WAVES[:60])
+    architecture = Transformer(2, n_heads=2, n_units=32, patch_size=1)
+    settings = {"max_epochs": 60, "batch_size": 32, "learning_rate": 3e-3, "fixed_features": False}
+    return make(architecture=architecture, **settings).fit(PURE[:200])
 
 
 @pytest.fixture(scope="module")
@@ -61,28 +72,26 @@ def of_curves():
 
 def test_a_planted_rule_is_learned(trained):
     """What is hidden of a sine follows from the rest of it."""
-    assert trained.score(WAVES[60:]) > 0.85
-    assert trained.score(WAVES[60:]) <= 1
+    assert 0.98 < trained.score(PURE[200:]) <= 1
 
 
-def test_hidden_values_come_back_in_units_of_x(trained):
-    X = 300 + 20 * WAVES
-    embedding = copy.deepcopy(trained).fit(X[:60])
-    holes = X[60:].copy()
+def test_missing_values_come_back_in_units_of_x(trained):
+    holes = PURE[200:].copy()
     holes[:, 20:22] = np.nan
     holes[:, :3] = np.nan
-    filled = embedding.impute(holes)
+    filled = trained.impute(holes)
     assert filled.shape == holes.shape
-    error = np.abs(filled - X[60:])[:, 20:22].mean()
-    assert error < 0.4 * np.abs(X[60:, 20:22] - 300).mean()
+    assert np.abs(filled - PURE[200:])[:, 20:22].mean() < 0.15
     assert np.isnan(filled[:, :3]).all()  # outside of the series
-    assert_array_equal(filled[:, 3:20], X[60:, 3:20])
+    assert_array_equal(filled[:, 3:20], PURE[200:, 3:20])
+    moved, still = (make().fit(X) for X in (300 + 20 * PURE[:60], PURE[:60]))
+    assert_allclose(moved.impute(300 + 20 * holes), 300 + 20 * still.impute(holes), rtol=1e-3)
 
 
 def test_a_broken_series_is_told(trained):
-    broken = WAVES[60:].copy()
-    broken[:, 10:20] = RNG.normal(0, 1, size=(20, 10))
-    assert trained.score_samples(broken).max() < np.median(trained.score_samples(WAVES[60:]))
+    broken = PURE[200:].copy()
+    broken[:, 10:20] = RNG.normal(0, 1, size=(60, 10))
+    assert trained.score_samples(broken).max() < trained.score_samples(PURE[200:]).min()
 
 
 def test_scores_of_samples_and_of_all_agree():
@@ -94,17 +103,14 @@ def test_scores_of_samples_and_of_all_agree():
 
 def test_without_variance_the_score_is_zero():
     X = np.full((20, 10), 3.0)
-    with pytest.warns(Warning):
-        assert make().fit(X).score(X) == 0
+    assert make().fit(X).score(X) == 0
 
 
 def test_what_is_fixed_tells_periods_apart(trained):
     """A label that no mean or spread of values gives away."""
     fixed = make(8, max_epochs=1).fit(WAVES).transform(WAVES)
-    accuracy = cross_val_score(
-        LogisticRegression(), MaxAbsScaler().fit_transform(fixed), PERIOD[:, 0]
-    )
-    assert accuracy.mean() > 0.95
+    judge = make_pipeline(MaxAbsScaler(), LogisticRegression())
+    assert cross_val_score(judge, fixed, PERIOD).mean() > 0.95
     alone = make(8, max_epochs=1, fixed_features=False).fit(WAVES)
     assert alone.module_.classic is None
     assert alone.transform(WAVES).shape == (80, 8)
@@ -137,6 +143,7 @@ def test_series_of_any_length(of_lists):
     assert_allclose(of_lists.transform([padded]), Z[:1], atol=1e-5 * np.ptp(Z))
     tensors = [torch.tensor(series, requires_grad=True) for series in RAGGED]
     assert_array_equal(of_lists.transform(tensors), Z)
+    assert_array_equal(of_lists.impute(tensors)[5], RAGGED[5])
 
 
 def test_what_has_the_length_of_the_series(of_lists):
@@ -233,9 +240,8 @@ def test_what_auto_becomes():
     ("X", "parameters", "message"),
     [
         (WAVES, {"time_channel": 1}, "time_channel=1 needs series of at least 2 channels"),
-        (WAVES, {"time_channel": 0}, "all of them are times, errors or bands"),
+        (np.sort(WAVES), {"time_channel": 0}, "all of them are times, errors or bands"),
         (RAGGED, {"time_channel": 0, "band_channel": 0}, "must be different channels"),
-        (CURVES, {"time_channel": 0, "error_channel": 1}, "Times must not fall|must not be neg"),
         ([-c for c in RAGGED], {"error_channel": 1}, "Errors must not be negative"),
         (RAGGED, {"band_channel": 0}, "category of at most 64 values"),
         (WAVES, {"architecture": MLP((8,))}, "'architecture' parameter"),
@@ -248,9 +254,7 @@ def test_what_auto_becomes():
     ],
 )
 def test_bad_input_is_told(X, parameters, message):
-    if "error_channel" in parameters and X is CURVES:
-        X = [np.vstack([curve[0], -curve[1]]) for curve in CURVES]
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         make(**parameters).fit(X)
 
 

@@ -35,9 +35,17 @@ costs more than the training.
 
 from ._kinds import Batches, FileRows, Rows, SparseRows, chunk_rows
 from ._labels import read_labels
-from ._libraries import as_array, as_result, as_tensor, float32_of, keeps_library, result_device
+from ._libraries import (
+    as_array,
+    as_numbers,
+    as_result,
+    as_tensor,
+    float32_of,
+    keeps_library,
+    result_device,
+)
 from ._reading import read_chunks, read_rows, sample_shape_of
-from ._series import RaggedRows, read_series, read_series_chunks
+from ._series import RaggedRows, check_channel, read_series, read_series_chunks
 from ._support import check_counts, check_unit_interval
 
 __all__ = [
@@ -47,8 +55,10 @@ __all__ = [
     "Rows",
     "SparseRows",
     "as_array",
+    "as_numbers",
     "as_result",
     "as_tensor",
+    "check_channel",
     "check_counts",
     "check_unit_interval",
     "chunk_rows",

@@ -2,11 +2,10 @@
 
 from functools import partial
 
-import numpy as np
 import torch
 
 from ._kinds import Rows, bounds, chunk_rows
-from ._libraries import as_array
+from ._libraries import as_array, as_numbers
 from ._reading import read_chunks, read_rows
 
 # So many batches are drawn together and sorted by length, so that little is padded.
@@ -199,9 +198,8 @@ def _read_ragged(X, n_least, layout, time_channel):
 
 
 def _numbers(one, i):
-    one = one.detach().cpu() if isinstance(one, torch.Tensor) else one
     try:
-        values = torch.from_numpy(np.array(one, dtype=np.float64, order="C"))
+        values = torch.from_numpy(as_numbers(one))
     except (TypeError, ValueError) as error:
         raise ValueError(f"X[{i}] must be an array of numbers. {error}") from error
     if values.ndim != 2:
@@ -231,6 +229,15 @@ def _prepare(values, time_channel):
     return _float32(from_first_time(values, time_channel))
 
 
+def check_channel(name, channel, n_channels):
+    """Check that the channel that a parameter names is there."""
+    if channel >= n_channels:
+        raise ValueError(
+            f"{name}={channel} needs series of at least {channel + 1} channels. Got {n_channels}: "
+            "X must have the shape (n_samples, n_channels, length), or be given an input_shape."
+        )
+
+
 def from_first_time(values, time_channel):
     """Subtract the first observed time of each row from its times, before they are float32.
 
@@ -246,6 +253,7 @@ def from_first_time(values, time_channel):
     values : torch.Tensor of shape (n, n_channels, length), float64
         A step without a time has no values either.
     """
+    check_channel("time_channel", time_channel, values.shape[1])
     times = values[:, time_channel]  # (n, length)
     # behind a gap of the times stands the time before it
     so_far = times.nan_to_num(nan=-torch.inf).cummax(1).values
