@@ -11,7 +11,6 @@ from sklearn.base import clone
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from . import _training
 from ._base import (
     ARRAY_CONSTRAINTS,
     OPTIMIZER_CONSTRAINTS,
@@ -21,22 +20,16 @@ from ._base import (
     Number,
     StrOptions,
 )
-from ._kernel_bank import KernelBank
-from ._light_curve_features import LightCurveFeatures
 from ._named_parts import check_instances
-from ._rows import as_numbers, check_channel, read_series, read_series_chunks
-from ._series_model import SeriesModel
+from ._rows import as_numbers, check_channels, find_bands, read_series, read_series_chunks
+from ._series_model import SeriesModel, make_classic, n_inputs
 from ._series_units import SeriesUnits
 from .architectures import Transformer
 from .objectives import MaskedReconstruction
 
-# Features of the kernels: more are no better in kind, and their covariance costs the square.
-_MOST_KERNEL_FEATURES, _KERNEL_FEATURES_OF_A_VALUE = 2000, 50
-_MOST_BANDS = 64
 # What "auto" plans: passes, and steps of the optimizer at least and at most.
 _EPOCHS, _FEWEST_STEPS, _MOST_STEPS = 5, 200, 2000
 _CHANNEL = [Number(Integral, 0, None, closed="left"), None]
-_SPECIAL_CHANNELS = ("time_channel", "error_channel", "band_channel")
 
 
 def _shows_attention(self):
@@ -178,6 +171,9 @@ class SequenceTransformerEmbedding(BaseEmbedding):
     the training, and constants of the network; not `mask_ratio` and `mask_length` of the
     objective, `error_channel`, `input_shape` or anything in front that changes the data, since
     they change the task.
+
+    The network adds little to what is fixed where classes are to be told apart, and so has a small
+    share of the embedding; what it learns is for imputation, scores and codes of steps.
 
     Columns are those of PCA: the first vary the most, and a classifier is best given them as they
     are. A :class:`~sklearn.preprocessing.StandardScaler` behind would blow up the last ones.
@@ -430,17 +426,15 @@ class SequenceTransformerEmbedding(BaseEmbedding):
         """Apply a function whose results are as long as the series, or maps of their patches."""
         n, chunks = self._read_chunks(X)
         results = []
-        with _training.Interruption() as watch, self._evaluation(n):
+        with self._evaluation(n):
             for chunk in chunks:
-                watch.check()
                 results.extend(function(chunk.to(self.device_)).cpu().numpy())
         if not self._is_ragged():
             return np.stack(results)
-        lengths = [len(series[0]) for series in X]
-        if is_map:
-            lengths = [self.module_.encoder.n_patches(length) for length in lengths]
-            return [result[:n, :n] for result, n in zip(results, lengths, strict=True)]
-        return [result[:n] for result, n in zip(results, lengths, strict=True)]
+        for i, length in enumerate(len(series[0]) for series in X):
+            n_patches = self.module_.encoder.n_patches(length)
+            results[i] = results[i][:n_patches, :n_patches] if is_map else results[i][:length]
+        return results
 
     def _is_ragged(self):
         """Whether series of any length are read: a fit to an array has counted its features."""
@@ -449,13 +443,6 @@ class SequenceTransformerEmbedding(BaseEmbedding):
     def _check_parameters(self):
         super()._check_parameters()
         check_instances(self, architecture="Transformer()", objective="MaskedReconstruction()")
-        given = [getattr(self, name) for name in _SPECIAL_CHANNELS]
-        given = [channel for channel in given if channel is not None]
-        if len(set(given)) < len(given):
-            raise ValueError(
-                "time_channel, error_channel and band_channel must be different channels. Got "
-                f"{self.time_channel}, {self.error_channel} and {self.band_channel}."
-            )
 
     def _read(self, X, y, n_least):
         rows, self.layout_ = read_series(
@@ -481,87 +468,44 @@ class SequenceTransformerEmbedding(BaseEmbedding):
         )
 
     def _check_values(self, rows):
-        if len(rows.sample_shape) != 2:
-            raise ValueError(
-                "input_shape must be (n_channels, length): series have no other axes. Got "
-                f"{self.input_shape!r}."
-            )
-        n_channels = rows.sample_shape[0]
-        for name in _SPECIAL_CHANNELS:
-            channel = getattr(self, name)
-            if channel is not None:
-                check_channel(name, channel, n_channels)
-        n_special = sum(getattr(self, name) is not None for name in _SPECIAL_CHANNELS)
-        if n_special == n_channels:
-            raise ValueError(
-                f"X has {n_channels} channels, and all of them are times, errors or bands. One of "
-                "values is needed at least."
-            )
-        if self.error_channel is not None and any(
-            (block[:, self.error_channel] < 0).any() for block in rows.blocks()
-        ):
-            raise ValueError(
-                f"Errors must not be negative. Some in the channel {self.error_channel} of X are."
-            )
+        check_channels(rows, **self._special_channels())
         if self.band_channel is not None and not hasattr(self, "bands_"):
-            self.bands_ = self._find_bands(rows)
+            self.bands_ = find_bands(rows, self.band_channel)
 
-    def _find_bands(self, rows):
-        bands = np.unique(
-            np.concatenate([np.unique(x[:, self.band_channel].cpu()) for x in rows.blocks()])
-        )
-        bands = bands[~np.isnan(bands)].astype(np.float64)
-        if len(bands) > _MOST_BANDS:
-            raise ValueError(
-                f"band_channel={self.band_channel} must be a category of at most {_MOST_BANDS} "
-                f"values. Got {len(bands)}."
-            )
-        return bands
+    def _special_channels(self):
+        names = "time_channel", "error_channel", "band_channel"
+        return {name: getattr(self, name) for name in names}
 
     def _choose_parts(self, input_shape):
-        self.architecture_ = clone(self.architecture or Transformer())
-        self.objective_ = clone(self.objective or MaskedReconstruction())
+        self.architecture_ = clone(self.architecture or Transformer(), safe=False)
+        self.objective_ = clone(self.objective or MaskedReconstruction(), safe=False)
 
     def _make_module(self, input_shape):
         n_channels, length = input_shape
-        bands = getattr(self, "bands_", ())
         units = SeriesUnits(
             n_channels,
-            **{name: getattr(self, name) for name in _SPECIAL_CHANNELS},
-            bands=bands,
+            **self._special_channels(),
+            bands=getattr(self, "bands_", ()),
             scaled=self.scaling is not None,
         )
-        n_values, per_sample = len(units.value_channels), self.scaling == "per_sample"
-        n_inputs = SeriesModel.n_inputs(
-            n_values, self.error_channel is not None, len(bands), per_sample
-        )
-        encoder = self.architecture_.make_step_encoder(n_inputs, length)
-        n_outputs = n_values * encoder.patch_size
+        per_sample = self.scaling == "per_sample"
+        encoder = self.architecture_.make_step_encoder(n_inputs(units, per_sample), length)
+        n_outputs = len(units.value_channels) * encoder.patch_size
         return SeriesModel(
             encoder,
             units,
             self.objective_.make_series_loss(encoder.width, n_outputs, length),
-            classic=self._make_classic(n_values, length, len(bands)),
+            classic=make_classic(units, length) if self.fixed_features else None,
             pooling=self.pooling,
             per_sample=per_sample,
         )
-
-    def _make_classic(self, n_values, length, n_bands):
-        """Make what describes series without being trained."""
-        if not self.fixed_features or length == 1:
-            return None
-        if self.time_channel is not None:
-            return LightCurveFeatures(max(1, n_bands))
-        wanted = _KERNEL_FEATURES_OF_A_VALUE * n_values * length
-        return KernelBank(n_values, length, min(wanted, _MOST_KERNEL_FEATURES))
 
     def _auto_batch_size(self, n):
         return 32 if n < 500 else 64
 
     def _auto_max_epochs(self, n, batch_size):
-        steps_per_epoch = n / batch_size
-        steps = np.clip(_EPOCHS * steps_per_epoch, _FEWEST_STEPS, _MOST_STEPS)
-        return max(1, round(steps / steps_per_epoch))
+        steps = np.clip(_EPOCHS * n / batch_size, _FEWEST_STEPS, _MOST_STEPS)
+        return max(1, round(steps * batch_size / n))
 
     def _fit_readout(self, rows, call):
         if call.is_new or not call.stream:

@@ -5,6 +5,8 @@ from functools import partial
 import torch
 from torch import nn
 
+from ._kernel_bank import KernelBank
+from ._light_curve_features import LightCurveFeatures
 from ._training import rise_and_fall
 from .architectures import Unpatch
 
@@ -12,8 +14,11 @@ from .architectures import Unpatch
 _ROWS_AT_ONCE = 256
 # Rows from which spreads are estimated.
 _ROWS_MEASURED = 4096
-# What is read of the network, as a share of what is read beside it.
-_SHARE_OF_THE_NETWORK = 0.7
+# What is read of the network, as a share of what is read beside it. On seven sets of UCR classes
+# were told best at 0 to 0.15 (0.952 on average), and worse at 0.7 (0.947).
+_SHARE_OF_THE_NETWORK = 0.15
+# Of the kernels: more are hardly better, and their covariance costs the square.
+_FEATURES_OF_A_VALUE, _MOST_FEATURES = 50, 2000
 # Of its deviations in the training rows, that a feature may be from its mean.
 _FARTHEST = 8.0
 # Of the deviation of all series; one that is scaled by itself and varies less is constant.
@@ -58,15 +63,9 @@ class SeriesModel(nn.Module):
         # of each feature in the training rows
         self.register_buffer("feature_mean", torch.zeros(self.width))
         self.register_buffer("feature_deviation", torch.ones(self.width))
-        shares = [_SHARE_OF_THE_NETWORK / n_learned**0.5] * n_learned + [
-            max(1, n_fixed) ** -0.5
-        ] * n_fixed
+        share = _SHARE_OF_THE_NETWORK if n_fixed else 1.0
+        shares = [share / n_learned**0.5] * n_learned + [max(1, n_fixed) ** -0.5] * n_fixed
         self.register_buffer("shares", torch.tensor(shares), persistent=False)
-
-    @staticmethod
-    def n_inputs(n_values, n_errors, n_bands, per_sample):
-        """Count what the encoder is told of a step."""
-        return 2 * n_values * (2 if per_sample else 1) + n_errors + n_bands + 1
 
     def forward(self, x):
         series = self.units(x)
@@ -211,6 +210,31 @@ class SeriesModel(nn.Module):
     @staticmethod
     def learning_rate_factor(fraction):
         return rise_and_fall(fraction, 0.1)
+
+
+def n_inputs(units, per_sample):
+    """Count what an encoder is told of a step.
+
+    Parameters
+    ----------
+    units : SeriesUnits
+    per_sample : bool
+        Whether each series has units of its own, which stand beside its values.
+    """
+    of_a_value = 4 if per_sample else 2  # the value, whether it is there, center and scale
+    n_errors = units.error_channel is not None
+    return of_a_value * len(units.value_channels) + n_errors + len(units.bands) + 1
+
+
+def make_classic(units, length):
+    """Make what describes series of this length without being trained, if anything does."""
+    if length == 1:
+        return None
+    if not units.is_even:
+        return LightCurveFeatures(max(1, len(units.bands)))
+    n_values = len(units.value_channels)
+    n_features = min(_FEATURES_OF_A_VALUE * n_values * length, _MOST_FEATURES)
+    return KernelBank(n_values, length, n_features)
 
 
 def _in_parts(function, x):

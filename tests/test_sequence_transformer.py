@@ -241,7 +241,7 @@ def test_what_auto_becomes():
     [
         (WAVES, {"time_channel": 1}, "time_channel=1 needs series of at least 2 channels"),
         (np.sort(WAVES), {"time_channel": 0}, "all of them are times, errors or bands"),
-        (RAGGED, {"time_channel": 0, "band_channel": 0}, "must be different channels"),
+        (RAGGED, {"error_channel": 0, "band_channel": 0}, "must be different channels"),
         ([-c for c in RAGGED], {"error_channel": 1}, "Errors must not be negative"),
         (RAGGED, {"band_channel": 0}, "category of at most 64 values"),
         (WAVES, {"architecture": MLP((8,))}, "'architecture' parameter"),

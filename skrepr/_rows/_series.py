@@ -4,6 +4,7 @@ from functools import partial
 
 import torch
 
+from ._channels import check_channel
 from ._kinds import Rows, bounds, chunk_rows
 from ._libraries import as_array, as_numbers
 from ._reading import read_chunks, read_rows
@@ -227,15 +228,6 @@ def _preparation(time_channel):
 
 def _prepare(values, time_channel):
     return _float32(from_first_time(values, time_channel))
-
-
-def check_channel(name, channel, n_channels):
-    """Check that the channel that a parameter names is there."""
-    if channel >= n_channels:
-        raise ValueError(
-            f"{name}={channel} needs series of at least {channel + 1} channels. Got {n_channels}: "
-            "X must have the shape (n_samples, n_channels, length), or be given an input_shape."
-        )
 
 
 def from_first_time(values, time_channel):
