@@ -25,6 +25,8 @@ _HOMES = {
     "RepresentationCollapseWarning": "_base",
     "SequenceTransformerEmbedding": "_sequence_transformer",
     "VAEEmbedding": "_vae",
+    "Word2VecEmbedding": "_word2vec",
+    "WordVectors": "_word_vectors",
     "load": "persistence",
     "save": "persistence",
 }

@@ -11,6 +11,8 @@ from ._base import RepresentationCollapseWarning as RepresentationCollapseWarnin
 from ._contrastive import ContrastiveEmbedding as ContrastiveEmbedding
 from ._sequence_transformer import SequenceTransformerEmbedding as SequenceTransformerEmbedding
 from ._vae import VAEEmbedding as VAEEmbedding
+from ._word2vec import Word2VecEmbedding as Word2VecEmbedding
+from ._word_vectors import WordVectors as WordVectors
 from .persistence import load as load
 from .persistence import save as save
 
@@ -21,6 +23,8 @@ __all__ = [
     "RepresentationCollapseWarning",
     "SequenceTransformerEmbedding",
     "VAEEmbedding",
+    "Word2VecEmbedding",
+    "WordVectors",
     "load",
     "save",
 ]

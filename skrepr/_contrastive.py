@@ -43,8 +43,8 @@ class ContrastiveEmbedding(BaseEmbedding):
               {\sum_{j \neq i} e^{s(z_i, z_j) / \tau} + \sum_j e^{s(z_i, z'_j) / \tau}} ,
 
     with :math:`s` the cosine of what a small network, the head, makes of the encoder's output.
-    The head is not used afterwards: the embedding is PCA of an inner map of the encoder,
-    joined by the row itself.
+    The head is not used afterwards: the embedding is PCA of the hidden layer of a table's encoder
+    or the last two maps of convolutions, joined by the row itself.
 
     Prefer it for images and series, where something is known that does not matter (where an
     object stands, how it is turned). For tables there is little of this kind: prefer
@@ -170,10 +170,13 @@ class ContrastiveEmbedding(BaseEmbedding):
     -----
     `score` is a lower bound on the mutual information of two views in bits. It may be used to
     compare `temperature` and other constants of objectives, `objective`, `architecture`,
-    `n_components` and all parameters of the training, with care between objectives of unlike
-    kinds; not `augmentation`, `missing`,
+    `n_components` and all parameters of the training; not `augmentation`, `missing`,
     `input_shape` or anything in front that changes the data, since they change the task:
-    weaker augmentations score higher and teach less.
+    weaker augmentations score higher and teach less. On two sets each of images, series and
+    tables its rank correlation with a linear probe was 0.60 (standard error over sets 0.05)
+    between temperatures and learning rates of one architecture, and 0.50 (0.13) over all of 30
+    configurations. Do not trust it between objectives of unlike kinds (0.24), nor between
+    architectures on series (0.05 and 0.23). `effective_rank_` is no guide (-0.06).
 
     The learning rate rises to `learning_rate` in the first twentieth of the planned steps, and
     falls to zero along a cosine; in `partial_fit` it is constant.
@@ -317,9 +320,9 @@ class ContrastiveEmbedding(BaseEmbedding):
         score : float
             The log2(B) minus InfoNCE in bits, in the mean over blocks of B = 256 consecutive rows
             (a remainder is left out; fewer rows are one block), by cosines of the encoder's output
-            at the temperature `temperature_`. Two views that were fixed at `fit`, changed alike
-            in all rows, are compared. At most log2(B); 0 for a collapsed embedding, below 0
-            where guessing is better. Comparable at equal B only.
+            at the temperature `temperature_`. Each row is changed twice as in training, by draws
+            that follow from the seed of the fit and the row's place in X. At most log2(B); 0 for
+            a collapsed embedding, below 0 where guessing is better. Comparable at equal B only.
         """
         check_is_fitted(self)
         n, chunks = self._read_chunks(X)

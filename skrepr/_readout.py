@@ -58,7 +58,9 @@ class Moments(nn.Module):
         deviation = block - mean
         count = self.count.item()
         share, shift = len(block) / (count + len(block)), mean - self.mean
-        self.scatter += deviation[:, : self.width].T @ deviation
+        # numpy computes one half of a product with its own transpose, and torch both
+        products = deviation.numpy()[:, : self.width].T @ deviation.numpy()
+        self.scatter += torch.from_numpy(products)
         self.scatter += torch.outer(shift[: self.width], shift) * (count * share)
         self.mean += shift * share
         self.count += len(block)
@@ -124,6 +126,14 @@ class Readout(nn.Module):
 
     def forward(self, features):
         return (features - self.center) @ self.matrix.T * self.scale  # (B, n_components)
+
+    def leave_out(self, direction):
+        """Leave out one direction, a unit vector of shape (width,), of a square readout."""
+        without = torch.eye(len(direction), dtype=torch.float64) - torch.outer(
+            direction, direction
+        )
+        self.matrix.copy_(without)
+        self.inverse.copy_(without)
 
     def undo(self, z):
         """Map an embedding back to features."""

@@ -41,9 +41,10 @@ class ViewModel(nn.Module):
         self.thumbnail = thumbnail
         shape = units.center.shape
         n_inputs = 0 if thumbnail is None else thumbnail(units.center[None]).numel()
-        self.width = backbone.read_width + n_inputs
-        # of what is read of backbone and sample, in the training rows
-        self.register_buffer("spreads", torch.ones(2))
+        self.widths = [*backbone.read_widths, *([n_inputs] if n_inputs else [])]
+        self.width = sum(self.widths)
+        # in the training rows, of what is read of backbone and sample
+        self.register_buffer("spreads", torch.ones(len(self.widths)))
         self.register_buffer("seed", torch.randint(2**31, ()))
         borrows = any(getattr(part, "borrows", False) for part in augmentation)
         self.register_buffer("donors", torch.zeros(_N_KEPT if borrows else 0, *shape))
@@ -60,11 +61,10 @@ class ViewModel(nn.Module):
 
     def encode(self, x):
         inputs = self.units(x)
-        features = self.backbone.read(self.units.as_read_by(self.backbone, inputs))
-        if self.thumbnail is None:
-            return features  # (B, read_width)
-        of_sample = self.thumbnail(inputs).flatten(1)
-        return torch.cat([features / self.spreads[0], of_sample / self.spreads[1]], 1)
+        parts = self.backbone.read(self.units.as_read_by(self.backbone, inputs))
+        if self.thumbnail is not None:
+            parts = [*parts, self.thumbnail(inputs).flatten(1)]
+        return torch.cat([part / spread for part, spread in zip(parts, self.spreads)], 1)
 
     def start(self, rows):
         """Find the units, and keep the rows that augmentations may borrow from."""
@@ -74,15 +74,17 @@ class ViewModel(nn.Module):
     @torch.no_grad()
     def settle(self, rows):
         """Find what features are divided by, which a readout of a stream relies on."""
-        sample = rows.sample(_ROWS_MEASURED)
         self.spreads.fill_(1)
-        parts = [self.encode(x) for x in sample.split(_N_KEPT)]
-        width = self.backbone.read_width
-        variance = torch.cat(parts).var(0, correction=0)
-        spreads = [v.sum().sqrt() for v in (variance[:width], variance[width:])]
+        if len(self.widths) == 1:
+            return
+        sample = rows.sample(_ROWS_MEASURED)
+        features = torch.cat([self.encode(x) for x in sample.split(_N_KEPT)])
+        variances = features.var(0, correction=0).split(self.widths)
+        spreads = [variance.sum().sqrt() for variance in variances]
         self.spreads.copy_(torch.stack([s if s > 0 else torch.ones_like(s) for s in spreads]))
-        is_table = self.units.center.ndim == 1
-        self.spreads[1] /= _SHARE_OF_TABLE if is_table else _SHARE_OF_SAMPLE
+        if self.thumbnail is not None:
+            is_table = self.units.center.ndim == 1
+            self.spreads[-1] /= _SHARE_OF_TABLE if is_table else _SHARE_OF_SAMPLE
 
     @torch.no_grad()
     def refer_to(self, rows, is_new):
@@ -94,8 +96,7 @@ class ViewModel(nn.Module):
     def embed(self, x, number):
         """Embed one view, the same change for all rows, as a direction: (B, width)."""
         generator = torch.Generator(x.device).manual_seed(int(self.seed) + number)
-        view = make_view(self.units(x), self.augmentation, generator, self.donors)
-        return F.normalize(self.backbone(self.units.as_read_by(self.backbone, view)), dim=1)
+        return self._direction(make_view(self.units(x), self.augmentation, generator, self.donors))
 
     def compare(self, x):
         """Compare how close views of a row are with how close other rows come: (B,)."""
@@ -103,8 +104,20 @@ class ViewModel(nn.Module):
         return pointwise_agreement(views, self.references, float(self.temperature))
 
     def pairs(self, chunks):
-        """Yield directions of two views of rows in blocks of 256: (B, width) each."""
-        return blocks_of((self.embed(x, 0), self.embed(x, 1)) for x in chunks)
+        """Yield directions of two views of rows in blocks of 256: (B, width) each.
+
+        Each row is changed by draws of its own, as in training: one change that all rows share
+        hardly moves them against each other, and any network tells them apart. The same rows
+        in the same order are changed alike.
+        """
+        generator = torch.Generator(self.seed.device).manual_seed(int(self.seed))
+        for (x,) in blocks_of((chunk,) for chunk in chunks):
+            inputs = self.units(x)
+            views = [make_view(inputs, self.augmentation, generator) for _ in range(2)]
+            yield tuple(map(self._direction, views))
+
+    def _direction(self, view):
+        return F.normalize(self.backbone(self.units.as_read_by(self.backbone, view)), dim=1)
 
     @property
     def watched(self):

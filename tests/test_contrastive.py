@@ -16,7 +16,7 @@ from torch import nn
 
 from skrepr import ContrastiveEmbedding, RepresentationCollapseWarning, load, save
 from skrepr.architectures import MLP, ConvNet, Linear
-from skrepr.augmentations import FeatureSwap, GaussianNoise, RandomRotation
+from skrepr.augmentations import FeatureSwap, GaussianNoise, RandomRotation, make_view
 from skrepr.metrics import alignment, effective_rank, uniformity
 from skrepr.objectives import (
     BYOL,
@@ -122,13 +122,25 @@ def test_labels_of_any_type(kind):
 def test_score_is_that_of_the_definition():
     embedding = make(max_epochs=3).fit(DIGITS[:600])
     module, bits = embedding.module_, []
+    generator = torch.Generator().manual_seed(int(module.seed))
     with torch.inference_mode():
         for start in (0, 256):
-            x = torch.from_numpy(DIGITS[600:][start : start + 256])
-            pair = module.embed(x, 0), module.embed(x, 1)
+            x = module.units(torch.from_numpy(DIGITS[600:][start : start + 256]))
+            views = [make_view(x, embedding.augmentation_, generator) for _ in range(2)]
+            pair = [nn.functional.normalize(module.backbone(view)) for view in views]
             bits.append(bits_of_agreement(*pair, embedding.temperature_))
     assert_allclose(embedding.score(DIGITS[600:1200]), np.mean(bits), rtol=1e-4)
     assert 0 < embedding.score(DIGITS[600:]) < 8
+
+
+def test_score_chooses_the_network_that_has_learned():
+    """One change that all rows share is no task: an untrained network tells rows apart."""
+    settings = {"architecture": MLP((64,)), "augmentation": FeatureSwap(0.3), "max_epochs": 20}
+    learned, untrained = (
+        make(**settings, learning_rate=rate).fit(DIGITS[:1200]).score(DIGITS[1200:])
+        for rate in (3e-3, 1e-9)
+    )
+    assert learned > untrained + 0.5
 
 
 def test_scores_of_rows_are_those_of_the_definition(fitted):
@@ -149,8 +161,8 @@ def test_each_row_depends_on_itself_alone(fitted):
 
 def test_figures_of_the_fit(fitted):
     with torch.inference_mode():
-        x = torch.from_numpy(X[:256])
-        first, second = (fitted.module_.embed(x, number).numpy() for number in (0, 1))
+        ((first, second),) = fitted.module_.pairs([torch.from_numpy(X[:256])])
+    first, second = first.numpy(), second.numpy()
     assert_allclose(fitted.alignment_, alignment(first, second), rtol=1e-4)
     assert_allclose(fitted.uniformity_, uniformity(first), rtol=1e-4)
     assert_allclose(fitted.effective_rank_, effective_rank(first), rtol=1e-3)

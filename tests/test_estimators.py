@@ -78,6 +78,8 @@ CONFIGURATIONS = {
         | {"n_score_samples": 16, "contrastive_weight": 1.0, "contrastive_momentum": 0.99}
         | {"prior": "mixture", "n_pseudo_inputs": 3, "missing": "mask"},
     ],
+    # takes text: tests/test_word2vec.py has the battery for that
+    "Word2VecEmbedding": [{"n_components": 2, "max_epochs": 2}],
 }
 ESTIMATORS = {
     name: value
@@ -790,7 +792,8 @@ def assert_shared_parameters_agree(classes):
         assert free.name == "n_components"
         assert all(p.kind is inspect.Parameter.KEYWORD_ONLY for p in keyword_only)
     for parameters in signatures[1:]:
-        for shared in parameters.keys() & signatures[0].keys() - {"self", "n_components"}:
+        own = {"self", "n_components", *own_types_of(parameters)}
+        for shared in parameters.keys() & signatures[0].keys() - own:
             assert parameters[shared].default == signatures[0][shared].default, shared
     if len(classes) > 1:
         # of unlike kinds for tables and for series
@@ -798,7 +801,8 @@ def assert_shared_parameters_agree(classes):
         not_shared = ["n_components", *kinds, *WITH_OWN_DEFAULTS]
         for pair in itertools.combinations(classes, 2):
             documented = [{entry.name for entry in ClassDoc(cls)["Parameters"]} for cls in pair]
-            names = sorted(set.intersection(*documented).difference(not_shared))
+            own = {n for cls in pair for n in own_types_of(inspect.signature(cls).parameters)}
+            names = sorted(set.intersection(*documented).difference(not_shared, own))
             if names:
                 assert_docstring_consistency(pair, include_params=names)
         for name in WITH_OWN_DEFAULTS:
@@ -807,6 +811,11 @@ def assert_shared_parameters_agree(classes):
 
 # What "auto" or None becomes is each estimator's own: there, the first sentence is the same.
 WITH_OWN_DEFAULTS = ["max_epochs", "batch_size", "early_stopping", "patience", "augmentation"]
+
+
+def own_types_of(parameters):
+    """Name what has another type there: a learning rate that depends on the algorithm."""
+    return {"learning_rate"} & {name for name, p in parameters.items() if p.default == "auto"}
 
 
 def words_of(cls, name):

@@ -161,6 +161,17 @@ def test_example_of_galaxies_in_small(figures, tmp_path):
     assert (tmp_path / "picture.png").exists()
 
 
+def test_example_of_word_vectors_in_small(figures, tmp_path):
+    module = example("plot_word_vectors")
+    words, values = module.main(tmp_path / "picture.png", max_epochs=1)
+    left, right = module.plt.gcf().axes
+    shown = {text.get_text() for text in left.texts}
+    assert {"list", "tuple", "dict", "file", "exception"} <= shown <= {*words}
+    assert {text.get_text() for text in right.texts} >= {"cultivar A", "alcohol low"}
+    assert len(right.lines) == len(values) == 3 * 14
+    assert (tmp_path / "picture.png").exists()
+
+
 @pytest.mark.slow
 def test_quickstart_shows_a_gain(tmp_path):
     command = [sys.executable, "-W", "error", "examples/quickstart.py", tmp_path / "picture.png"]
@@ -190,3 +201,21 @@ def test_example_beside_pca(figures, tmp_path):
         elif method == "autoencoder":
             assert share > pca + 0.1
     assert (tmp_path / "picture.png").exists()
+
+
+@pytest.mark.slow
+def test_example_of_word_vectors(figures, tmp_path):
+    words, values = example("plot_word_vectors").main(tmp_path / "picture.png")
+    others = ["file", "exception", "client", "method", "encoding"]
+    for a, b in (("list", "tuple"), ("list", "dict"), ("tuple", "dict")):
+        for other in others:
+            assert words.similarity(a, b) > max(words.similarity(x, other) for x in (a, b))
+    assert words.analogy("string", "str", "integer", topn=1)[0][0] == "int"
+    assert words.analogy("function", "functions", "class", topn=1)[0][0] == "classes"
+    for value, cultivar in (
+        ("flavanoids=high", "A"),
+        ("alcohol=low", "B"),
+        ("flavanoids=low", "C"),
+    ):
+        near = {c: values.similarity(value, f"cultivar={c}") for c in "ABC"}
+        assert max(near, key=near.get) == cultivar, value

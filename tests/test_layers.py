@@ -14,6 +14,7 @@ FILES = {
 }
 # Every file and room of the package has a floor; a new one is given it here.
 GROUND = {
+    "_corpus",
     "_format",
     "_jacobian",
     "_kernel_bank",
@@ -27,11 +28,21 @@ GROUND = {
     "_series_units",
     "_start",
     "_training",
-    "_vocabulary",
+    "_word_tables",
+    "_word_vectors",
     "datasets",
 }
 PARTS = {"architectures", "augmentations", "metrics", "objectives"}
-MIDDLE = {"_base", "_decoding", "_sampling", "_series_model", "_variational", "_view_model"}
+MIDDLE = {
+    "_base",
+    "_decoding",
+    "_documents",
+    "_sampling",
+    "_series_model",
+    "_variational",
+    "_view_model",
+    "_word_model",
+}
 ESTIMATORS = {
     "_autoencoder",
     "_contrastive",
@@ -168,7 +179,7 @@ def test_names_of_files_carry_meaning():
 
 
 # Their files share a protocol, and one file of tests.
-TESTED_TOGETHER = {"_base", "_rows", "architectures", "augmentations", "objectives"}
+TESTED_TOGETHER = {"_base", "_corpus", "_rows", "architectures", "augmentations", "objectives"}
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if not name.endswith("__init__")])

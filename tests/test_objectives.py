@@ -27,6 +27,7 @@ from skrepr.objectives import (
     SwAV,
     VICReg,
     VISReg,
+    _nt_xent,
     info_nce,
 )
 from skrepr.objectives._random_directions import project
@@ -304,6 +305,13 @@ def sup_con(first, second, temperature, labels):
 @pytest.mark.parametrize("labels", [[0, 1, 2, 3, 4, 5], [0, 0, 1, -1, -1, 1], [-1] * 6])
 def test_sup_con(labels):
     first, second = pair()
+    received = call(bare(SupCon, temperature=0.3), first, second, labels)
+    assert_allclose(received, sup_con(first, second, 0.3, labels), rtol=1e-6)
+
+
+def test_sup_con_of_views_compared_a_few_at_a_time(monkeypatch):
+    monkeypatch.setattr(_nt_xent, "_ROWS_AT_ONCE", 5)
+    labels, (first, second) = [0, 0, 1, -1, -1, 1], pair()
     received = call(bare(SupCon, temperature=0.3), first, second, labels)
     assert_allclose(received, sup_con(first, second, 0.3, labels), rtol=1e-6)
 

@@ -251,3 +251,14 @@ def test_moments_of_a_stream_stay_in_float64():
     readout.moments = Moments(6).add(torch.from_numpy(some_rows()))
     readout.to(torch.float16)
     assert readout.moments.scatter.dtype == torch.float64
+
+
+def test_a_direction_is_left_out():
+    readout = Readout(4, 4)
+    direction = torch.tensor([0.6, 0, 0.8, 0], dtype=torch.float64)
+    readout.leave_out(direction)
+    H = torch.from_numpy(some_rows(20, 4))
+    Z = readout(H)
+    assert_allclose(Z @ direction.float(), np.zeros(20), atol=1e-6)
+    assert_allclose(Z + torch.outer(H @ direction.float(), direction.float()), H, atol=1e-6)
+    assert_allclose(readout.undo(Z), Z, atol=1e-6)

@@ -3,6 +3,7 @@
 import re
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -86,3 +87,19 @@ def test_device_that_is_not_there(device):
     with pytest.raises(ValueError, match=re.escape(f"device={device!r} is not available")):
         estimator.fit(table())
     assert not hasattr(estimator, "device_")
+
+
+@pytest.mark.parametrize(("seconds", "pays"), [(0.5, True), (0.9, False), (2.0, False)])
+def test_small_products_are_tried_with_a_wide_margin(seconds, pays, monkeypatch):
+    clock = iter(np.cumsum([0, 1, 0, seconds] * 20).tolist())
+    monkeypatch.setattr(_devices.time, "perf_counter", lambda: next(clock))
+    assert _devices._small_products_pay.__wrapped__() is pays
+
+
+@pytest.mark.parametrize(("pays", "expected"), [(True, "bf16"), (False, "float32")])
+def test_auto_precision_of_small_products_is_what_was_faster(pays, expected, monkeypatch):
+    monkeypatch.setattr(_devices, "_small_products_pay", lambda: pays)
+    monkeypatch.setattr(_devices, "_has_bf16", lambda device: not pays)
+    assert _devices.probe_precision("auto", torch.device("cpu")) == expected
+    assert _devices.probe_precision("float32", torch.device("cpu")) == "float32"
+    assert _devices.probe_precision("auto", torch.device("cuda")) != expected

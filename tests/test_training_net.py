@@ -328,6 +328,49 @@ def test_optimizer_of_the_user_may_ask_for_the_loss_again():
     assert estimator.n_epochs_ == 3
 
 
+class OwnSteps(Loss):
+    """Takes the steps of plain gradient descent itself."""
+
+    n_threads = 2
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+
+    def learning_rate_factor(self, fraction):
+        return 1.0 if fraction is None else 1 - fraction
+
+    def take_step(self, x, rate, precision, side_by_side):
+        self.asked.append((rate, precision, side_by_side.n))
+        self.zero_grad()
+        loss = self(x)
+        loss.backward()
+        with torch.no_grad():
+            for parameter in self.parameters():
+                parameter.add_(parameter.grad, alpha=-rate)
+        return loss.detach()
+
+
+@pytest.mark.parametrize("extra", [[], [Watcher()]], ids=["slim", "fallback"])
+@pytest.mark.parametrize("open_ended", [False, True], ids=["fit", "partial_fit"])
+def test_a_module_may_take_its_own_steps(extra, open_ended):
+    class Descent(Loss):
+        learning_rate_factor = OwnSteps.learning_rate_factor
+
+    nets, settings = {}, {"optimizer": torch.optim.SGD, "weight_decay": 0.0}
+    for kind in (OwnSteps, Descent):
+        module = make(kind)
+        nets[kind], _ = train_ours(
+            module, extra, epochs=3, held_out=not open_ended, open_ended=open_ended, **settings
+        )
+    assert_same_state(*(net.module_.state_dict() for net in nets.values()))
+    own, plain = ([row["train_loss"] for row in net.history] for net in nets.values())
+    assert own == plain
+    rates, precisions, n_threads = zip(*nets[OwnSteps].module_.asked)
+    assert set(precisions) == {"float32"} and set(n_threads) == {2}
+    assert rates[0] > rates[-1] or open_ended
+
+
 @pytest.mark.parametrize("extra", [[], [Watcher()]], ids=["slim", "fallback"])
 def test_a_module_may_plan_its_learning_rate(extra):
     rates = []

@@ -56,6 +56,14 @@ def test_a_stream_has_no_end_to_plan_for():
     assert make_plan(AutoencoderEmbedding(), 5, stream=True, batch_size=70).batch_size == 70
 
 
+def test_batches_may_be_made_of_more_than_rows():
+    plan = make_plan(AutoencoderEmbedding(), 600, n_in_batches=100_000)
+    assert plan == make_plan(AutoencoderEmbedding(), 100_000)
+    few = make_plan(AutoencoderEmbedding(), 20, n_in_batches=100_000)
+    assert not few.early_stopping  # of which rows decide
+    assert few.batch_size == 256
+
+
 @pytest.mark.parametrize(
     ("n", "parameters", "expected"),
     [

@@ -34,11 +34,14 @@ def test_features_join_the_encoder_and_some_of_the_sample(shape):
     module, rows = make(shape)
     with torch.inference_mode():
         features = module.encode(next(iter(rows.blocks()))).numpy()
-    width = module.backbone.read_width
-    assert features.shape == (300, module.width) == (300, width + 64)
-    spreads = [np.sqrt(part.var(0).sum()) for part in (features[:, :width], features[:, width:])]
-    np.testing.assert_allclose(spreads, [1, 1.0 if len(shape) == 1 else 0.3], rtol=1e-4)
-    np.testing.assert_allclose(np.corrcoef(features[:, width + 2], DIGITS[:300, 2])[0, 1], 1)
+    widths = [*module.backbone.read_widths, 64]
+    assert features.shape == (300, module.width) == (300, sum(widths))
+    assert len(widths) == (2 if len(shape) == 1 else 3)  # hidden layer; two maps
+    parts = np.split(features, np.cumsum(widths)[:-1], axis=1)
+    spreads = [np.sqrt(part.var(0).sum()) for part in parts]
+    share = 1.0 if len(shape) == 1 else 0.3
+    np.testing.assert_allclose(spreads, [*[1] * (len(widths) - 1), share], rtol=1e-4)
+    np.testing.assert_allclose(np.corrcoef(parts[-1][:, 2], DIGITS[:300, 2])[0, 1], 1)
 
 
 def test_views_outside_training_are_one_change_for_all_rows():
@@ -68,6 +71,20 @@ def test_each_row_has_a_draw_of_its_own_in_training():
     module.backbone.register_forward_pre_hook(lambda part, inputs: seen.append(inputs[0]))
     module(x)
     assert len(seen[0].unique(dim=0)) == 8
+
+
+@pytest.mark.parametrize("part", [GaussianNoise(1.0), FeatureSwap(0.5)])
+def test_pairs_are_drawn_for_each_row_and_alike_each_time(part):
+    module, _ = make(parts=[part])
+    x = DIGITS[:600].clone()
+    x[1] = x[0]
+    with torch.inference_mode():
+        pairs = list(module.pairs([x]))
+        again = list(module.pairs(x.split(100)))
+    assert [len(first) for first, _ in pairs] == [256, 256]
+    assert len(torch.cat([view[:2] for view in pairs[0]]).unique(dim=0)) == 4
+    for views, same in zip(pairs, again, strict=True):
+        torch.testing.assert_close(views, same)
 
 
 def test_held_out_rows_change_nothing():

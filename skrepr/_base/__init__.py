@@ -22,7 +22,7 @@ and, where it differs from others,
     How data are read: for training, for everything else, and samples of nothing.
 ``_check_values(rows)``
     Checks of the data that only this method needs.
-``_plan(n, call)``
+``_plan(rows, call)``
     What "auto" becomes.
 ``_keeps_axes()``
     Whether single features have a meaning, so that the readout leaves them alone.

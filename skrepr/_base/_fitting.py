@@ -67,7 +67,7 @@ class FittingMixin:
         self._check_values(rows)
         self._choose_parts(self.input_shape_)
         module = self._module_to_train(call)
-        self._plan(len(rows), call)
+        self._plan(rows, call)
         _training.allow_threads(
             _training.FORWARD_AND_BACKWARD * self.batch_size_ * module.work.multiplications
         )
@@ -176,8 +176,9 @@ class FittingMixin:
     def _new_module(self, seeds):
         with borrowed_generator(seeds[0]):
             module = self._make_module(self.input_shape_)
-            example = self._example(_training.smallest_batch(module))
-            module.work = _training.count_work(module.eval(), example)
+            if not hasattr(module, "work"):
+                example = self._example(_training.smallest_batch(module))
+                module.work = _training.count_work(module.eval(), example)
         carry_generator(module, torch.Generator().manual_seed(seeds[1]))
         return module.to(self.device_)
 
@@ -189,21 +190,29 @@ class FittingMixin:
         """Make the module that the parameters ask for, with the weights of an earlier one."""
         module = self._new_module((0, 0))
         try:
-            module.load_state_dict(earlier.state_dict())
+            module.load_state_dict(self._state_that_goes_on(earlier, module))
         except RuntimeError as error:
             raise ValueError(
-                f"Training cannot go on: n_components={self.n_components}, input_shape="
-                f"{self.input_shape} and the parts of {self!r} describe another network than "
-                "the fitted one. Restore them, or fit anew with warm_start=False."
+                f"Training cannot go on: {self!r} describes another network than the fitted one, "
+                "by n_components, input_shape or a part. Restore them, or fit anew with "
+                "warm_start=False."
             ) from error
         carry_generator(module, copy.deepcopy(earlier.generator))
         return module
 
-    def _plan(self, n, call):
-        """Turn "auto" into numbers that fit ``n`` rows."""
+    def _state_that_goes_on(self, earlier, module):
+        """Return the state of an earlier module, from which the training of ``module`` goes on."""
+        return earlier.state_dict()
+
+    def _plan(self, rows, call):
+        """Turn "auto" into numbers that fit the rows."""
         goes_on = call.stream and not call.is_new
         plan = _training.make_plan(
-            self, n, stream=call.stream, batch_size=self.batch_size_ if goes_on else None
+            self,
+            len(rows),
+            stream=call.stream,
+            batch_size=self.batch_size_ if goes_on else None,
+            n_in_batches=getattr(rows, "n_words", None),
         )
         for name, value in plan._asdict().items():
             setattr(self, f"{name}_", value)
@@ -281,19 +290,22 @@ class FittingMixin:
 
     def _make_net(self, module, **settings):
         """Make the net that trains ``module``; ``settings`` are further ones of `make_net`."""
-        precision = _training.resolve_precision(
-            self.precision, module, self.batch_size_, self.device_
-        )
         return _training.make_net(
             module,
             **{name: getattr(self, name, default) for name, default in _OF_THE_OPTIMIZER.items()},
-            learning_rate=self.learning_rate,
+            learning_rate=self._resolve_learning_rate(),
             batch_size=self.batch_size_,
             max_epochs=self.max_epochs_,
             device=self.device_,
-            precision=precision,
+            precision=self._resolve_precision(module),
             **settings,
         )
+
+    def _resolve_precision(self, module):
+        return _training.resolve_precision(self.precision, module, self.batch_size_, self.device_)
+
+    def _resolve_learning_rate(self):
+        return self.learning_rate
 
     def _choose_how_far(self, net, rows, learned_from, may_return, call):
         """Set the number of epochs, and the share of the way from the start that is kept."""

@@ -202,6 +202,13 @@ ATTRIBUTES = {
     "uniformity_": _is_number,
     "effective_rank_": _is_number,
     "temperature_": _is_number,
+    "vocabulary_": lambda value: isinstance(value, list),
+    "window_": _is_count,
+    "n_buckets_": _is_count,
+    "bin_edges_": lambda value: isinstance(value, dict) and all(map(_is_numbers, value.values())),
+    "precision_": lambda value: value in ("float32", "bf16"),
+    "learning_rate_": _is_number,
+    "mean_log_likelihood_": _is_number,
 }
 _REQUIRED = {"input_shape_", "batch_size_", "max_epochs_"}
 _REQUIRED_OF_ARRAYS = {"layout_"}

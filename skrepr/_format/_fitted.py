@@ -22,7 +22,7 @@ from ._values import Writer, name_of
 # The entries of a state that hold the bytes, and what only its pickle can carry.
 _WRITTEN, _BESIDE = "_written", "_beside"
 # Made again from the rest, or written as tensors of their own.
-_NOT_AS_JSON = {"net_", "readout_"}
+_NOT_AS_JSON = {"net_", "readout_", "word_vectors_"}
 
 
 def known_parts(*packages):

@@ -20,7 +20,10 @@ The loop knows no method. It asks of the module
 ``smallest_batch``, optional
     the least number of rows of a batch that its loss makes sense of;
 ``learning_rate_factor(fraction)``, optional
-    by which the learning rate of each step is multiplied, given what `set_progress` is given.
+    by which the learning rate of each step is multiplied, given what `set_progress` is given;
+``take_step(batch, rate, precision, side_by_side)``, optional
+    take a step in closed form, in place of autograd and optimizer, and return the loss before
+    it; ``side_by_side`` calls functions on ``n_threads`` threads, an attribute of the module.
 
 ``_plan.py``
     What "auto" becomes.
@@ -28,6 +31,8 @@ The loop knows no method. It asks of the module
     skorch's net, with whole batches and a slim loop.
 ``_loop.py``, ``_keep_best.py``
     A training from its start to the weights that are kept.
+``_side_by_side.py``
+    Work on several Python threads.
 ``_schedule.py``
     How the learning rate goes, where it is not constant.
 ``_how_far.py``
@@ -44,7 +49,7 @@ The loop knows no method. It asks of the module
 
 from importlib import import_module
 
-from ._devices import resolve_device, resolve_precision
+from ._devices import probe_precision, resolve_device, resolve_precision
 from ._fit_task import CallbackSupportMixin, FitTask, has_callbacks, with_callbacks
 from ._history import as_frame
 from ._how_far import affordable_epochs, choose_stop, split_into_folds
@@ -58,12 +63,15 @@ from ._plan import (
 )
 from ._randomness import Randomness, borrowed_generator, carry_generator, chance_of, fixed_draws
 from ._schedule import rise_and_fall
+from ._side_by_side import SideBySide
 from ._surroundings import (
     FORWARD,
     FORWARD_AND_BACKWARD,
     ONE_BLAS_THREAD,
+    Work,
     allow_threads,
     count_work,
+    most_threads,
     own_surroundings,
 )
 
@@ -77,6 +85,8 @@ __all__ = [
     "Interruption",
     "Randomness",
     "Run",
+    "SideBySide",
+    "Work",
     "affordable_epochs",
     "allow_threads",
     "as_frame",
@@ -93,7 +103,9 @@ __all__ = [
     "has_callbacks",
     "make_net",
     "make_plan",
+    "most_threads",
     "own_surroundings",
+    "probe_precision",
     "resolve_device",
     "resolve_precision",
     "rise_and_fall",

@@ -1,9 +1,14 @@
 """Where to compute, and in which arithmetic."""
 
+import time
+from functools import cache
+
 import torch
 
 # Below this many multiplications a step, casting costs more than bfloat16 saves.
 _BF16_PAYS = 1e8
+# By how much products of small matrices must be faster in bfloat16 to be computed in it.
+_WIDE_MARGIN = 1.4
 
 
 def resolve_device(device):
@@ -43,6 +48,34 @@ def resolve_precision(precision, module, batch_size, device):
     # forward and backward take six operations a weight and row
     work = 6 * batch_size * sum(p.numel() for p in module.parameters() if p.requires_grad)
     return "bf16" if work >= _BF16_PAYS and _has_bf16(device) else "float32"
+
+
+def probe_precision(precision, device):
+    """Turn the `precision` parameter into "float32" or "bf16", for products of small matrices.
+
+    There, what is faster is not seen from the kinds of instructions that a processor has, so
+    "auto" measures, on the CPU, and asks for a wide margin: the answer depends on the machine,
+    and hardly on what else it does.
+    """
+    if precision != "auto":
+        return precision
+    pays = _small_products_pay() if device.type == "cpu" else _has_bf16(device)
+    return "bf16" if pays else "float32"
+
+
+@cache
+def _small_products_pay():
+    def seconds(x):
+        start = time.perf_counter()
+        for _ in range(5):
+            torch.bmm(x, x.mT)
+        return time.perf_counter() - start
+
+    x = torch.ones(32, 64, 96)
+    kinds = x, x.bfloat16()
+    # the fastest of several turns: others may use the processor, too
+    float32, bf16 = map(min, zip(*([seconds(kind) for kind in kinds] for _ in range(20))))
+    return bf16 * _WIDE_MARGIN < float32
 
 
 def _has_bf16(device):

@@ -13,6 +13,7 @@ from ._callbacks import ProgressBar, TermScoring
 from ._history import without_batches
 from ._keep_best import KeepBest, Start
 from ._net import Stop
+from ._side_by_side import SideBySide
 
 
 @dataclass
@@ -53,6 +54,7 @@ class Run:
     start_anew: Callable | None = None
     task: object = None
     n_steps: int = field(default=0, init=False)
+    side_by_side: SideBySide | None = field(default=None, init=False)
     out_of_patience: bool = field(default=False, init=False)
     # epochs in the history: of earlier trainings; of these and this one, those that ended
     n_before: int = field(init=False)
@@ -72,6 +74,7 @@ class Run:
         # of the module, looked up once
         self.set_progress = getattr(module, "set_progress", None)
         self.after_step = getattr(module, "after_step", None)
+        self.take_step = getattr(module, "take_step", None)
         self.learning_rate_factor = getattr(module, "learning_rate_factor", None)
         self.start = Start(net, self.held_out if self.may_return else None)
 
@@ -102,7 +105,7 @@ def train(net, run):
         if run.held_out is not None and run.start_anew is not None:
             run.start_anew(net.module_)
         return len(net.history)  # no callback hears of a training that is none
-    with run.randomness, _closed_bars(net):
+    with run.randomness, _closed_bars(net), SideBySide(_n_threads(net)) as run.side_by_side:
         run.begin(net)
         net.notify("on_train_begin", X=run.rows, y=None)
         interrupted = not _run_epochs(net)
@@ -124,6 +127,10 @@ def train(net, run):
     _forget_batches(net, run.n_before)
     del net.run_, run.start  # which holds weights
     return best_epoch
+
+
+def _n_threads(net):
+    return getattr(net.module_, "n_threads", 1)
 
 
 def _put_best(net, interrupted=False):

@@ -78,11 +78,23 @@ class Net(NeuralNet):
         return sum(y_pred.values()) if isinstance(y_pred, dict) else y_pred
 
     def train_step(self, batch, **fit_params):
+        if self.run_.take_step is not None:
+            self._set_training(True)
+            output = self._own_step(batch[0])
+            return {"loss": self.get_loss(output), "y_pred": output}
         self._before_step()
         with self._overflow_told():
             step = super().train_step(batch, **fit_params)
         self._after_step()
         return step
+
+    def _own_step(self, batch):
+        """Take the step that the module knows how to take, without autograd and optimizer."""
+        self._before_step()
+        rate = self.optimizer_.param_groups[0]["lr"]
+        output = self.run_.take_step(batch, rate, self.precision, self.run_.side_by_side)
+        self._after_step()
+        return output
 
     def _before_step(self):
         run = self.run_
@@ -195,6 +207,8 @@ class Net(NeuralNet):
             return self.module_.row_losses(rows).cpu().double().numpy()
 
     def _slim_train_step(self, batch, parameters):
+        if self.run_.take_step is not None:
+            return self._own_step(batch)
         self._before_step()
         for parameter in parameters:
             parameter.grad = None

@@ -21,7 +21,7 @@ class Plan(NamedTuple):
     patience: int
 
 
-def make_plan(estimator, n, *, stream=False, batch_size=None):
+def make_plan(estimator, n, *, stream=False, batch_size=None, n_in_batches=None):
     """Turn the parameters of an estimator into numbers that fit ``n`` rows.
 
     Parameters
@@ -34,6 +34,8 @@ def make_plan(estimator, n, *, stream=False, batch_size=None):
         Whether this is a chunk: there is no end to plan for.
     batch_size : int or None, default=None
         Of a stream that goes on: its first chunk has set it.
+    n_in_batches : int or None, default=None
+        How many there are of what batches are made of, where that is not rows, but words.
 
     Returns
     -------
@@ -44,6 +46,7 @@ def make_plan(estimator, n, *, stream=False, batch_size=None):
     else:
         wanted = bool(estimator.early_stopping)
     early_stopping = wanted and not stream
+    n = n if n_in_batches is None else n_in_batches
     if batch_size is None:
         batch_size = estimator.batch_size
         batch_size = estimator._auto_batch_size(n) if batch_size == "auto" else batch_size

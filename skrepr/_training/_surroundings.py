@@ -136,6 +136,11 @@ def allow_threads(work):
     _set_threads_here(int(min(most, max(1, work // _OPERATIONS_OF_A_THREAD))))
 
 
+def most_threads():
+    """Return how many threads the user has allowed torch, inside `own_surroundings`."""
+    return _HERE.most_threads
+
+
 class Work(NamedTuple):
     """What one row costs on its way forward."""
 

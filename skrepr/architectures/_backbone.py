@@ -9,23 +9,23 @@ _VALUES_OF_THUMBNAIL = 1024
 
 
 class Backbone(nn.Module):
-    """Layers whose output an objective is given, and whose inner map is read.
+    """Layers whose output an objective is given, and whose maps are read.
 
     What is read after the training need not be what was trained for: an inner map keeps more of
-    what a sample looks like than the last one.
+    what a sample looks like than the last one, which knows better what views have in common.
 
     Parameters
     ----------
     inner : torch.nn.Module
-        Maps ``(B, *input_shape)`` to the map that is read.
+        Maps ``(B, *input_shape)`` to the inner map.
     outer : torch.nn.Module
         Maps that one to the output.
     width : int
         Number of values of the output.
-    read_width : int
-        Number of values that are read.
-    pool : torch.nn.Module or None, default=None
-        Makes the map that is read smaller.
+    read_widths : tuple of int
+        Number of values that are read of the inner map, and of the output if that is read, too.
+    pools : tuple of torch.nn.Module, default=()
+        Make what is read smaller.
     joins_inputs : bool, default=True
         Whether the sample itself is to be read, too.
     reads_raw_values : bool, default=False
@@ -37,9 +37,9 @@ class Backbone(nn.Module):
         inner,
         outer,
         width,
-        read_width,
+        read_widths,
         *,
-        pool=None,
+        pools=(),
         joins_inputs=True,
         reads_raw_values=False,
     ):
@@ -47,8 +47,8 @@ class Backbone(nn.Module):
         self.inner = inner
         self.outer = outer
         self.width = width
-        self.read_width = read_width
-        self.pool = nn.Identity() if pool is None else pool
+        self.read_widths = read_widths
+        self.pools = nn.ModuleList(pools or [nn.Identity() for _ in read_widths])
         self.joins_inputs = joins_inputs
         self.reads_raw_values = reads_raw_values
         # convolutions of images take half of the time with the channels last
@@ -58,8 +58,10 @@ class Backbone(nn.Module):
         return self.outer(self._inner_map(x)).flatten(1)  # (B, width)
 
     def read(self, x):
-        """Return what is read after the training."""
-        return self.pool(self._inner_map(x)).flatten(1)  # (B, read_width)
+        """Return what is read after the training: one or two tensors (B, its read width)."""
+        inner = self._inner_map(x)
+        maps = [inner, self.outer(inner)] if len(self.pools) > 1 else [inner]
+        return [pool(part).flatten(1) for pool, part in zip(self.pools, maps)]
 
     def _inner_map(self, x):
         if x.ndim == 4:
@@ -85,7 +87,7 @@ def make_backbone(recipe, input_shape, n_components):
     if hasattr(recipe, "make_backbone"):
         return recipe.make_backbone(input_shape)
     encoder = recipe.make_encoder(input_shape, n_components)
-    return Backbone(encoder, nn.Identity(), n_components, n_components)
+    return Backbone(encoder, nn.Identity(), n_components, (n_components,))
 
 
 def make_thumbnail(input_shape):

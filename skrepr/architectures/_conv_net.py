@@ -112,8 +112,8 @@ class ConvNet(BaseEstimator):
     def make_backbone(self, input_shape):
         """Make the convolutions alone, for methods that put layers of their own behind them.
 
-        Strides of 2 end where a map has 4 rows and columns, or 16 steps. What is read is the
-        last map but one, as far as there is one, averaged to this size.
+        Strides of 2 end where a map has 4 rows and columns, or 16 steps. The last two maps are
+        read, averaged to this size.
 
         Parameters
         ----------
@@ -128,15 +128,16 @@ class ConvNet(BaseEstimator):
         n_spatial = len(input_shape) - 1
         shortest = _SHORTEST.get(n_spatial)
         steps = self._steps(input_shape, shortest)
-        read = steps[-2] if len(steps) > 1 else steps[-1]
-        size = tuple(min(side, shortest) for side in read.size_out)
-        pool = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d)[n_spatial - 1](size)
+        inner, outer = (steps[:-1], steps[-1:]) if len(steps) > 1 else (steps, [])
+        read = [inner[-1], *outer]
+        sizes = [tuple(min(side, shortest) for side in step.size_out) for step in read]
+        pool = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d)[n_spatial - 1]
         return Backbone(
-            nn.Sequential(*self._convolutions(steps[:-1] or steps)),
-            nn.Sequential(*self._convolutions(steps[-1:] if len(steps) > 1 else [])),
+            nn.Sequential(*self._convolutions(inner)),
+            nn.Sequential(*self._convolutions(outer)),
             steps[-1].n_out * math.prod(steps[-1].size_out),
-            read.n_out * math.prod(size),
-            pool=pool,
+            tuple(step.n_out * math.prod(size) for step, size in zip(read, sizes)),
+            pools=[pool(size) for size in sizes],
         )
 
     def make_decoder(self, n_components, output_shape):

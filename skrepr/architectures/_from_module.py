@@ -96,7 +96,7 @@ class ModuleBackbone(_Given, Backbone):
             self.hold(module, trainable),
             nn.Identity(),
             width,
-            width,
+            (width,),
             joins_inputs=False,
             reads_raw_values=True,
         )

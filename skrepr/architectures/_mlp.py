@@ -100,7 +100,7 @@ class MLP(BaseEstimator):
         """
         widths = (math.prod(input_shape), *self._hidden_widths())
         layers = nn.Sequential(nn.Flatten(), *self._hidden_layers(widths))
-        return Backbone(layers, nn.Identity(), widths[-1], widths[-1])
+        return Backbone(layers, nn.Identity(), widths[-1], widths[-1:])
 
     def make_decoder(self, n_components, output_shape):
         """Make the decoder.

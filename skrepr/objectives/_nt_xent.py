@@ -7,6 +7,10 @@ from torch.nn import functional as F
 
 from ._precision import in_full_precision
 
+# Views that are compared with all others at a time: what is only needed in between is of this
+# many rows, not of all.
+_ROWS_AT_ONCE = 1024
+
 
 @in_full_precision
 def nt_xent(first, second, *, temperature, labels=None):
@@ -33,8 +37,6 @@ def nt_xent(first, second, *, temperature, labels=None):
         In nats.
     """
     z = F.normalize(torch.cat([first, second]), dim=1)  # (2B, D)
-    similarities = (z / temperature) @ z.T  # (2B, 2B)
-    similarities.fill_diagonal_(-math.inf)
     if labels is None:
         partners = z.roll(len(first), 0)  # (2B, D)
     else:
@@ -46,4 +48,14 @@ def nt_xent(first, second, *, temperature, labels=None):
         # logarithm of the diagonal is never taken
         partners = same @ z / same.sum(1, keepdim=True)  # (2B, D)
     attraction = (z * partners).sum(1) / temperature  # (2B,)
-    return (similarities.logsumexp(1) - attraction).mean()  # ()
+    return (_repulsion(z, temperature) - attraction).mean()  # ()
+
+
+def _repulsion(z, temperature):
+    """Compute the log-sum-exp of the similarities of each view to all others: (2B,)."""
+    sums = []
+    for start, rows in zip(range(0, len(z), _ROWS_AT_ONCE), z.split(_ROWS_AT_ONCE)):
+        similarities = (rows / temperature) @ z.T  # (R, 2B)
+        similarities.diagonal(start).fill_(-math.inf)
+        sums.append(similarities.logsumexp(1))
+    return torch.cat(sums)

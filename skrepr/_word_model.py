@@ -1,0 +1,415 @@
+"""Vectors of words that tell which words are near: skip-gram and CBOW by negative sampling.
+
+The gradient is written out, and each step changes only the rows of words that occur in it:
+autograd and an optimizer would go over all words in every step. All products are those of
+whole blocks (see ``_corpus/_blocks.py``).
+"""
+
+from functools import partial
+from itertools import chain
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ._training import Work
+from ._word_tables import SubwordTable, WordTable
+
+# Words of a document weigh a / (a + share of the corpus) where rare ones shall weigh more, and
+# documents of so many words tell what they have in common.
+_SIF, _WORDS_ASKED = 1e-3, 2**18
+# The learning rate at the end, as a share of that at the beginning.
+_LAST_RATE = 0.004
+# Centers whose products are computed together: their vectors fit into the cache of a core.
+_TOGETHER = 1024
+# Least number of steps in a batch where threads do not wait.
+_FREE_STEPS = 32
+# Blocks of a batch that are asked for their loss in training.
+_BLOCKS_ASKED = 4
+# Negatives with which documents are scored.
+_N_SCORED = 256
+
+
+class Change(NamedTuple):
+    """What a table shall be changed by."""
+
+    words: torch.Tensor  # (n,), int64, with repetitions
+    gradient: torch.Tensor  # (n, n_components)
+
+
+class Spelling:
+    """Gives a word of which only the n-grams are known the mean of their vectors.
+
+    Parameters
+    ----------
+    subwords : Subwords
+    grams : ndarray of shape (n_buckets, n_components)
+    """
+
+    def __init__(self, subwords, grams):
+        self.subwords = subwords
+        self.grams = grams
+
+    def vector_of(self, word):
+        """Return the vector of a word: (n_components,).
+
+        Raises
+        ------
+        KeyError
+            If it has no n-grams.
+        """
+        buckets = self.subwords.buckets_of(word)
+        if not buckets:
+            raise KeyError(f"{word!r} has neither a vector nor n-grams.")
+        return self.grams[buckets].mean(axis=0)
+
+
+class WordModel(nn.Module):
+    """Two vectors for each word: as the one that predicts, and as the one that is predicted.
+
+    Parameters
+    ----------
+    vocabulary : sequence of hashable
+        The words.
+    n_components : int
+    algorithm : {"skipgram", "cbow"}
+    window : int
+        Most words on each side.
+    negative : int
+        Weight of the negatives, in negatives for each pair.
+    pooling : {"mean", "idf", "sif", "max"}
+        How the vectors of its words become that of a document.
+    subwords : Subwords or None, default=None
+        Finds n-grams of words, which have vectors, too.
+    """
+
+    generator = None
+    n_threads = 1
+
+    def __init__(
+        self, vocabulary, n_components, *, algorithm, window, negative, pooling, subwords=None
+    ):
+        super().__init__()
+        n_words = len(vocabulary)
+        self.width = n_components
+        self.algorithm = algorithm
+        self.window = window
+        self.negative = negative
+        self.pooling = pooling
+        self.subwords = subwords
+        values = (torch.rand(n_words, n_components) - 0.5) / n_components
+        if subwords is None:
+            self.words = WordTable(values)
+        else:
+            grams = (torch.rand(subwords.n_buckets, n_components) - 0.5) / n_components
+            places = map(torch.from_numpy, subwords.buckets_of_all(vocabulary))
+            self.words = SubwordTable(values, grams, *places)
+        self.contexts = WordTable(torch.zeros(n_words, n_components))
+        self.register_buffer("counts", torch.zeros(n_words, dtype=torch.int64))
+        self.register_buffer("weights", torch.ones(n_words))  # in a document
+        self.register_buffer("weight_of_unknown", torch.ones(1))
+        # documents of the training, and those that hold each word
+        self.register_buffer("n_documents", torch.zeros(1, dtype=torch.int64))
+        self.register_buffer("documents", torch.zeros(n_words, dtype=torch.int64))
+        self.register_buffer("negatives", torch.zeros(_N_SCORED, dtype=torch.int64))
+        self.waits = True
+        self.work = Work(multiplications=n_components, values=n_components)
+
+    # ------------------------------------------------------------------ the loss
+
+    def forward(self, blocks):
+        """Mean negative log-likelihood of a pair of words and its negatives."""
+        if self.algorithm == "skipgram":
+            h = self.words(blocks.centers)  # (n, B, d)
+            of_near = _band_of(h @ self.contexts(blocks.around).mT)  # (n, B, 2w+1)
+            near, n_pairs = blocks.near, blocks.n_near
+        else:
+            sums = _spread(blocks.near.to(self.words.own.dtype)) @ self.words(blocks.around)
+            # the value is that of the mean, the gradient that of the sum, as in the authors'
+            # program: a word counts as much in a wide window as in a narrow one
+            h = sums + (sums / blocks.n_near.clamp(min=1) - sums).detach()
+            of_near = (h * self.contexts(blocks.centers)).sum(-1, keepdim=True)  # (n, B, 1)
+            near = n_pairs = (blocks.n_near > 0).to(h.dtype)
+        of_others = h @ self.contexts(blocks.negatives).mT  # (n, B, K)
+        total, n = _loss(of_near, near, of_others, self._weight(n_pairs, blocks), n_pairs)
+        return total / n.clamp(min=1)
+
+    def _weight(self, n_pairs, blocks):
+        """How often each of the shared negatives counts, so that `negative` go with a pair."""
+        return n_pairs * (self.negative / blocks.negatives.shape[1])
+
+    # ------------------------------------------------------------------ one step
+
+    def prepare(self, sampling, counts, batch_size, *, n_threads, waits, is_new):
+        """Get ready for a training.
+
+        Parameters
+        ----------
+        sampling : Sampling
+        counts : ndarray of shape (n_words,), int64
+        batch_size : int
+            Words of a batch.
+        n_threads : int
+        waits : bool
+            Whether threads wait for each other, so that their number changes nothing.
+        is_new : bool
+            Whether these vectors are trained for the first time.
+        """
+        self.n_threads, self.waits = n_threads, waits
+        self.counts.copy_(torch.from_numpy(counts))
+        if is_new:
+            places = torch.randint(len(sampling.table), (_N_SCORED,), generator=self.generator)
+            self.negatives.copy_(sampling.table[places])
+        share = sampling.share * sampling.keep
+        n = batch_size
+        if not waits:  # what all threads are about at the same time
+            n = n_threads * min(n / _FREE_STEPS, _TOGETHER / share.sum())
+        share, noise = (torch.from_numpy(each * n).float() for each in (share, sampling.noise))
+        pairs = sampling.mean_window
+        words = share * pairs * (1 + self.negative)
+        contexts = share + noise * self.negative
+        if self.algorithm == "skipgram":
+            contexts = contexts * pairs
+        self.words.expect(words)
+        self.contexts.expect(contexts)
+
+    @staticmethod
+    def learning_rate_factor(fraction):
+        """Let the learning rate fall along a line."""
+        return 1.0 if fraction is None else max(_LAST_RATE, 1 - fraction)
+
+    def take_step(self, blocks, rate, precision, side_by_side):
+        """Move the vectors against the gradient of a batch; return the loss of some of it.
+
+        Parts of the batch are computed on several threads. Where these wait for each other
+        before anything is changed, the result does not depend on their number.
+        """
+        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        parts = blocks.split(self._n_parts(blocks.centers))
+        asked = [_BLOCKS_ASKED, *[0] * (len(parts) - 1)]
+        if self.waits:
+            find = [partial(self.gradient, *pair, dtype) for pair in zip(parts, asked)]
+            words, contexts, losses = zip(*side_by_side(find))
+            changes = (self.words, chain(*words)), (self.contexts, chain(*contexts))
+            side_by_side([partial(_apply, *change, rate) for change in changes])
+        else:
+            losses = side_by_side([partial(self._go, *p, dtype, rate) for p in zip(parts, asked)])
+        total, n_pairs = losses[0]
+        return total / n_pairs.clamp(min=1)
+
+    def _n_parts(self, centers):
+        if centers.device.type != "cpu":  # which computes all of it at once
+            return 1 if self.waits else self.n_threads
+        fewest = 1 if self.waits else min(len(centers), _FREE_STEPS) // 2
+        return 2 * max(1, fewest, round(centers.numel() / (2 * _TOGETHER)))
+
+    def _go(self, part, n_asked, dtype, rate):
+        words, contexts, loss = self.gradient(part, n_asked, dtype)
+        _apply(self.words, words, rate)
+        _apply(self.contexts, contexts, rate)
+        return loss
+
+    @torch.no_grad()
+    def gradient(self, blocks, n_asked=0, dtype=torch.float32):
+        """Compute the gradient of the loss of all pairs, added up, in closed form.
+
+        Parameters
+        ----------
+        blocks : Blocks
+        n_asked : int, default=0
+            Number of blocks whose loss is computed.
+        dtype : torch.dtype, default=torch.float32
+            Of products.
+
+        Returns
+        -------
+        words, contexts : list of Change
+        loss : torch.Tensor of shape (2,), or None
+            Sum over the pairs of the blocks that were asked, and their number.
+        """
+        find = self._of_skip_gram if self.algorithm == "skipgram" else self._of_cbow
+        return find(blocks, n_asked, dtype)
+
+    def _of_skip_gram(self, blocks, n_asked, dtype):
+        n_around = blocks.around.shape[1]
+        targets = torch.cat([blocks.around, blocks.negatives], 1)  # (n, T)
+        h, o = self.words.find(blocks.centers).to(dtype), self.contexts.find(targets).to(dtype)
+        logits = torch.bmm(h, o.mT)  # (n, B, T)
+        of_near, of_others = _packed(_band_of(logits, n_around)), _packed(logits[..., n_around:])
+        weight = self._weight(blocks.n_near, blocks)
+        terms = of_near, blocks.near, of_others, weight, blocks.n_near
+        loss = _loss(*(term[:n_asked] for term in terms)) if n_asked else None
+        errors = torch.zeros_like(logits)
+        _band_of(errors, n_around).copy_(of_near.sigmoid_().sub_(1).mul_(blocks.near))
+        errors[..., n_around:].copy_(of_others.sigmoid_().mul_(weight))
+        return (
+            [self._change_of(blocks.centers, torch.bmm(errors, o))],
+            [self._change_of(targets, torch.bmm(errors.mT, h))],
+            loss,
+        )
+
+    def _of_cbow(self, blocks, n_asked, dtype):
+        x = self.words.find(blocks.around).to(dtype)
+        c = self.contexts.find(blocks.centers).to(dtype)
+        o = self.contexts.find(blocks.negatives).to(dtype)
+        n_near = blocks.n_near.clamp(min=1)
+        band = _spread((blocks.near / n_near).to(dtype))  # (n, B, C)
+        h = torch.bmm(band, x)  # (n, B, d)
+        of_near = (h * c).sum(-1, keepdim=True, dtype=torch.float32)  # (n, B, 1)
+        of_others = _packed(torch.bmm(h, o.mT))  # (n, B, K)
+        is_pair = (blocks.n_near > 0).float()
+        weight = self._weight(is_pair, blocks)
+        terms = of_near, is_pair, of_others, weight, is_pair
+        loss = _loss(*(term[:n_asked] for term in terms)) if n_asked else None
+        of_near = of_near.sigmoid_().sub_(1).mul_(is_pair)
+        of_others = of_others.sigmoid_().mul_(weight)
+        # a sum has the gradient of the mean as often as it has words
+        of_sum = torch.baddbmm((of_near * n_near).to(dtype) * c, (of_others * n_near).to(dtype), o)
+        of_near, of_others = of_near.to(dtype), of_others.to(dtype)
+        return (
+            [self._change_of(blocks.around, torch.bmm(band.mT, of_sum))],
+            [
+                self._change_of(blocks.centers, of_near * h),
+                self._change_of(blocks.negatives, torch.bmm(of_others.mT, h)),
+            ],
+            loss,
+        )
+
+    def _change_of(self, rows, gradient):
+        return Change(rows.reshape(-1), gradient.view(-1, self.width))
+
+    # ------------------------------------------------------------------ documents
+
+    def encode(self, bags):
+        """Pool the vectors of the words of each document: (n_documents, n_components)."""
+        if self.pooling == "max":
+            return self._pool(bags)
+        weights = self.weights
+        if bags.unknown is not None:
+            weights = torch.cat([weights, self.weight_of_unknown.expand(len(bags.unknown))])
+        weights = weights[bags.words]
+        totals = bags.lengths.float()
+        if self.pooling == "idf":
+            document = torch.arange(len(bags), device=totals.device).repeat_interleave(
+                bags.lengths
+            )
+            totals = torch.zeros_like(totals).index_add_(0, document, weights)
+        return self._pool(bags, weights) / totals.where(totals > 0, 1)[:, None]
+
+    def _pool(self, bags, weights=None):
+        """Sum the vectors of the words of each document, or take the largest values."""
+        vectors = self.words.all()
+        if bags.unknown is not None:
+            vectors = torch.cat([vectors, bags.unknown])
+        mode = "max" if weights is None else "sum"
+        return F.embedding_bag(
+            bags.words, vectors, bags.starts, mode=mode, per_sample_weights=weights
+        )
+
+    def weigh_words(self, blocks, is_new):
+        """Find how much each word weighs in a document, from the training documents.
+
+        ``blocks`` gives these anew, as bags; ``is_new``: they are not more of the same.
+        """
+        if self.pooling == "sif":
+            share = self.counts / self.counts.sum()
+            self.weights.copy_(_SIF / (_SIF + share))  # 1 for a word of no share
+        elif self.pooling == "idf":
+            if is_new:
+                self.n_documents.zero_(), self.documents.zero_()
+            n_words = len(self.documents)
+            for bags in blocks():
+                found = bags.documents * n_words + bags.words
+                self.documents += torch.bincount(found.unique() % n_words, minlength=n_words)
+                self.n_documents += len(bags)
+            # smooth, as that of scikit-learn's TfidfTransformer
+            self.weights.copy_(((1 + self.n_documents) / (1 + self.documents)).log() + 1)
+            self.weight_of_unknown.copy_((1 + self.n_documents).log() + 1)
+
+    def common_direction(self, blocks):
+        """Find the first right singular vector of the training documents: (n_components,)."""
+        scatter = torch.zeros(self.width, self.width, dtype=torch.float64)
+        n_words = 0
+        for bags in blocks():
+            z = self.encode(bags).cpu().double()
+            scatter += z.T @ z
+            n_words += len(bags.words)
+            if n_words > _WORDS_ASKED:
+                break
+        return torch.linalg.eigh(scatter).eigenvectors[:, -1]
+
+    def log_likelihood(self, bags):
+        """Sum the log-likelihoods of the pairs of each document, and count them: (n, 2).
+
+        Windows have their full width, no word is left out, and negatives are those that were
+        drawn once.
+        """
+        words, document = bags.words, bags.documents
+        negatives = self.contexts.find(self.negatives)  # (K, d)
+        if self.algorithm == "skipgram":
+            h, u = self.words.find(words), self.contexts.find(words)
+            sums, n_pairs = self._near(document, lambda a, b: _fit(h[a], u[b]))
+        else:
+            x = self.words.find(words)
+            sums, n_words = self._near(document, lambda a, b: x[b])
+            h = sums / n_words.clamp(min=1)[:, None]
+            n_pairs = (n_words > 0).to(h.dtype)
+            sums = _fit(h, self.contexts.find(words)) * n_pairs
+        others = F.logsigmoid(-h @ negatives.T).mean(1)
+        values = torch.stack([sums + self.negative * others * n_pairs, n_pairs], 1)
+        return values.new_zeros(len(bags), 2).index_add_(0, document, values)
+
+    def _near(self, document, function):
+        """Sum ``function(centers, others)`` over the windows of all words, and count these."""
+        n, sums = len(document), None
+        counts = torch.zeros(n, device=document.device)
+        for offset in range(1, min(self.window, n - 1) + 1):
+            first = (document[:-offset] == document[offset:]).nonzero().squeeze(1)
+            for a, b in ((first, first + offset), (first + offset, first)):
+                values = function(a, b)
+                if sums is None:
+                    sums = values.new_zeros(n, *values.shape[1:])
+                sums.index_add_(0, a, values)
+                counts.index_add_(0, a, torch.ones_like(a, dtype=counts.dtype))
+        if sums is None:
+            empty = document[:0]
+            sums = function(empty, empty).new_zeros(n, *function(empty, empty).shape[1:])
+        return sums, counts
+
+
+def _apply(table, changes, rate):
+    for words, gradient in changes:
+        table.change(words, gradient, rate)
+
+
+def _fit(h, o):
+    return F.logsigmoid((h * o).sum(1))
+
+
+def _band_of(blocks, n_near=None):
+    """View the entries of windows in products of blocks: (n, B, C or more) to (n, B, 2w+1)."""
+    n, size, width = blocks.shape
+    n_near = width if n_near is None else n_near
+    shape = (n, size, n_near - size + 1)
+    return blocks.as_strided(shape, (size * width, width + 1, 1), blocks.storage_offset())
+
+
+def _packed(values):
+    """Copy what may be a view into a tensor of its own, of float32 at least."""
+    dtype = torch.promote_types(values.dtype, torch.float32)
+    return torch.empty(values.shape, dtype=dtype, device=values.device).copy_(values)
+
+
+def _spread(near):
+    """Put what belongs to windows into blocks: (n, B, 2w+1) to (n, B, C)."""
+    n, size, width = near.shape
+    blocks = near.new_zeros(n, size, size + width - 1)
+    _band_of(blocks).copy_(near)
+    return blocks
+
+
+def _loss(of_near, near, of_others, weight, n_pairs):
+    """Sum minus the log-likelihoods of pairs and negatives, and count the pairs: (2,)."""
+    fits, others = F.logsigmoid(of_near) * near, F.logsigmoid(-of_others) * weight
+    return torch.stack([-fits.sum() - others.sum(), n_pairs.sum()])

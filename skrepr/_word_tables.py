@@ -1,0 +1,137 @@
+"""Tables of the vectors of words: one vector each, or together with parts of the word."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+# Most gradients of one row that are added up in a step without being scaled down.
+_MOST_GRADIENTS = 200.0
+
+
+class WordTable(nn.Module):
+    """A vector for each word.
+
+    Parameters
+    ----------
+    values : torch.Tensor of shape (n_words, n_components)
+        To begin with.
+    """
+
+    def __init__(self, values):
+        super().__init__()
+        self.own = nn.Parameter(values)
+        self.register_buffer("_rates", torch.ones(len(values)), persistent=False)
+
+    def forward(self, words):
+        """Return the vectors of some words, with gradients: (*words.shape, n_components)."""
+        return self.own[words]
+
+    def find(self, words):
+        """Return the vectors of some words, fast: (*words.shape, n_components)."""
+        found = self.own.detach().index_select(0, words.reshape(-1))
+        return found.view(*words.shape, self.own.shape[1])
+
+    def all(self):
+        """Return the vectors of all words: (n_words, n_components)."""
+        return self.own.detach()
+
+    def expect(self, n_gradients):
+        """Prepare for steps in which each word has so many gradients on average: (n_words,).
+
+        These are added up. That is right for rare words; one that occurs hundreds of times in a
+        batch would jump beyond its aim.
+        """
+        self._rates = _rates_of(n_gradients).to(self.own.device)
+
+    def change(self, words, gradient, rate):
+        """Move the vectors of some words, which may occur more than once.
+
+        Parameters
+        ----------
+        words : torch.Tensor of shape (n,), int64
+        gradient : torch.Tensor of shape (n, n_components)
+        rate : float
+        """
+        _add(self.own, words, gradient, self._rates, rate)
+
+
+class SubwordTable(WordTable):
+    """A vector for each word that is the mean of one of its own and those of its n-grams.
+
+    Gradients are those of the sum, as in the authors' program: what one vector is too far off,
+    each of the parts is moved by (Bojanowski et al. 2017).
+
+    Parameters
+    ----------
+    values : torch.Tensor of shape (n_words, n_components)
+        To begin with.
+    grams : torch.Tensor of shape (n_buckets, n_components)
+        The same, of n-grams.
+    buckets : torch.Tensor of shape (n,), int64
+        Of the n-grams of all words, one after the other.
+    starts : torch.Tensor of shape (n_words + 1,), int64
+        Where those of each word begin and end.
+    """
+
+    def __init__(self, values, grams, buckets, starts):
+        super().__init__(values)
+        self.grams = nn.Parameter(grams)
+        self.register_buffer("_rates_of_grams", torch.ones(len(grams)), persistent=False)
+        self.register_buffer("_buckets", buckets, persistent=False)
+        self.register_buffer("_starts", starts, persistent=False)
+        self._all = None
+
+    def forward(self, words):
+        unique, place = words.unique(return_inverse=True)
+        buckets, starts, n_parts = self._parts_of(unique)
+        sums = self.own[unique] + F.embedding_bag(buckets, self.grams, starts, mode="sum")
+        return (sums + (sums / n_parts - sums).detach())[place]
+
+    @torch.no_grad()
+    def find(self, words):
+        unique, place = words.unique(return_inverse=True)
+        found = self(unique).index_select(0, place.reshape(-1))
+        return found.view(*words.shape, self.own.shape[1])
+
+    def all(self):
+        if self._all is None:
+            words = torch.arange(len(self.own), device=self.own.device)
+            with torch.no_grad():
+                self._all = torch.cat([self(some) for some in words.split(2**14)])
+        return self._all
+
+    def expect(self, n_gradients):
+        super().expect(n_gradients)
+        n_gradients = n_gradients.to(self._starts.device)
+        of_parts = n_gradients.repeat_interleave(self._starts.diff())
+        of_grams = torch.zeros_like(self._rates_of_grams).index_add_(0, self._buckets, of_parts)
+        self._rates_of_grams = _rates_of(of_grams)
+
+    def change(self, words, gradient, rate):
+        self._all = None
+        unique, place = words.unique(return_inverse=True)
+        gradient = gradient.to(self.own.dtype)
+        of_words = gradient.new_zeros(len(unique), gradient.shape[1])
+        of_words.index_add_(0, place, gradient)
+        buckets, _, n_parts = self._parts_of(unique)
+        of_grams = of_words.repeat_interleave(n_parts[:, 0].long() - 1, 0)
+        _add(self.own, unique, of_words, self._rates, rate)
+        _add(self.grams, buckets, of_grams, self._rates_of_grams, rate)
+
+    def _parts_of(self, words):
+        """Return the buckets of some words, where each begins, and 1 plus their number (n, 1)."""
+        first, lengths = self._starts[words], self._starts[words + 1] - self._starts[words]
+        ends = lengths.cumsum(0)
+        starts = ends - lengths
+        places = torch.arange(int(lengths.sum()), device=words.device)
+        places += (first - starts).repeat_interleave(lengths)
+        return self._buckets[places], starts, (lengths + 1)[:, None].to(self.own.dtype)
+
+
+def _rates_of(n_gradients):
+    return (_MOST_GRADIENTS / n_gradients.clamp(min=1e-30)).clamp(max=1)
+
+
+def _add(table, rows, gradient, rates, rate):
+    steps = rates.index_select(0, rows).mul_(-rate)[:, None]
+    table.detach().index_add_(0, rows, gradient * steps)

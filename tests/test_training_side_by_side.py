@@ -1,0 +1,57 @@
+"""Functions on several Python threads."""
+
+import threading
+import time
+
+import pytest
+import torch
+
+from skrepr._training import SideBySide, own_surroundings
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+@pytest.mark.parametrize("n_functions", [0, 1, 2, 7])
+def test_results_come_in_order_from_as_many_threads(n_threads, n_functions):
+    names = set()
+
+    def call(i):
+        names.add(threading.current_thread().name)
+        time.sleep(0.01)
+        return i**2
+
+    with SideBySide(n_threads) as side_by_side:
+        for _ in range(2):
+            found = side_by_side([lambda i=i: call(i) for i in range(n_functions)])
+            assert found == [i**2 for i in range(n_functions)]
+    assert len(names) == min(n_threads, n_functions)
+
+
+def test_each_has_one_thread_of_torch_and_no_gradients():
+    def look():
+        return torch.get_num_threads(), torch.is_grad_enabled(), torch.get_default_dtype()
+
+    before = torch.get_num_threads()
+    with own_surroundings(), SideBySide(2) as side_by_side:
+        assert side_by_side([look, look]) == [(1, False, torch.float32)] * 2
+        assert torch.is_grad_enabled()
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_errors_reach_the_caller_and_the_threads_live_on(place):
+    def fail():
+        raise KeyError("here")
+
+    functions = [lambda: 1, lambda: 2]
+    functions[place] = fail
+    with SideBySide(2) as side_by_side:
+        with pytest.raises(KeyError, match="here"):
+            side_by_side(functions)
+        assert side_by_side([lambda: 3, lambda: 4]) == [3, 4]
+
+
+def test_threads_end_with_the_context():
+    before = threading.active_count()
+    with SideBySide(4):
+        assert threading.active_count() == before + 3
+    assert threading.active_count() == before
