@@ -114,7 +114,7 @@ class KernelBank(nn.Module):
         """
         n = min(len(x), _FIT_ROWS)
         chosen = torch.arange(n, device=x.device) * len(x) // n
-        x = _with_nan(x[chosen], None if mask is None else mask[chosen])
+        x = self._observed(x[chosen], None if mask is None else mask[chosen])
         self.center.copy_(x.double().nanmean((0, 2))[:, None].nan_to_num())
         x = x - self.center
         reach = x.abs().nan_to_num().amax((0, 2))[:, None]  # (C, 1)
@@ -146,9 +146,21 @@ class KernelBank(nn.Module):
         features : torch.Tensor of shape (n_samples, n_features), float32
             Between 0 and 1.
         """
-        x = _with_nan(x, mask) - self.center
+        x = self._observed(x, mask) - self.center
         features = [self._proportions(some) for some in self._chunks(x)]
         return torch.cat(features) if features else x.new_empty(0, self.n_features)
+
+    def _observed(self, x, mask):
+        """Return x in float32, NaN wherever it is not observed."""
+        if x.ndim != 3 or x.shape[1] != self.n_channels:
+            raise ValueError(
+                f"x must have shape (n_samples, {self.n_channels}, length). "
+                f"Got {tuple(x.shape)} instead."
+            )
+        x = x.float()
+        if mask is None:
+            return x
+        return x.masked_fill(~(mask[:, None] if mask.ndim == 2 else mask), math.nan)
 
     def _proportions(self, x):
         """Return the features of one chunk of rows."""
@@ -212,14 +224,6 @@ def _kernels(n_channels, n_kernels):
         kernel[list(places)] = 2.0
     spread = torch.arange(n_kernels) * _N_KERNELS // n_kernels
     return every[(spread + torch.arange(n_channels)[:, None]) % _N_KERNELS]
-
-
-def _with_nan(x, mask):
-    """Return x in float32, NaN wherever it is not observed."""
-    x = x.float()
-    if mask is None:
-        return x
-    return x.masked_fill(~(mask[:, None] if mask.ndim == 2 else mask), math.nan)
 
 
 def _under_kernel(x, dilation):

@@ -46,9 +46,9 @@ def test_features_are_those_of_the_formula(series, gap):
         kernel[list(places)] = 2
     x = series[:, :1].clone()
     x[:, :, gap] = NAN
-    bank = KernelBank(1, 40, 1500).fit(series[:, :1])
+    bank = KernelBank(1, 40, 700).fit(series[:, :1])
     assert bank.dilations == [1, 2, 3, 4]
-    for row, features in zip(x[:3], bank(x[:3]).numpy(), strict=True):
+    for row, features in zip(x[:2], bank(x[:2]).numpy(), strict=True):
         np.testing.assert_allclose(features, transcribed(bank, row[0], kernels), atol=1e-6)
 
 
@@ -83,7 +83,7 @@ def test_biases_are_quantiles_of_the_training_rows(series):
 
 def test_long_series_give_quantiles_of_some_of_their_steps():
     x = torch.randn(64, 1, 2000, generator=torch.Generator().manual_seed(0)).cumsum(2)
-    bank = KernelBank(1, 2000, 1344).fit(x)
+    bank = KernelBank(1, 2000, 200).fit(x)
     level = bank.level.flatten()[bank.used]
     assert (bank(x).mean(0) - 1 + level).abs().mean() < 0.02
 
@@ -165,3 +165,11 @@ def test_autocast_is_kept_out(series):
 def test_sizes_are_checked(sizes):
     with pytest.raises(ValueError, match="must be at least"):
         KernelBank(*sizes)
+
+
+@pytest.mark.parametrize("shape", [(3, 40), (3, 1, 40), (3, 3, 40)])
+def test_the_shape_is_checked(series, shape):
+    bank = KernelBank(2, 40, 100).fit(series)
+    for method in (bank, bank.fit):
+        with pytest.raises(ValueError, match=r"shape \(n_samples, 2, length\). Got \(3, "):
+            method(torch.zeros(shape))

@@ -179,7 +179,15 @@ def test_names_of_files_carry_meaning():
 
 
 # Their files share a protocol, and one file of tests.
-TESTED_TOGETHER = {"_base", "_corpus", "_rows", "architectures", "augmentations", "objectives"}
+TESTED_TOGETHER = {
+    "_base",
+    "_corpus",
+    "_light_curve_features",
+    "_rows",
+    "architectures",
+    "augmentations",
+    "objectives",
+}
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if not name.endswith("__init__")])

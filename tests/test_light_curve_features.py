@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from skrepr import _light_curve_features as module
-from skrepr._light_curve_features import LightCurveFeatures
+from skrepr._light_curve_features import LightCurveFeatures, _features, _periodogram
+from skrepr._light_curve_features._curves import as_curves
+from skrepr._light_curve_features._periodogram import power_at
 from skrepr.datasets import make_light_curves
 
 NAN = math.nan
@@ -59,15 +60,39 @@ def test_power_is_that_of_least_squares(stars):
     """One sinusoid, a constant for each band, errors as weights: in float64."""
     columns = [x[:12] for x in stars[0]]
     seen = columns[0].isfinite()
-    curves = module._curves(*columns, seen, 3)
+    curves = as_curves(*columns, seen, 3)
     # errors that are too small to be believed, and constants, have a test of their own
     usual = torch.nanmedian(columns[2], dim=1, keepdim=True).values
     columns[2] = columns[2].maximum(0.1 * usual)
     frequency = torch.tensor([0.0213, 0.34, 1.7, 4.013], dtype=torch.float64).expand(12, -1)
-    power = module._power(curves, *module._sums(curves, frequency))
+    power = power_at(curves, frequency)
     for *curve, own in zip(*(x.numpy() for x in columns), power.numpy(), strict=True):
         expected = [least_squares_power(*curve, f) for f in frequency[0].numpy()]
         np.testing.assert_allclose(own, expected, rtol=1e-6, atol=1e-9)
+
+
+def test_harmonics_are_those_of_ridge_regression(stars):
+    """Three harmonics, a constant for each band that is not shrunk."""
+    columns = [x[:12] for x in stars[0]]
+    curves = as_curves(*columns, columns[0].isfinite(), 3)
+    explained = _periodogram._explained_by_harmonics(
+        curves, torch.full((12, 1), 0.34, dtype=torch.float64)
+    )
+    for row in range(12):
+        n = int(curves.n_observations[row])
+        value, weight, time, band = (
+            x[row, :n].numpy() for x in (curves.value, curves.weight, curves.time, curves.band)
+        )
+        angle = 2 * np.pi * 0.34 * time * np.arange(1, 4)[:, None]
+        design = np.concatenate([np.cos(angle), np.sin(angle)])
+        for b in np.unique(band):
+            of_band = band == b
+            mean = np.average(design[:, of_band], axis=1, weights=weight[of_band])
+            design[:, of_band] -= mean[:, None]
+        gram = design * weight @ design.T + 0.5 / n * np.eye(6)
+        target = design * weight @ value
+        expected = target @ np.linalg.solve(gram, target)
+        assert explained[row, 0] == pytest.approx(expected, rel=1e-6)
 
 
 def test_power_of_one_band_is_the_formula_of_the_paper():
@@ -86,26 +111,20 @@ def test_power_of_one_band_is_the_formula_of_the_paper():
         d = cc * ss - cs**2
         expected.append((ss * yc**2 + cc * ys**2 - 2 * cs * yc * ys) / (yy * d))
     columns = [torch.tensor(x)[None] for x in (t, y, error, 0 * t)]
-    curves = module._curves(*columns, torch.ones(1, 60, dtype=torch.bool), 1)
-    sums = module._sums(curves, torch.tensor(frequency)[None])
-    np.testing.assert_allclose(module._power(curves, *sums)[0], expected, rtol=1e-6)
+    curves = as_curves(*columns, torch.ones(1, 60, dtype=torch.bool), 1)
+    power = power_at(curves, torch.tensor(frequency)[None])
+    np.testing.assert_allclose(power[0], expected, rtol=1e-6)
 
 
 def test_the_search_sees_every_frequency(stars, features):
     """Its products of tables are the sums at each frequency, in float32."""
     columns = [x[:6] for x in stars[0]]
-    curves = module._curves(*columns, columns[0].isfinite(), 3)
+    curves = as_curves(*columns, columns[0].isfinite(), 3)
     n = int(features.n_frequencies)
-    assert n > module._COARSE  # more than one row of the tables
+    assert n > _periodogram._COARSE  # more than one row of the tables
     frequency = features.step * (2 + torch.arange(n))
-    power = torch.cat(
-        [
-            module._power(curves, *module._sums(curves, some.expand(6, -1)))
-            for some in frequency.split(500)
-        ],
-        1,
-    )
-    binned, candidates = features._search(curves)
+    power = torch.cat([power_at(curves, f.expand(6, -1)) for f in frequency.split(500)], 1)
+    binned, candidates = _periodogram.search(curves, features.step, n)
     highest, at = power.max(1)
     torch.testing.assert_close(binned.amax(1).double(), highest, atol=1e-4, rtol=0)
     torch.testing.assert_close(candidates[:, 0], frequency[at], atol=1e-3, rtol=0)
@@ -166,9 +185,11 @@ def test_at_twice_the_period_eclipses_differ():
 
 
 def test_order_of_observations_does_not_matter(stars, features):
-    z = features(*stars[0])
-    shuffle = torch.randperm(stars[0][0].shape[1], generator=torch.Generator().manual_seed(0))
-    assert torch.equal(features(*(x[:, shuffle] for x in stars[0])), z)
+    time, *rest = stars[0]
+    columns = 10 * (time / 10).ceil(), *rest  # several are at the same time in the same band
+    z = features(*columns)
+    shuffle = torch.randperm(time.shape[1], generator=torch.Generator().manual_seed(0))
+    assert torch.equal(features(*(x[:, shuffle] for x in columns)), z)
 
 
 def test_origin_of_time_does_not_matter(stars, features):
@@ -247,6 +268,17 @@ def test_few_observations_and_constants_have_features_too(features, n, errors):
         assert (z[:, features.names.index("power")] == 0).all()
 
 
+def test_a_period_needs_three_observations_more_than_bands():
+    time = torch.rand(20, 4, generator=torch.Generator().manual_seed(0)).double().cumsum(1)
+    value = torch.randn(20, 4, generator=torch.Generator().manual_seed(1))
+    features = LightCurveFeatures().fit(time)
+    assert (of(features, (time, value), "power") > 0).all()
+    value[:, 3] = NAN
+    assert (of(features, (time, value), "power") == 0).all()
+    longest = torch.full((20,), -math.log10(2 * float(features.step)))
+    torch.testing.assert_close(of(features, (time, value), "log_period"), longest)
+
+
 def test_extreme_units_have_finite_features(features):
     time = 5.8e4 + torch.rand(2, 50, generator=torch.Generator().manual_seed(0)).double().cumsum(1)
     value = 1e-26 * (5 + torch.sin(time))
@@ -264,7 +296,7 @@ def test_training_rows_without_two_times_can_be_fitted():
 
 def test_rows_do_not_depend_on_each_other(stars, features, monkeypatch):
     z = features(*stars[0])
-    monkeypatch.setattr(module, "_CHUNK_VALUES", 1)
+    monkeypatch.setattr(_features, "_CHUNK_VALUES", 1)
     torch.testing.assert_close(features(*stars[0]), z, atol=1e-3, rtol=1e-3)
 
 
@@ -336,7 +368,7 @@ def test_frequencies_follow_from_the_times():
     assert features.step == pytest.approx(0.5 / 999.5)
     assert features.n_frequencies * features.step == pytest.approx(1.0, rel=0.01)
     close = torch.cat([time, time + 1e-4], 1)
-    assert LightCurveFeatures().fit(close).n_frequencies == module._MOST_FREQUENCIES
+    assert LightCurveFeatures().fit(close).n_frequencies == _features._MOST_FREQUENCIES
     mask = torch.cat([time >= 0, time < 0], 1)
     assert LightCurveFeatures().fit(close, mask).n_frequencies == features.n_frequencies
     own = LightCurveFeatures(min_period=0.1).fit(close)
