@@ -796,8 +796,8 @@ def assert_shared_parameters_agree(classes):
         for shared in parameters.keys() & signatures[0].keys() - own:
             assert parameters[shared].default == signatures[0][shared].default, shared
     if len(classes) > 1:
-        # of unlike kinds for tables and for series
-        kinds = ["architecture", "objective", "input_shape"]
+        # of unlike kinds for tables, series and text
+        kinds = ["architecture", "objective", "input_shape", "pooling"]
         not_shared = ["n_components", *kinds, *WITH_OWN_DEFAULTS]
         for pair in itertools.combinations(classes, 2):
             documented = [{entry.name for entry in ClassDoc(cls)["Parameters"]} for cls in pair]
