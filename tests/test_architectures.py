@@ -249,11 +249,11 @@ def test_only_differences_of_times_matter():
     assert not torch.allclose(encoder(x, 2 * times, inside)[0], encoder(x, times, inside)[0])
 
 
-def test_a_long_series_has_64_patches_at_most():
-    for length, patch_size in ((1, 1), (64, 1), (65, 2), (10_000, 157)):
+def test_a_long_series_has_32_patches_at_most():
+    for length, patch_size in ((1, 1), (32, 1), (33, 2), (10_000, 313)):
         encoder, *_ = steps_of(length)
         assert encoder.patch_size == patch_size
-        assert encoder.n_patches(length) <= 64
+        assert encoder.n_patches(length) <= 32
 
 
 # -------------------------------------------------------------------------- starts
