@@ -23,6 +23,7 @@ _HOMES = {
     "AutoencoderEmbedding": "_autoencoder",
     "ContrastiveEmbedding": "_contrastive",
     "RepresentationCollapseWarning": "_base",
+    "SequenceTransformerEmbedding": "_sequence_transformer",
     "VAEEmbedding": "_vae",
     "Word2VecEmbedding": "_word2vec",
     "WordVectors": "_word_vectors",

@@ -9,6 +9,7 @@ from . import objectives as objectives
 from ._autoencoder import AutoencoderEmbedding as AutoencoderEmbedding
 from ._base import RepresentationCollapseWarning as RepresentationCollapseWarning
 from ._contrastive import ContrastiveEmbedding as ContrastiveEmbedding
+from ._sequence_transformer import SequenceTransformerEmbedding as SequenceTransformerEmbedding
 from ._vae import VAEEmbedding as VAEEmbedding
 from ._word2vec import Word2VecEmbedding as Word2VecEmbedding
 from ._word_vectors import WordVectors as WordVectors
@@ -20,6 +21,7 @@ __all__ = [
     "AutoencoderEmbedding",
     "ContrastiveEmbedding",
     "RepresentationCollapseWarning",
+    "SequenceTransformerEmbedding",
     "VAEEmbedding",
     "Word2VecEmbedding",
     "WordVectors",

@@ -9,12 +9,16 @@ from sklearn.base import clone
 from torch import nn
 
 from skrepr import architectures
-from skrepr.architectures import MLP, ConvNet, Linear, as_recipe
+from skrepr.architectures import MLP, ConvNet, Linear, Transformer, as_recipe
 from skrepr.architectures._layers import Dropout, InputLinear
 from skrepr.architectures._linear_path import LinearPath
 
 # Small ones, so that the suite is fast; what is not here is tried as it is by default.
-SMALL = {"MLP": MLP((8,)), "ConvNet": ConvNet((4, 8))}
+SMALL = {
+    "MLP": MLP((8,)),
+    "ConvNet": ConvNet((4, 8)),
+    "Transformer": Transformer(n_layers=1, n_heads=2, n_units=8),
+}
 RECIPES = [SMALL.get(name, getattr(architectures, name)()) for name in architectures.__all__]
 TABLES = [(1,), (2,), (10,), (100,)]
 SERIES = [
@@ -34,7 +38,8 @@ with_paths = pytest.mark.parametrize(
 
 
 def reads(recipe, shape):
-    return not (isinstance(recipe, ConvNet) and len(shape) == 1)
+    axes = {ConvNet: (2, 3), Transformer: (2,)}
+    return len(shape) in axes.get(type(recipe), (1, 2, 3))
 
 
 def natural_shape(recipe, size=12):
@@ -172,6 +177,85 @@ def test_normalization_sits_before_the_activation(recipe, n_spatial, normalizati
             assert ("Batch" in kinds[normalizing[0]].__name__) == (normalization == "batch")
 
 
+# ---------------------------------------------------------- the transformer, on series
+
+
+def steps_of(length, n_inputs=2, seed=0, **parameters):
+    """Make an encoder of steps, and inputs, times and steps inside of three series."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        small = {"n_layers": 2, "n_heads": 2, "n_units": 8}
+        encoder = Transformer(**small | parameters).make_step_encoder(n_inputs, length)
+    times = torch.rand(3, length, generator=torch.Generator().manual_seed(1)).cumsum(1)
+    return encoder, batch((n_inputs, length), 3), times, torch.ones(3, length, dtype=torch.bool)
+
+
+def test_attention_is_that_of_the_paper():
+    """One layer, head by head and token by token, in float64."""
+    encoder, x, times, inside = steps_of(7, n_layers=1, patch_size=1)
+    layer, width = encoder.layers[0], 4
+    tokens, _ = encoder(x, times, inside)
+    inputs = torch.cat([x.mT, torch.zeros(3, 7, 6)], 2)
+    embedded = encoder.embed(inputs)
+    heads = layer.to_heads(layer.norm(embedded)).detach().double().numpy()
+    speeds = 1000.0 ** -np.linspace(0, 1, width // 2)
+    seen = np.zeros((3, 7, 8))
+    for row in range(3):
+        for head in range(2):
+            columns = slice(head * width, (head + 1) * width)
+            query, key, value = (heads[row, :, k * 8 : (k + 1) * 8][:, columns] for k in range(3))
+
+            def turned(values, row=row):
+                angles = times[row].double().numpy()[:, None] * speeds
+                as_complex = values[:, :2] + 1j * values[:, 2:]
+                return as_complex * np.exp(1j * angles)
+
+            for i, q in enumerate(turned(query)):
+                scores = np.array([(q * k.conj()).sum().real for k in turned(key)]) / 2.0
+                weights = np.exp(scores) / np.exp(scores).sum()
+                seen[row, i, columns] = weights @ value
+    after = embedded + layer.from_heads(torch.from_numpy(seen).float())
+    after = encoder.norm(after + layer.beside(after))
+    torch.testing.assert_close(tokens, after, rtol=1e-5, atol=1e-5)
+
+
+def test_maps_of_attention_are_what_values_are_weighted_by():
+    encoder, x, times, inside = steps_of(9, n_layers=1, patch_size=2)
+    inside[1, 5:] = False
+    maps = encoder.attention(x, times, inside)
+    assert maps.shape == (3, 5, 5)
+    torch.testing.assert_close(maps.sum(2), torch.ones(3, 5))
+    assert not maps[1, :3, 3:].any()
+    assert maps[0].min() > 0
+
+
+@pytest.mark.parametrize("patch_size", [1, 3, None])
+def test_padding_is_never_looked_at(patch_size):
+    encoder, x, times, inside = steps_of(10, patch_size=patch_size)
+    inside[:, 7:] = False
+    x, times = x * inside[:, None], times * inside
+    padded, there = encoder(x, times, inside)
+    alone, _ = encoder(x[..., :7], times[:, :7], inside[:, :7])
+    torch.testing.assert_close(padded[:, : alone.shape[1]], alone)
+    assert there.sum(1).tolist() == [alone.shape[1]] * 3
+    assert padded.isfinite().all()
+
+
+def test_only_differences_of_times_matter():
+    encoder, x, times, inside = steps_of(10, patch_size=2)
+    torch.testing.assert_close(
+        encoder(x, times + 3, inside)[0], encoder(x, times, inside)[0], rtol=1e-4, atol=1e-5
+    )
+    assert not torch.allclose(encoder(x, 2 * times, inside)[0], encoder(x, times, inside)[0])
+
+
+def test_a_long_series_has_32_patches_at_most():
+    for length, patch_size in ((1, 1), (32, 1), (33, 2), (10_000, 313)):
+        encoder, *_ = steps_of(length)
+        assert encoder.patch_size == patch_size
+        assert encoder.n_patches(length) <= 32
+
+
 # -------------------------------------------------------------------------- starts
 
 
@@ -289,7 +373,14 @@ def test_input_layer_begins_as_torch_draws_it_with_smaller_steps():
 # ---------------------------------------------------------------------- randomness
 
 
-@pytest.mark.parametrize("recipe", [MLP((64,), dropout=0.5), ConvNet((8,), dropout=0.5)])
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        MLP((64,), dropout=0.5),
+        ConvNet((8,), dropout=0.5),
+        Transformer(1, n_units=8, dropout=0.5),
+    ],
+)
 def test_dropout_draws_from_the_generator_it_carries(recipe):
     shape = natural_shape(recipe)
     encoder, _ = make(clone(recipe).set_params(linear_path="random"), shape)
@@ -372,6 +463,15 @@ def test_a_recipe_only_stores(recipe):
         (ConvNet, "normalization", "group"),
         (ConvNet, "dropout", 2),
         (ConvNet, "linear_path", "none"),
+        (Transformer, "n_layers", 0),
+        (Transformer, "n_heads", 2.0),
+        (Transformer, "n_heads", True),
+        (Transformer, "n_units", 12),
+        (Transformer, "n_units", "64"),
+        (Transformer, "patch_size", 0),
+        (Transformer, "patch_size", 1.5),
+        (Transformer, "dropout", 1),
+        (Transformer, "linear_path", "zero"),
         (Linear, "linear_path", None),
         (Linear, "linear_path", "zero"),
     ],

@@ -3,6 +3,7 @@
 import copy
 import math
 from statistics import NormalDist
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from skrepr.objectives import (
     DINO,
     BarlowTwins,
     LeJEPA,
+    MaskedReconstruction,
     MoCo,
     MomentumTeacher,
     SimCLR,
@@ -652,3 +654,74 @@ def test_info_nce_bounds_mutual_information_the_tighter_the_more_rows():
         bounds.append(np.mean(received))
     assert bounds[0] < bounds[1] < bounds[2] < truth
     assert bounds[2] > 0.9 * truth
+
+
+# ------------------------------------------------------------------- objectives of series
+
+
+def masked(ratio=0.3, span=3, length=40):
+    loss = MaskedReconstruction(ratio, mask_length=span).make_series_loss(4, 1, length)
+    loss.generator = torch.Generator().manual_seed(0)
+    return loss
+
+
+@pytest.mark.parametrize("ratio", [0.1, 0.3, 0.5, 0.8])
+@pytest.mark.parametrize("span", [1, 3, 10])
+def test_so_many_steps_are_hidden_in_spans(ratio, span):
+    length = 120
+    loss = masked(ratio, span, length)
+    inside = torch.ones(400, length, dtype=torch.bool)
+    inside[:, 100:] = False
+    hidden = loss.hide(inside)
+    assert not hidden[:, 100:].any()
+    assert hidden[:, :100].float().mean().item() == pytest.approx(ratio, abs=0.06)
+    # wherever a series is cut, every step is hidden as often
+    assert (hidden.float().mean(0)[:100] - ratio).abs().max() < 0.15
+    changes = hidden[:, :100].int().diff(dim=1).abs().sum(1).float().mean()
+    expected = 2 * ratio * (1 - ratio) * 100 / span  # of spans chosen one by one
+    assert changes.item() == pytest.approx(expected, rel=0.25)
+    assert not torch.equal(loss.hide(inside), hidden)
+
+
+@pytest.mark.parametrize("ratio", [0.1, 0.3, 0.5, 0.8])
+def test_rounds_hide_every_step_once(ratio):
+    inside = torch.ones(3, 41, dtype=torch.bool)
+    inside[1, :7] = False
+    inside[2, 20:] = False
+    rounds = list(masked(ratio).rounds(inside))
+    assert len(rounds) == max(2, round(1 / ratio))
+    assert torch.equal(sum(hidden.int() for hidden in rounds), inside.int())
+    # counted from the first step of each series on
+    assert torch.equal(rounds[0][1, 7:], rounds[0][0, :34])
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 50])
+def test_spans_of_short_series_are_short(length):
+    loss = MaskedReconstruction(mask_length=20).make_series_loss(4, 1, length)
+    assert loss.span == max(1, min(20, length // 2))
+    assert MaskedReconstruction().make_series_loss(4, 1, 160).span == 10
+
+
+def test_a_batch_with_nothing_to_predict_has_no_loss():
+    loss = masked()
+    values = torch.ones(2, 1, 40)
+    inside = torch.zeros(2, 40, dtype=torch.bool)
+    batch = SimpleNamespace(values=values, weights=0 * values, inside=inside)
+    for mode in (True, False):
+        assert loss.train(mode)(lambda hidden: 0 * values, batch) == 0
+
+
+@pytest.mark.parametrize(
+    ("parameters", "name"),
+    [
+        ({"mask_ratio": 0}, "mask_ratio"),
+        ({"mask_ratio": 1}, "mask_ratio"),
+        ({"mask_ratio": "0.3"}, "mask_ratio"),
+        ({"mask_length": 0}, "mask_length"),
+        ({"mask_length": 2.0}, "mask_length"),
+        ({"mask_length": True}, "mask_length"),
+    ],
+)
+def test_bad_parameters_of_series_are_named(parameters, name):
+    with pytest.raises(ValueError, match=f"'{name}' parameter of MaskedReconstruction"):
+        MaskedReconstruction(**parameters).make_series_loss(4, 1, 40)

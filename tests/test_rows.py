@@ -21,6 +21,8 @@ from skrepr._rows import (
     read_chunks,
     read_labels,
     read_rows,
+    read_series,
+    read_series_chunks,
     sample_shape_of,
 )
 from skrepr.architectures import MLP
@@ -476,3 +478,141 @@ def test_what_is_no_count_is_told_wherever_it_stands(kind, value, told, monkeypa
     X[25, 2] = value
     with pytest.raises(ValueError, match=f"this needs counts: .* Got {told} among"):
         check_counts(as_rows(X), "this")
+
+
+# ------------------------------------------------------------------- series
+
+
+LENGTHS = np.random.default_rng(0).integers(1, 40, size=N)
+RAGGED = [np.full((2, length), float(number)) for number, length in enumerate(LENGTHS)]
+
+
+class Estimator:
+    """Somebody whom messages speak of."""
+
+
+def series_rows(X=RAGGED, **parameters):
+    settings = {"input_shape": None, "time_channel": None, "n_least": 2} | parameters
+    return read_series(Estimator(), X, CPU, **settings)
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+@pytest.mark.parametrize("batch_size", [1, 2, 16, 200])
+def test_each_series_once_per_pass_and_padded_to_the_longest(batch_size, shuffled):
+    rows, layout = series_rows()
+    assert layout == (2, max(LENGTHS))
+    batches = rows.batches(batch_size, generator() if shuffled else None)
+    for _ in range(2):
+        seen = []
+        for batch in batches:
+            assert not batch[..., -1].isnan().all()  # no longer than it must be
+            for series in batch:
+                number = int(series[0, 0])
+                seen.append(number)
+                assert torch.equal((~series.isnan()).sum(1), torch.tensor([LENGTHS[number]] * 2))
+        assert sorted(seen) == list(range(N))
+        assert shuffled or seen == list(range(N))
+
+
+def test_series_of_similar_length_share_a_batch():
+    rows, _ = series_rows()
+    padding = [batch.isnan().float().mean() for batch in rows.batches(8, generator())]
+    in_order = [batch.isnan().float().mean() for batch in rows.batches(8)]
+    assert np.mean(padding) < 0.5 * np.mean(in_order)
+    first, second = ([int(b[0, 0, 0]) for b in rows.batches(8, generator(s))] for s in (0, 1))
+    assert first != second
+
+
+def test_subsets_and_samples_of_series():
+    rows, _ = series_rows()
+    train, held_out = rows.split(10, generator())
+    numbers_of = [int(row[0, 0]) for part in (train, held_out) for row in part.sample(N)]
+    assert sorted(numbers_of) == list(range(N))
+    drawn = [int(row[0, 0]) for batch in held_out.batches(4, generator()) for row in batch]
+    assert sorted(drawn) == sorted(numbers_of[-10:])
+    assert torch.equal(
+        torch.cat(list(rows.subset(torch.tensor([3])).blocks()))[0, 0, :1], torch.tensor([3.0])
+    )
+
+
+def test_a_table_is_read_as_series_of_one_channel():
+    class Checked(AutoencoderEmbedding):
+        pass
+
+    X = np.ones((5, 7))
+    X[0, 2] = np.nan
+    for given, shape in ((X, None), (X[:, None], None), (X, (1, 7)), (X, (1, -1))):
+        rows, layout = read_series(
+            Checked(), given, CPU, input_shape=shape, time_channel=None, n_least=2
+        )
+        assert rows.sample_shape == (1, 7)
+        assert layout == given.shape[1:]
+        assert rows.sample(5).isnan().sum() == 1
+
+
+def test_times_keep_their_digits():
+    """A Julian date in float32 is good to a quarter of a day only."""
+    times = 2_460_000.5 + np.cumsum(np.full(50, 1e-3))
+    curve = np.stack([np.arange(50.0), times])
+    curve[1, :2] = np.nan
+    array, _ = read_series(
+        AutoencoderEmbedding(),
+        np.stack([curve] * 2),
+        CPU,
+        input_shape=None,
+        time_channel=1,
+        n_least=2,
+    )
+    ragged, _ = series_rows([curve, curve[:, :9]], time_channel=1)
+    for rows in (array, ragged):
+        first = rows[torch.tensor([0])][0]
+        np.testing.assert_allclose(first[1, 2:], 1e-3 * np.arange(48), atol=1e-6)
+        assert first[:, :2].isnan().all()  # without a time there is no value either
+        assert first[0, 2] == 2
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        ([np.ones((2, 3))], "1 sample.* minimum of 2"),
+        ([np.ones((2, 3)), np.ones((3, 3))], r"shape \(2, length\).*X\[1\] of shape \(3, 3\)"),
+        ([np.ones((2, 3)), np.ones((2, 0))], r"length of at least 1.*X\[1\]"),
+        ([np.ones((2, 3)), np.ones(3)], r"X\[1\] of shape \(3,\)"),
+        ([np.ones((2, 3)), np.full((2, 3), np.inf)], r"infinity: X\[1\]"),
+        ([np.ones((2, 3)), np.full((2, 3), 1e300)], "too large for dtype"),
+        ([np.ones((2, 3)), np.full((2, 3), "a")], r"X\[1\] must be an array of numbers"),
+        (np.ones((3, 1, 2, 2)), "Got an array of 4 axes"),
+    ],
+)
+def test_bad_series_are_told(X, message):
+    with pytest.raises(ValueError, match=message):
+        series_rows(X)
+
+
+@pytest.mark.parametrize("as_array", [True, False])
+def test_falling_times_are_told(as_array):
+    good, bad = np.arange(8.0).reshape(2, 4), np.arange(8.0)[::-1].reshape(2, 4)
+    X = np.stack([good, bad]) if as_array else [good, bad]
+    with pytest.raises(ValueError, match="Times must not fall"):
+        read_series(AutoencoderEmbedding(), X, CPU, input_shape=None, time_channel=0, n_least=2)
+
+
+def test_what_was_fitted_to_a_list_reads_lists_and_arrays(monkeypatch):
+    monkeypatch.setattr("skrepr._rows._kinds._CHUNK_ROWS", 10)
+    settings = {"sample_shape": (2, 39), "time_channel": None, "layout": (2, 39), "ragged": True}
+    n, chunks = read_series_chunks(Estimator(), RAGGED, **settings)
+    chunks = list(chunks)
+    assert n == N
+    assert [len(chunk) for chunk in chunks] == [10] * 9 + [7]
+    assert [int(row[0, 0]) for chunk in chunks for row in chunk] == list(range(N))
+    n, chunks = read_series_chunks(Estimator(), np.ones((3, 2, 90)), **settings)
+    assert next(iter(chunks)).shape == (3, 2, 90)
+    for bad in (np.ones((3, 5)), np.ones((3, 1, 5)), RAGGED[0][0]):
+        with pytest.raises(ValueError, match="must"):
+            read_series_chunks(Estimator(), bad, **settings)
+
+
+def test_what_was_fitted_to_an_array_does_not_read_lists():
+    settings = {"sample_shape": (2, 3), "time_channel": None, "layout": (2, 3), "ragged": False}
+    with pytest.raises(ValueError, match="Fit on a list to read series of any length"):
+        read_series_chunks(AutoencoderEmbedding(), RAGGED, **settings)

@@ -197,6 +197,7 @@ ATTRIBUTES = {
     "mutual_information_": _is_number,
     "noise_": _is_numbers,
     "noise_at_floor_": _is_number,
+    "bands_": _is_numbers,
     "alignment_": _is_number,
     "uniformity_": _is_number,
     "effective_rank_": _is_number,

@@ -25,34 +25,54 @@ costs more than the training.
     The kinds of rows: in memory, sparse, in a file.
 ``_reading.py``, ``_libraries.py``
     From X as it is given to rows, and back to arrays of its library.
+``_series.py``
+    Series of one length or of many, and their times.
+``_channels.py``
+    What else than values the channels of series hold.
 ``_labels.py``
     Labels that go with the rows.
 ``_support.py``
     What only some methods ask of the values.
 """
 
+from ._channels import check_channels, find_bands
 from ._kinds import Batches, FileRows, Rows, SparseRows, chunk_rows
 from ._labels import read_labels
-from ._libraries import as_array, as_result, as_tensor, float32_of, keeps_library, result_device
+from ._libraries import (
+    as_array,
+    as_numbers,
+    as_result,
+    as_tensor,
+    float32_of,
+    keeps_library,
+    result_device,
+)
 from ._reading import read_chunks, read_rows, sample_shape_of
+from ._series import RaggedRows, read_series, read_series_chunks
 from ._support import check_counts, check_unit_interval
 
 __all__ = [
     "Batches",
     "FileRows",
+    "RaggedRows",
     "Rows",
     "SparseRows",
     "as_array",
+    "as_numbers",
     "as_result",
     "as_tensor",
+    "check_channels",
     "check_counts",
     "check_unit_interval",
     "chunk_rows",
+    "find_bands",
     "float32_of",
     "keeps_library",
     "read_chunks",
     "read_labels",
     "read_rows",
+    "read_series",
+    "read_series_chunks",
     "result_device",
     "sample_shape_of",
 ]

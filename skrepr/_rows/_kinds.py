@@ -120,7 +120,7 @@ class Rows:
         order = torch.arange(n) if generator is None else torch.randperm(n, generator=generator)
         if self.index is not None:
             order = self.index[order]
-        for start, stop in _bounds(n, batch_size, smallest):
+        for start, stop in bounds(n, batch_size, smallest):
             places = order[start:stop]
             yield self._batch(self._inputs(places), places)
 
@@ -181,7 +181,7 @@ class FileRows(Rows):
                 yield self._drawn(buffer, places, chosen)
             chosen = order[n_ready:]
             rest, places = buffer[chosen.to(self.device)], places[chosen]
-        for start, stop in _bounds(len(rest), batch_size, smallest):
+        for start, stop in bounds(len(rest), batch_size, smallest):
             yield self._drawn(rest, places, torch.arange(start, stop))
 
     def _drawn(self, buffer, places, chosen):
@@ -205,14 +205,14 @@ class Batches:
     @property
     def sizes(self):
         """Number of rows of each batch."""
-        bounds = _bounds(len(self.rows), self.batch_size, self.smallest)
-        return [stop - start for start, stop in bounds]
+        batches = bounds(len(self.rows), self.batch_size, self.smallest)
+        return [stop - start for start, stop in batches]
 
     def __iter__(self):
         return self.rows.draw(self.batch_size, self.generator, self.smallest)
 
 
-def _bounds(n, batch_size, smallest):
+def bounds(n, batch_size, smallest):
     """List (start, stop) of each batch; a last one that is too small joins the one before.
 
     Batch normalization has no variance to divide by in a batch of one row.

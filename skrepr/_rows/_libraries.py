@@ -39,6 +39,12 @@ def as_array(X):
     return X if hasattr(X, "shape") else np.asarray(X)
 
 
+def as_numbers(X):
+    """Copy X into an array of numpy, float64, whatever library it is of."""
+    X = X.numpy(force=True) if isinstance(X, torch.Tensor) else X
+    return np.array(X, dtype=np.float64, order="C")
+
+
 def as_tensor(values):
     """Make a tensor of what was validated: where it is, and of its memory if that is writable."""
     if isinstance(values, torch.Tensor):

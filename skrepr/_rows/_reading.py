@@ -19,7 +19,18 @@ from ._libraries import as_array, as_tensor, float32_of
 _LARGEST_IN_MEMORY = 2**28
 
 
-def read_rows(estimator, X, device, *, input_shape, missing, n_least, layout=None, name="X"):
+def read_rows(
+    estimator,
+    X,
+    device,
+    *,
+    input_shape,
+    missing,
+    n_least,
+    layout=None,
+    name="X",
+    prepare=None,
+):
     """Validate X for training.
 
     Sets ``n_features_in_`` and ``feature_names_in_`` of the estimator, as scikit-learn
@@ -39,6 +50,8 @@ def read_rows(estimator, X, device, *, input_shape, missing, n_least, layout=Non
         Shape that one row must have, if there was an earlier fit.
     name : str, default="X"
         What messages call the array.
+    prepare : callable, default=None
+        Makes float32 of the samples, which it is given in float64, all in memory.
 
     Returns
     -------
@@ -48,9 +61,9 @@ def read_rows(estimator, X, device, *, input_shape, missing, n_least, layout=Non
     """
     check_input_shape(input_shape)
     X = as_array(X)
-    rules = _rules(estimator, missing, X)
+    rules = _rules(estimator, missing, X, prepare)
     rules_of_all = rules | {"ensure_min_samples": n_least}
-    if isinstance(X, np.memmap) and X.size >= _LARGEST_IN_MEMORY:
+    if isinstance(X, np.memmap) and X.size >= _LARGEST_IN_MEMORY and prepare is None:
         _checked(X[:n_least], rules_of_all, name)
         for start in range(0, len(X), chunk_rows(X.shape[1:])):
             _checked(X[start : start + chunk_rows(X.shape[1:])], rules, name)
@@ -61,14 +74,17 @@ def read_rows(estimator, X, device, *, input_shape, missing, n_least, layout=Non
         values = _validated(X, layout is None, rules_of_all, name)
         kind = SparseRows if scipy.sparse.issparse(values) else Rows
     _check_layout(layout, values.shape[1:], name)
-    sample_shape = sample_shape_of(values.shape[1:], input_shape)
+    layout = tuple(values.shape[1:])
+    sample_shape = sample_shape_of(layout, input_shape)
+    if prepare is not None:
+        kind, values = Rows, prepare(as_tensor(values).reshape(-1, *sample_shape))
     if kind is Rows:
         values = as_tensor(values)
         values = values.to(device) if _fits(values, device) else values.cpu()
-    return kind(values, sample_shape, device), tuple(values.shape[1:])
+    return kind(values, sample_shape, device), layout
 
 
-def read_chunks(estimator, X, *, sample_shape, missing, layout, name="X"):
+def read_chunks(estimator, X, *, sample_shape, missing, layout, name="X", prepare=None):
     """Validate X and hand it out chunk by chunk, so that X is never copied as a whole.
 
     Parameters
@@ -82,6 +98,8 @@ def read_chunks(estimator, X, *, sample_shape, missing, layout, name="X"):
         Shape that one row must have.
     name : str, default="X"
         What messages call the array.
+    prepare : callable, default=None
+        As in `read_rows`.
 
     Returns
     -------
@@ -90,7 +108,7 @@ def read_chunks(estimator, X, *, sample_shape, missing, layout, name="X"):
         On the CPU, or where X is (see `as_array`).
     """
     X = as_array(X)
-    rules = _rules(estimator, missing, X)
+    rules = _rules(estimator, missing, X, prepare)
     size = chunk_rows(sample_shape)
     first = X if _length(X) <= size else _sliced(X, 0, size)
     first = _validated(first, False, rules, name)
@@ -101,7 +119,8 @@ def read_chunks(estimator, X, *, sample_shape, missing, layout, name="X"):
         for start in range(size, _length(X), size):
             yield _checked(_sliced(X, start, start + size), rules, name)
 
-    return _length(X), (as_tensor(chunk).reshape(-1, *sample_shape) for chunk in chunks())
+    tensors = (as_tensor(chunk).reshape(-1, *sample_shape) for chunk in chunks())
+    return _length(X), tensors if prepare is None else map(prepare, tensors)
 
 
 def check_input_shape(shape):
@@ -145,10 +164,11 @@ def sample_shape_of(layout, input_shape):
     return resolved
 
 
-def _rules(estimator, missing, X):
+def _rules(estimator, missing, X, prepare=None):
+    float64 = torch.float64 if isinstance(X, torch.Tensor) else np.float64
     return {
         "accept_sparse": "csr",
-        "dtype": float32_of(X),
+        "dtype": float32_of(X) if prepare is None else float64,
         "order": "C",
         "ensure_all_finite": "allow-nan" if missing == "mask" else True,
         "allow_nd": True,
@@ -193,7 +213,7 @@ def _columns_without_numbers(X, most=5):
 def _checked(X, rules, name):
     # most chunks are fine, and that is seen faster than `check_array` sees it
     is_array = type(X) is np.ndarray and X.flags.c_contiguous
-    if (is_array or isinstance(X, torch.Tensor)) and X.dtype == float32_of(X) and X.ndim > 1:
+    if (is_array or isinstance(X, torch.Tensor)) and X.dtype == rules["dtype"] and X.ndim > 1:
         with _no_warning_of_infinity():
             if len(X) and math.isfinite(X.sum()):
                 return X

@@ -15,6 +15,14 @@ Methods that put layers of their own behind the encoder ask for a third, if it i
     ``read(x)``, a list of what is read after the training, ``(n, read_widths[i])`` each. Without
     it, the encoder is asked for, and its output is read.
 
+Methods that read a series step by step ask for a fourth:
+
+``make_step_encoder(n_inputs, length)``
+    A ``torch.nn.Module`` that is called with what is known of the steps ``(n, n_inputs, length)``,
+    their times ``(n, length)`` and which of them belong to a series ``(n, length)``, and returns
+    tokens ``(n, n_patches, width)`` of ``patch_size`` steps each, and which of them are there
+    ``(n, n_patches)``. It reads series of other lengths, too.
+
 A module with a method ``start_linear_path(weight, bias, low, high)`` is told, before
 training, the linear map that solves the problem in closed form and the range of its inputs,
 unless its attribute ``start`` is another than "pca"; see
@@ -34,5 +42,6 @@ from ._conv_net import ConvNet
 from ._from_module import as_recipe, check_trainable  # noqa: F401, for estimators
 from ._linear import Linear
 from ._mlp import MLP
+from ._transformer import Transformer, Unpatch  # noqa: F401, for estimators
 
-__all__ = ["MLP", "ConvNet", "Linear"]
+__all__ = ["MLP", "ConvNet", "Linear", "Transformer"]

@@ -15,6 +15,7 @@ ACTIVATIONS = {
     "tanh": nn.Tanh,
 }
 NORMALIZATIONS = ("batch", "layer")
+LINEAR_PATHS = ("pca", "random", None)
 
 
 class Dropout(nn.Module):
@@ -100,6 +101,16 @@ def check_widths(owner, name, value):
     return tuple(int(width) for width in widths)
 
 
+def check_count(owner, name):
+    """Raise unless a parameter is a positive integer."""
+    value = getattr(owner, name)
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
+        raise ValueError(
+            f"The {name!r} parameter of {type(owner).__name__} must be an integer >= 1. Got "
+            f"{value!r} instead."
+        )
+
+
 def check_option(owner, name, value, options):
     """Raise unless ``value`` is one of ``options``."""
     if not any(value is option or value == option for option in options):
@@ -113,7 +124,12 @@ def check_layers(owner):
     """Check the parameters that all architectures with hidden layers share."""
     check_option(owner, "activation", owner.activation, sorted(ACTIVATIONS))
     check_option(owner, "normalization", owner.normalization, (None, *NORMALIZATIONS))
-    check_option(owner, "linear_path", owner.linear_path, ("pca", "random", None))
+    check_option(owner, "linear_path", owner.linear_path, LINEAR_PATHS)
+    check_dropout(owner)
+
+
+def check_dropout(owner):
+    """Raise unless the parameter `dropout` is a share below 1."""
     rate = owner.dropout
     if not isinstance(rate, numbers.Real) or isinstance(rate, bool) or not 0 <= rate < 1:
         raise ValueError(

@@ -39,6 +39,15 @@ more, and what it does not have is not asked for:
     True if the loss is lowest where all rows have the same features: early stopping then
     watches another figure.
 
+An objective of series that predicts values has another method in the place of ``make_loss``:
+
+``make_series_loss(width, n_outputs, length)``
+    A ``torch.nn.Module`` that is called as ``loss(predict, series)``. ``series`` has ``values``
+    ``(B, n_values, L)``, their ``weights``, 0 where none is observed, and the steps ``inside``
+    ``(B, L)``; ``predict(hidden)`` returns values for all steps, told from those that are not
+    ``hidden`` ``(B, L)``, by the module's ``head`` from a patch's code ``(B, S, width)`` to its
+    values ``(B, S, n_outputs)``. Its method ``rounds(inside)`` yields what is hidden for scores.
+
 All that is learned or remembered stands in parameters and buffers, so that it is saved, loaded
 and resumed. Any class with this method is as good as the ones in this package; how to write one:
 the page "Add an objective" of the documentation.
@@ -57,6 +66,7 @@ from ._byol import BYOL
 from ._dino import DINO
 from ._info_nce import info_nce
 from ._le_jepa import LeJEPA
+from ._masked_reconstruction import MaskedReconstruction
 from ._moco import MoCo
 from ._momentum import MomentumTeacher
 from ._sim_clr import SimCLR
@@ -71,6 +81,7 @@ __all__ = [
     "DINO",
     "BarlowTwins",
     "LeJEPA",
+    "MaskedReconstruction",
     "MoCo",
     "MomentumTeacher",
     "SimCLR",

@@ -1,0 +1,521 @@
+"""Embedding of series: what is hidden is predicted, next to kernels that are not trained.
+
+This file holds the estimator. Its torch module is in ``_series_model.py``, what it is trained for
+in ``objectives/``, and its network in ``architectures/``.
+"""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from ._base import (
+    ARRAY_CONSTRAINTS,
+    OPTIMIZER_CONSTRAINTS,
+    TRAINING_CONSTRAINTS,
+    BaseEmbedding,
+    HasMethods,
+    Number,
+    StrOptions,
+)
+from ._named_parts import check_instances
+from ._rows import as_numbers, check_channels, find_bands, read_series, read_series_chunks
+from ._series_model import SeriesModel, make_classic, n_inputs
+from ._series_units import SeriesUnits
+from .architectures import Transformer
+from .objectives import MaskedReconstruction
+
+# What "auto" plans: passes, and steps of the optimizer at least and at most.
+_EPOCHS, _FEWEST_STEPS, _MOST_STEPS = 5, 200, 2000
+_CHANNEL = [Number(Integral, 0, None, closed="left"), None]
+
+
+def _shows_attention(self):
+    return hasattr(self.module_.encoder, "attention")
+
+
+class SequenceTransformerEmbedding(BaseEmbedding):
+    r"""Embedding of series by attention and by fixed kernels.
+
+    A transformer [1]_ is trained without labels to predict spans of a series that are hidden from
+    it [2]_,
+
+    .. math:: \frac{\sum_{t \in H} w_t \, (x_t - \hat{x}_t)^2}{\sum_{t \in H} w_t} .
+
+    The mean and the deviation of its tokens are joined by what a bank of dilated kernels tells of
+    the series, the share of steps at which each answers with more than a bias [3]_; nothing of the
+    bank is trained. The embedding is PCA of both.
+
+    A series need not be complete, nor evenly sampled, nor as long as the others: NaN is a missing
+    value or padding, always, and neither attention nor loss sees it. With `time_channel` the times
+    of the steps enter as they are, and in the place of the kernels stand the generalized
+    Lomb-Scargle periodogram [4]_, the curve folded at the best period, and robust moments.
+
+    Prefer MiniRocket with a linear classifier where there are labels for all rows and nothing else
+    is asked; prefer :class:`ContrastiveEmbedding` where it is known what does not matter.
+
+    Parameters
+    ----------
+    n_components : int, default=320
+        Width of the embedding. May be larger than the input.
+    architecture : architecture or None, default=None
+        Recipe of the network, with a method ``make_step_encoder``. None:
+        :class:`~skrepr.architectures.Transformer`.
+    objective : objective or None, default=None
+        What the network is trained for, with a method ``make_series_loss``. None:
+        :class:`~skrepr.objectives.MaskedReconstruction`.
+    pooling : {"mean_std", "mean", "max", "last"}, default="mean_std"
+        How the tokens of a series become its features: mean and standard deviation of each unit,
+        the mean alone, the largest value, or the last token.
+    scaling : {"per_channel", "per_sample"} or None, default="per_channel"
+        Units in which the network sees values. "per_channel": centered, and divided by the
+        standard deviation of the channel in the training rows. "per_sample": in addition each
+        series by its own mean and deviation, which stand beside it as inputs; of hidden values
+        they know nothing. None: as they are.
+    time_channel : int or None, default=None
+        Channel of the times of the steps, which must not fall. Only their differences matter.
+        None: steps are even.
+    error_channel : int or None, default=None
+        Channel of the standard errors of all values of a step. Values with errors far above the
+        typical one weigh less in the loss, and the network sees the errors.
+    band_channel : int or None, default=None
+        Channel of a category, such as the filter of a measurement. What `fit` has not seen is read
+        as none of the bands.
+    fixed_features : bool, default=True
+        Whether what is known without training joins the embedding: of even series the kernels,
+        with `time_channel` the periodogram, the folded curve and moments.
+    whiten : bool, default=False
+        Whether components are scaled to unit variance.
+    max_epochs : int or "auto", default="auto"
+        Number of passes over the training rows, at most. "auto": 5 epochs, but 200 to 2000 steps
+        of the optimizer. Told in `max_epochs_`.
+    batch_size : int or "auto", default="auto"
+        Number of rows in one step of the optimizer. "auto": 32 below 500 rows, then 64. Told in
+        `batch_size_`.
+    early_stopping : bool or "auto", default="auto"
+        Whether to hold rows out, to keep the weights with the lowest loss on them, and to
+        stop when `patience_` epochs brought no better ones. "auto": from 500 rows on.
+    validation_fraction : float or None, default=0.1
+        Share of the rows that early stopping holds out. None: no rows are held out.
+    patience : int, default=10
+        Number of epochs without a lower held-out loss after which training stops. Epochs of
+        few rows are short: where `max_epochs` is "auto", at least a tenth of `max_epochs_`.
+        Told in `patience_`.
+    learning_rate : float, default=1e-3
+        Step size of the optimizer.
+    weight_decay : float, default=0.0
+        Decoupled weight decay of the optimizer.
+    optimizer : type or None, default=None
+        A class of :mod:`torch.optim`. None: AdamW, in its fused form where there is one.
+    optimizer_params : dict or None, default=None
+        Further arguments of the optimizer.
+    callbacks : list or None, default=None
+        Callbacks of skorch, or pairs of a name and a callback. They are copied, and take no
+        part in cross-validation. Those of scikit-learn are set by `set_callbacks`.
+    input_shape : tuple of int or None, default=None
+        Shape in which the network sees one row of a flat table: ``(n_channels, length)``. One
+        entry may be -1 and is inferred. None: a row of a table is one series of one channel.
+    device : str or torch.device, default="auto"
+        Where to compute. "auto": CUDA, then MPS, then CPU. Told in `device_`.
+    precision : {"float32", "bf16", "auto"}, default="float32"
+        Arithmetic of the training. "bf16" halves the time of wide networks on processors
+        that have it; "auto" takes it where it pays. `transform` is always in float32.
+    warm_start : bool, default=False
+        Whether a further `fit` goes on from the fitted state, for `max_epochs` more.
+    random_state : int, RandomState instance or None, default=None
+        Seed of weights, batches and held-out rows. The same int gives the same numbers.
+    verbose : int, default=0
+        1: a progress bar.
+
+    Attributes
+    ----------
+    bands_ : ndarray of shape (n_bands,), float64
+        Values of the band channel, where there is one.
+    explained_variance_ : ndarray of shape (n_components,), float64
+        Variance of each component over the training rows, before whitening. Not after
+        `partial_fit`.
+    architecture_, objective_ : objects
+        The parts in use.
+    module_ : torch.nn.Module
+        The trained network, in evaluation mode.
+    readout_ : torch.nn.Module
+        The linear map from the features to the embedding.
+    net_ : skorch.NeuralNet
+        The net that trained it, to be looked at: its data are no arrays.
+    history_ : pandas.DataFrame
+        One row an epoch: epoch, train_loss, valid_loss, seconds.
+    n_epochs_, best_epoch_ : int
+        Epochs that were run, and the one whose weights are kept.
+    max_epochs_, batch_size_, patience_, early_stopping_ : int, int, int, bool
+        What "auto" has become.
+    device_ : torch.device
+        Where it was computed.
+    input_shape_ : tuple of int
+        Number of channels, and length; of series of different lengths, of the longest.
+    layout_ : tuple of int
+        Shape of one row of X as given; of series of different lengths, of the longest.
+    n_features_in_ : int
+        ``X.shape[1]``. Not for lists.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where X has names that are all strings.
+
+    See Also
+    --------
+    ContrastiveEmbedding : For what is known not to matter.
+
+    Notes
+    -----
+    `score` may be used to compare `architecture`, `pooling`, `n_components` and all parameters of
+    the training, and constants of the network; not `mask_ratio` and `mask_length` of the
+    objective, `error_channel`, `input_shape` or anything in front that changes the data, since
+    they change the task.
+
+    The network adds little to what is fixed where classes are to be told apart, and so has a small
+    share of the embedding; what it learns is for imputation, scores and codes of steps.
+
+    Columns are those of PCA: the first vary the most, and a classifier is best given them as they
+    are. A :class:`~sklearn.preprocessing.StandardScaler` behind would blow up the last ones.
+
+    The learning rate rises to `learning_rate` in the first tenth of the planned steps, and falls
+    to zero along a cosine; in `partial_fit` it is constant.
+
+    Steps before the first observed one of a series and behind the last are padding, and nothing is
+    said of them. Memory and time grow in proportion to the length: a long series has 32 patches.
+
+    References
+    ----------
+    .. [1] Vaswani, A. et al. (2017). Attention is all you need. NeurIPS.
+    .. [2] Zerveas, G. et al. (2021). A transformer-based framework for multivariate time series
+       representation learning. KDD.
+    .. [3] Dempster, A., Schmidt, D. F. & Webb, G. I. (2021). MiniRocket: a very fast (almost)
+       deterministic transform for time series classification. KDD.
+    .. [4] Zechmeister, M. & Kuerster, M. (2009). The generalised Lomb-Scargle periodogram.
+       Astronomy and Astrophysics 496.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrepr import SequenceTransformerEmbedding
+    >>> phase = np.random.default_rng(0).uniform(0, 6, size=(60, 1))
+    >>> X = np.sin(phase + np.arange(40) / 3)
+    >>> embedding = SequenceTransformerEmbedding(4, max_epochs=2, random_state=0).fit(X)
+    >>> embedding.transform(X).shape
+    (60, 4)
+    """
+
+    _parameter_constraints = {
+        **TRAINING_CONSTRAINTS,
+        **OPTIMIZER_CONSTRAINTS,
+        "input_shape": ARRAY_CONSTRAINTS["input_shape"],
+        "architecture": [HasMethods(["make_step_encoder"]), None],
+        "objective": [HasMethods(["make_series_loss"]), None],
+        "pooling": [StrOptions({"mean_std", "mean", "max", "last"})],
+        "scaling": [StrOptions({"per_channel", "per_sample"}), None],
+        "time_channel": _CHANNEL,
+        "error_channel": _CHANNEL,
+        "band_channel": _CHANNEL,
+        "fixed_features": ["boolean"],
+        "whiten": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        n_components=320,
+        *,
+        architecture=None,
+        objective=None,
+        pooling="mean_std",
+        scaling="per_channel",
+        time_channel=None,
+        error_channel=None,
+        band_channel=None,
+        fixed_features=True,
+        whiten=False,
+        max_epochs="auto",
+        batch_size="auto",
+        early_stopping="auto",
+        validation_fraction=0.1,
+        patience=10,
+        learning_rate=1e-3,
+        weight_decay=0.0,
+        optimizer=None,
+        optimizer_params=None,
+        callbacks=None,
+        input_shape=None,
+        device="auto",
+        precision="float32",
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_components = n_components
+        self.architecture = architecture
+        self.objective = objective
+        self.pooling = pooling
+        self.scaling = scaling
+        self.time_channel = time_channel
+        self.error_channel = error_channel
+        self.band_channel = band_channel
+        self.fixed_features = fixed_features
+        self.whiten = whiten
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.optimizer = optimizer
+        self.optimizer_params = optimizer_params
+        self.callbacks = callbacks
+        self.input_shape = input_shape
+        self.device = device
+        self.precision = precision
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, length) or (n_samples, n_channels, length), or list \
+                of arrays of shape (n_channels, length_i)
+            Training data. NaN is a missing value or padding. After a list, series of any length
+            are read.
+        y : Ignored
+            Present for API consistency.
+
+        Returns
+        -------
+        self : SequenceTransformerEmbedding
+            Fitted estimator.
+        """
+        return self._fit(X)
+
+    def partial_fit(self, X, y=None):
+        """Train for one pass over a chunk of a stream.
+
+        The first chunk builds the network and fixes its shapes, the bands and the units in which
+        it sees the data: let it be representative. No rows are held out. The axes of the
+        embedding follow the chunks, as those of :class:`~sklearn.decomposition.IncrementalPCA` do.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, length) or (n_samples, n_channels, length), or list \
+                of arrays of shape (n_channels, length_i)
+            One chunk.
+        y : Ignored
+            Present for API consistency.
+
+        Returns
+        -------
+        self : SequenceTransformerEmbedding
+            Fitted estimator.
+        """
+        return self._fit(X, stream=True)
+
+    def transform_steps(self, X):
+        """Embed each step of the series.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, length) or (n_samples, n_channels, length), or list \
+                of arrays of shape (n_channels, length_i)
+            Data of the layout given to `fit`.
+
+        Returns
+        -------
+        codes : ndarray of shape (n_samples, length, n_units), float32, or list of ndarray of \
+                shape (length_i, n_units)
+            What the network makes of each step in view of all others; steps of one patch share
+            it. NaN before the first observed step of a series and behind the last.
+        """
+        return self._each(X, self.module_.steps)
+
+    def score(self, X, y=None):
+        """Compute which share of the variance of hidden values is predicted.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, length) or (n_samples, n_channels, length), or list \
+                of arrays of shape (n_channels, length_i)
+            Data of the layout given to `fit`.
+        y : Ignored
+            Present for API consistency.
+
+        Returns
+        -------
+        score : float
+            One minus the sum of squared errors over that of squares around the mean of the
+            training rows, with the weights of the loss. Each observed value is hidden once. 1 at
+            best; 0 for the mean of the training rows.
+        """
+        check_is_fitted(self)
+        error, around, _ = self._apply(X, self.module_.judge, (3,), exact=True).sum(0)
+        return float(1 - error / around) if around > 0 else 0.0
+
+    def score_samples(self, X):
+        """Compute how well hidden values of each series are predicted.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, length) or (n_samples, n_channels, length), or list \
+                of arrays of shape (n_channels, length_i)
+            Data of the layout given to `fit`.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,), float32
+            Minus the mean squared error of values while they are hidden, in the units of
+            `scaling`, with the weights of the loss. Higher is more normal; 0 for a series without
+            a value.
+        """
+        check_is_fitted(self)
+        return self._apply(X, self.module_.normality, ())
+
+    def impute(self, X):
+        """Fill missing values between observed ones.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, length) or (n_samples, n_channels, length), or list \
+                of arrays of shape (n_channels, length_i)
+            Data of the layout given to `fit`.
+
+        Returns
+        -------
+        filled : ndarray of the shape of X, float64, or list of ndarray
+            X with what the network expects in the place of NaN, in the units of X. Steps before
+            the first observed one of a series and behind the last, and channels of times, errors
+            and bands, are left as they are.
+        """
+        predicted = self._each(X, self.module_.impute)
+        values = self.module_.units.value_channels
+        if self._is_ragged():
+            filled = [as_numbers(series) for series in X]
+        else:
+            filled = as_numbers(X).reshape(-1, *self.input_shape_)
+        for series, expected in zip(filled, predicted, strict=True):
+            known = series[values]
+            series[values] = np.where(np.isnan(known), expected.T, known)
+        return filled if self._is_ragged() else filled.reshape(-1, *self.layout_)
+
+    @available_if(_shows_attention)
+    def attention(self, X):
+        """Compute how much patches of a series look at each other.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, length) or (n_samples, n_channels, length), or list \
+                of arrays of shape (n_channels, length_i)
+            Data of the layout given to `fit`.
+
+        Returns
+        -------
+        maps : ndarray of shape (n_samples, n_patches, n_patches), float32, or list of ndarray
+            Weights of the attention, averaged over layers and heads. Each row sums to 1: what the
+            patch of that number looks at.
+        """
+        return self._each(X, self.module_.attention, is_map=True)
+
+    def _each(self, X, function, *, is_map=False):
+        """Apply a function whose results are as long as the series, or maps of their patches."""
+        n, chunks = self._read_chunks(X)
+        results = []
+        with self._evaluation(n):
+            for chunk in chunks:
+                results.extend(function(chunk.to(self.device_)).cpu().numpy())
+        if not self._is_ragged():
+            return np.stack(results)
+        for i, length in enumerate(len(series[0]) for series in X):
+            n_patches = self.module_.encoder.n_patches(length)
+            results[i] = results[i][:n_patches, :n_patches] if is_map else results[i][:length]
+        return results
+
+    def _is_ragged(self):
+        """Whether series of any length are read: a fit to an array has counted its features."""
+        return not hasattr(self, "n_features_in_")
+
+    def _check_parameters(self):
+        super()._check_parameters()
+        check_instances(self, architecture="Transformer()", objective="MaskedReconstruction()")
+
+    def _read(self, X, y, n_least):
+        rows, self.layout_ = read_series(
+            self,
+            X,
+            self.device_,
+            input_shape=self.input_shape,
+            time_channel=self.time_channel,
+            n_least=n_least,
+            layout=getattr(self, "layout_", None),
+            ragged=self._is_ragged(),
+        )
+        return rows
+
+    def _read_chunks(self, X):
+        return read_series_chunks(
+            self,
+            X,
+            sample_shape=self.input_shape_,
+            time_channel=self._parameters_at_fit["time_channel"],
+            layout=self.layout_,
+            ragged=self._is_ragged(),
+        )
+
+    def _check_values(self, rows):
+        check_channels(rows, **self._special_channels())
+        if self.band_channel is not None and not hasattr(self, "bands_"):
+            self.bands_ = find_bands(rows, self.band_channel)
+
+    def _special_channels(self):
+        names = "time_channel", "error_channel", "band_channel"
+        return {name: getattr(self, name) for name in names}
+
+    def _choose_parts(self, input_shape):
+        self.architecture_ = clone(self.architecture or Transformer(), safe=False)
+        self.objective_ = clone(self.objective or MaskedReconstruction(), safe=False)
+
+    def _make_module(self, input_shape):
+        n_channels, length = input_shape
+        units = SeriesUnits(
+            n_channels,
+            **self._special_channels(),
+            bands=getattr(self, "bands_", ()),
+            scaled=self.scaling is not None,
+        )
+        per_sample = self.scaling == "per_sample"
+        encoder = self.architecture_.make_step_encoder(n_inputs(units, per_sample), length)
+        n_outputs = len(units.value_channels) * encoder.patch_size
+        return SeriesModel(
+            encoder,
+            units,
+            self.objective_.make_series_loss(encoder.width, n_outputs, length),
+            classic=make_classic(units, length) if self.fixed_features else None,
+            pooling=self.pooling,
+            per_sample=per_sample,
+        )
+
+    def _auto_batch_size(self, n):
+        return 32 if n < 500 else 64
+
+    def _auto_max_epochs(self, n, batch_size):
+        steps = np.clip(_EPOCHS * n / batch_size, _FEWEST_STEPS, _MOST_STEPS)
+        return max(1, round(steps * batch_size / n))
+
+    def _fit_readout(self, rows, call):
+        if call.is_new or not call.stream:
+            self.module_.settle(rows)
+        super()._fit_readout(rows, call)
+
+    def _collapse(self, Z, sample):
+        return super()._collapse(Z, sample[:, self.module_.units.value_channels])
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags

@@ -1,0 +1,152 @@
+"""The units in which a network sees series: what each channel is, and how large."""
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+# Rows from which gaps of time and errors are taken.
+_ROWS_MEASURED = 1024
+
+
+class Series(NamedTuple):
+    """A batch of series, as networks and objectives see them."""
+
+    values: torch.Tensor  # (B, V, L), scaled; 0 where there is none
+    observed: torch.Tensor  # (B, V, L), bool
+    inside: torch.Tensor  # (B, L), bool: from the first observed step to the last
+    times: torch.Tensor  # (B, L), in typical steps; outside of the series the nearest inside
+    errors: torch.Tensor  # (B, 0 or 1, L), relative to typical ones; 0 where there is none
+    bands: torch.Tensor  # (B, n_bands, L), 0 or 1
+    weights: torch.Tensor  # (B, V, L), of each value in a loss; 0 where there is none
+
+
+class BesideValues(NamedTuple):
+    """What stands next to the values of uneven series, in units of X: (B, L) each, or None."""
+
+    time: torch.Tensor
+    error: torch.Tensor | None
+    band: torch.Tensor | None  # numbers, -1 for none of the known ones
+
+
+class SeriesUnits(nn.Module):
+    """Tells the channels of a series apart, and scales them.
+
+    Parameters
+    ----------
+    n_channels : int
+    time_channel, error_channel, band_channel : int or None, default=None
+        Which channels hold times, errors and bands; all others hold values.
+    bands : sequence of float, default=()
+        The bands there are.
+    scaled : bool, default=True
+        Whether values are centered and divided by their deviation, channel by channel.
+    """
+
+    def __init__(
+        self,
+        n_channels,
+        *,
+        time_channel=None,
+        error_channel=None,
+        band_channel=None,
+        bands=(),
+        scaled=True,
+    ):
+        super().__init__()
+        self.time_channel = time_channel
+        self.error_channel = error_channel
+        self.band_channel = band_channel
+        self.scaled = scaled
+        others = {time_channel, error_channel, band_channel}
+        self.value_channels = [c for c in range(n_channels) if c not in others]
+        n_values = len(self.value_channels)
+        self.register_buffer("center", torch.zeros(n_values, 1))
+        self.register_buffer("scale", torch.ones(n_values, 1))
+        self.register_buffer("typical_step", torch.ones(()))
+        self.register_buffer("typical_error", torch.ones(()))
+        bands = torch.as_tensor(bands, dtype=torch.float32)
+        self.register_buffer("bands", bands.reshape(-1, 1), persistent=False)
+
+    @property
+    def is_even(self):
+        return self.time_channel is None
+
+    def beside_values(self, x, bands):
+        """Return times, errors and numbers of bands, which stand in ``Series.bands``."""
+        error = None if self.error_channel is None else x[:, self.error_channel]
+        band = None
+        if self.band_channel is not None:
+            # the largest is 1 + the number of the band, or 0
+            band = (bands * torch.arange(1, bands.shape[1] + 1, device=x.device)[:, None]).amax(1)
+            band = band - 1
+        return BesideValues(x[:, self.time_channel], error, band)
+
+    def fit(self, rows):
+        """Measure the channels of the training rows."""
+        count = total = squares = 0.0
+        for x in self._values_of(rows):
+            count = count + (~x.isnan()).sum((0, 2))
+            total = total + x.nansum((0, 2))
+        center = (total / count.clamp(min=1))[:, None]  # (V, 1)
+        for x in self._values_of(rows):
+            squares = squares + (x - center).square().nansum((0, 2))
+        scale = (squares / count.clamp(min=1)).sqrt()[:, None]
+        self.center.copy_(center)
+        self.scale.copy_(torch.where(scale > 0, scale, 1.0))
+        sample = rows.sample(_ROWS_MEASURED)
+        if not self.is_even:
+            steps = sample[:, self.time_channel].diff(dim=1)
+            self.typical_step.fill_(_median(steps[steps > 0]))
+        if self.error_channel is not None:
+            errors = sample[:, self.error_channel]
+            self.typical_error.fill_(_median(errors[errors > 0]))
+        return self
+
+    def _values_of(self, rows):
+        # on the CPU, since not every accelerator has float64
+        return (x[:, self.value_channels].cpu().double() for x in rows.blocks())
+
+    def forward(self, x):
+        values = x[:, self.value_channels]  # (B, V, L)
+        observed = ~values.isnan()
+        inside = span(observed.any(1))
+        if self.scaled:
+            values = (values - self.center) / self.scale
+        errors = values.new_zeros(len(x), 0, x.shape[2])
+        weights = observed.to(values.dtype)
+        if self.error_channel is not None:
+            errors = x[:, [self.error_channel]].nan_to_num() / self.typical_error
+            weights = weights / (1 + errors.square())
+        bands = self.bands.new_zeros(len(x), 0, x.shape[2])
+        if self.band_channel is not None:
+            bands = ((x[:, [self.band_channel]] == self.bands) & inside[:, None]).to(values.dtype)
+        return Series(
+            values.nan_to_num(), observed, inside, self._times(x, inside), errors, bands, weights
+        )
+
+    def undo(self, values):
+        """Return values in units of X."""
+        return values * self.scale + self.center if self.scaled else values
+
+    def _times(self, x, inside):
+        if self.is_even:
+            return torch.arange(x.shape[2], dtype=x.dtype, device=x.device).expand(len(x), -1)
+        times = x[:, self.time_channel].nan_to_num(nan=-torch.inf).cummax(1).values
+        return times.clamp(min=0) * inside / self.typical_step
+
+
+def span(observed):
+    """Return which steps lie between the first and the last observed one, both included.
+
+    Parameters
+    ----------
+    observed : torch.Tensor of shape (B, L), bool
+    """
+    begun = observed.cumsum(1) > 0
+    goes_on = observed.flip(1).cumsum(1).flip(1) > 0
+    return begun & goes_on
+
+
+def _median(values):
+    return values.median() if len(values) else 1.0

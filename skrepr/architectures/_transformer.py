@@ -1,0 +1,387 @@
+"""The transformer, for series: attention over patches, at any times."""
+
+import math
+
+import torch
+from sklearn.base import BaseEstimator
+from torch import nn
+from torch.nn import functional as F
+
+from ._layers import LINEAR_PATHS, Dropout, check_count, check_dropout, check_option
+from ._linear_path import with_linear_path
+
+# Patches of a series where their size is left open: attention costs the square of their number.
+_MOST_PATCHES = 32
+# The slowest rotation turns by one radian in so many patches.
+_SLOWEST = 1000.0
+
+
+class Transformer(BaseEstimator):
+    r"""Attention over the patches of a series [1]_.
+
+    A series is cut into patches of neighboring steps, each of which becomes one token. In every
+    layer each token looks at all others,
+
+    .. math:: \mathrm{softmax}\!\left(\frac{Q K^\top}{\sqrt{d}}\right) V ,
+
+    equation 1 of [1]_, with normalization before attention and before the fully connected
+    layers. Where a token is in time enters by rotary embedding [2]_ of the time itself, not of
+    its number: uneven sampling needs nothing else, and only differences of times matter.
+
+    Parameters
+    ----------
+    n_layers : int, default=2
+        Number of layers.
+    n_heads : int, default=4
+        Number of heads of attention in each layer.
+    n_units : int, default=64
+        Width of a token; a multiple of twice `n_heads`.
+    patch_size : int or None, default=None
+        Number of steps of a patch. None: the smallest that cuts a series into at most 32
+        patches, so that memory and time grow in proportion to its length.
+    dropout : float, default=0.0
+        Share of the units after attention and after the fully connected layers set to zero in
+        each training step, in [0, 1).
+    linear_path : {"pca", "random"} or None, default="pca"
+        A linear map beside the network where it is encoder or decoder of whole samples, as in
+        :class:`~skrepr.architectures.MLP`. An encoder of steps has none.
+
+    See Also
+    --------
+    ConvNet : Convolutions.
+
+    References
+    ----------
+    .. [1] Vaswani, A. et al. (2017). Attention is all you need. NeurIPS.
+    .. [2] Su, J. et al. (2024). RoFormer: enhanced transformer with rotary position embedding.
+       Neurocomputing 568.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skrepr.architectures import Transformer
+    >>> recipe = Transformer(n_layers=1, n_units=16)
+    >>> encoder = recipe.make_encoder((1, 100), 4)
+    >>> encoder(torch.zeros(5, 1, 100)).shape
+    torch.Size([5, 4])
+    """
+
+    def __init__(
+        self,
+        n_layers=2,
+        *,
+        n_heads=4,
+        n_units=64,
+        patch_size=None,
+        dropout=0.0,
+        linear_path="pca",
+    ):
+        self.n_layers = n_layers
+        self.n_heads = n_heads
+        self.n_units = n_units
+        self.patch_size = patch_size
+        self.dropout = dropout
+        self.linear_path = linear_path
+
+    def make_step_encoder(self, n_inputs, length):
+        """Make the network that reads a series step by step.
+
+        Parameters
+        ----------
+        n_inputs : int
+            Number of values of a step.
+        length : int
+            Length of a series; others can be read, too.
+
+        Returns
+        -------
+        encoder : torch.nn.Module
+            See `StepEncoder`.
+        """
+        return StepEncoder(self._layers(), n_inputs, self.n_units, self._patch_size(length))
+
+    def make_encoder(self, input_shape, n_components):
+        """Make the encoder.
+
+        Parameters
+        ----------
+        input_shape : tuple of int, (n_channels, length)
+            Shape of one sample.
+        n_components : int
+            Width of the embedding.
+
+        Returns
+        -------
+        encoder : torch.nn.Module
+        """
+        n_channels, length = _check_shape(input_shape)
+        steps = self.make_step_encoder(n_channels, length)
+        branch = nn.Sequential(
+            _Tokens(steps, length),
+            nn.Flatten(),
+            nn.Linear(self.n_units * steps.n_patches(length), n_components),
+        )
+        return with_linear_path(branch, input_shape, (n_components,), self.linear_path)
+
+    def make_decoder(self, n_components, output_shape):
+        """Make the decoder.
+
+        Parameters
+        ----------
+        n_components : int
+            Width of the embedding.
+        output_shape : tuple of int, (n_channels, length)
+            Shape of one sample.
+
+        Returns
+        -------
+        decoder : torch.nn.Module
+        """
+        n_channels, length = _check_shape(output_shape)
+        layers, patch_size = self._layers(), self._patch_size(length)
+        n_patches = -(-length // patch_size)
+        branch = nn.Sequential(
+            nn.Linear(n_components, self.n_units * n_patches),
+            nn.Unflatten(1, (n_patches, self.n_units)),
+            _Everywhere(layers, self.n_units, self.n_heads),
+            nn.LayerNorm(self.n_units),
+            nn.Linear(self.n_units, n_channels * patch_size),
+            Unpatch(patch_size, length),
+        )
+        return with_linear_path(branch, (n_components,), output_shape, self.linear_path)
+
+    def _layers(self):
+        for name in ("n_layers", "n_heads", "n_units"):
+            check_count(self, name)
+        if self.n_units % (2 * self.n_heads):
+            raise ValueError(
+                "The 'n_units' parameter of Transformer must be a multiple of twice n_heads. Got "
+                f"{self.n_units!r} and n_heads={self.n_heads}."
+            )
+        check_option(self, "linear_path", self.linear_path, LINEAR_PATHS)
+        check_dropout(self)
+        return nn.ModuleList(
+            Layer(self.n_units, self.n_heads, self.dropout, depth=self.n_layers)
+            for _ in range(self.n_layers)
+        )
+
+    def _patch_size(self, length):
+        if self.patch_size is None:
+            return -(-length // _MOST_PATCHES)
+        check_count(self, "patch_size")
+        return int(self.patch_size)
+
+
+class StepEncoder(nn.Module):
+    """Tokens of the patches of a series, each of which has seen all others.
+
+    Parameters
+    ----------
+    layers : torch.nn.ModuleList of Layer
+    n_inputs : int
+        Number of values of a step.
+    width : int
+        Of a token.
+    patch_size : int
+        Number of steps of a patch.
+    """
+
+    def __init__(self, layers, n_inputs, width, patch_size):
+        super().__init__()
+        self.width = width
+        self.patch_size = patch_size
+        # beside its values, where in its patch a step is; and nothing, up to a multiple of eight:
+        # BLAS then adds in the same order for every row, wherever in the batch it stands
+        n_inputs = (n_inputs + 1) * patch_size
+        self.n_spare = -n_inputs % 8
+        self.embed = nn.Linear(n_inputs + self.n_spare, width)
+        self.layers = layers
+        self.norm = nn.LayerNorm(width)
+        self.register_buffer("speeds", rotation_speeds(layers[0].width))
+
+    def n_patches(self, length):
+        return -(-length // self.patch_size)
+
+    def forward(self, inputs, times, inside):
+        """Read series.
+
+        Parameters
+        ----------
+        inputs : torch.Tensor of shape (B, n_inputs, L)
+            What is known of each step; zeros outside of a series.
+        times : torch.Tensor of shape (B, L)
+            In units of a typical step.
+        inside : torch.Tensor of shape (B, L), bool
+            Which steps belong to a series: no other is looked at.
+
+        Returns
+        -------
+        tokens : torch.Tensor of shape (B, S, width)
+        there : torch.Tensor of shape (B, S), bool
+            Which patches have a step inside.
+        """
+        x, angles, mask, there = self._read(inputs, times, inside)
+        for layer in self.layers:
+            x = layer(x, angles, mask)
+        return self.norm(x), there
+
+    def attention(self, inputs, times, inside):
+        """Return how much each token looks at each other, averaged over layers and heads.
+
+        Returns
+        -------
+        weights : torch.Tensor of shape (B, S, S)
+            Rows sum to 1.
+        """
+        x, angles, mask, _ = self._read(inputs, times, inside)
+        maps = []
+        for layer in self.layers:
+            maps.append(layer.weights(x, angles, mask).mean(1))
+            x = layer(x, angles, mask)
+        return torch.stack(maps).mean(0)
+
+    def _read(self, inputs, times, inside):
+        inputs, times, inside = (self._patches(part) for part in (inputs, times, inside))
+        inside = inside.bool()  # (B, S, p)
+        n_inside = inside.sum(2).clamp(min=1)
+        when = (times * inside).sum(2) / n_inside  # (B, S)
+        offset = (times - when[..., None]) * inside / self.patch_size  # (B, S, p)
+        x = F.pad(torch.cat([inputs.flatten(2), offset], 2), (0, self.n_spare))
+        x = self.embed(x)  # (B, S, W)
+        there = inside.any(2)
+        # a token that is not there looks at itself, and nobody at it
+        itself = torch.eye(there.shape[1], dtype=torch.bool, device=x.device)
+        mask = (there[:, None, :] | itself)[:, None]  # (B, 1, S, S)
+        return x, when[..., None] / self.patch_size * self.speeds, mask, there
+
+    def _patches(self, x):
+        """Cut (B, ..., L) into (B, S, ..., p)."""
+        x = F.pad(x.float(), (0, -x.shape[-1] % self.patch_size))
+        return x.unflatten(-1, (-1, self.patch_size)).movedim(-2, 1)
+
+
+class Layer(nn.Module):
+    """One layer: attention, and two fully connected ones, each beside an identity.
+
+    Parameters
+    ----------
+    width, n_heads : int
+    dropout : float
+    depth : int
+        Number of layers in all, with which what each one adds gets smaller.
+    """
+
+    def __init__(self, width, n_heads, dropout, depth):
+        super().__init__()
+        self.n_heads = n_heads
+        self.width = width // n_heads
+        self.norm = nn.LayerNorm(width)
+        self.to_heads = nn.Linear(width, 3 * width)
+        self.from_heads = nn.Linear(width, width)
+        self.beside = nn.Sequential(
+            nn.LayerNorm(width),
+            nn.Linear(width, 2 * width),
+            nn.GELU(),
+            nn.Linear(2 * width, width),
+        )
+        self.dropout = Dropout(dropout) if dropout else nn.Identity()
+        with torch.no_grad():  # the sum over layers keeps its size (Radford et al. 2019)
+            for last in (self.from_heads, self.beside[-1]):
+                last.weight /= math.sqrt(2 * depth)
+
+    def forward(self, x, angles, mask):
+        query, key, value = self._heads(x, angles)
+        seen = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        x = x + self.dropout(self.from_heads(seen.transpose(1, 2).flatten(2)))  # (B, S, W)
+        return x + self.dropout(self.beside(x))
+
+    def weights(self, x, angles, mask):
+        """Return the weights of the attention: (B, n_heads, S, S)."""
+        query, key, _ = self._heads(x, angles)
+        scores = query @ key.mT / math.sqrt(self.width)
+        return scores.masked_fill(~mask, -torch.inf).softmax(-1)
+
+    def _heads(self, x, angles):
+        parts = self.to_heads(self.norm(x)).chunk(3, -1)
+        query, key, value = (
+            part.unflatten(-1, (self.n_heads, self.width)).transpose(1, 2) for part in parts
+        )  # (B, n_heads, S, width) each
+        return rotated(query, angles), rotated(key, angles), value
+
+
+def rotation_speeds(width):
+    """Return by how much each pair of values turns per patch: (width / 2,)."""
+    return _SLOWEST ** -torch.linspace(0, 1, width // 2)
+
+
+def rotated(x, angles):
+    """Turn pairs of values by angles that grow with time (Su et al., equation 34).
+
+    Parameters
+    ----------
+    x : torch.Tensor of shape (B, n_heads, S, width)
+    angles : torch.Tensor of shape (B, S, width / 2)
+    """
+    sine, cosine = angles.sin()[:, None], angles.cos()[:, None]  # (B, 1, S, width / 2)
+    first, second = x.chunk(2, -1)
+    return torch.cat([first * cosine - second * sine, first * sine + second * cosine], -1)
+
+
+class Unpatch(nn.Module):
+    """Puts the values of patches in a row: (B, S, n_channels * p) to (B, n_channels, L).
+
+    Parameters
+    ----------
+    patch_size : int
+    length : int or None
+        Of the series; None: all steps of the patches.
+    """
+
+    def __init__(self, patch_size, length=None):
+        super().__init__()
+        self.patch_size = patch_size
+        self.length = length
+
+    def forward(self, x):
+        x = x.unflatten(2, (-1, self.patch_size)).movedim(1, 2)  # (B, n_channels, S, p)
+        return x.flatten(2)[..., : self.length]
+
+
+class _Tokens(nn.Module):
+    """The tokens of series without gaps, one step a unit of time."""
+
+    def __init__(self, steps, length):
+        super().__init__()
+        self.steps = steps
+        self.register_buffer("times", torch.arange(float(length)), persistent=False)
+
+    def forward(self, x):
+        times = self.times.expand(len(x), -1)
+        return self.steps(x, times, torch.ones_like(times, dtype=torch.bool))[0]  # (B, S, W)
+
+
+class _Everywhere(nn.Module):
+    """Layers over tokens that are all there, one patch after the other."""
+
+    def __init__(self, layers, width, n_heads):
+        super().__init__()
+        self.layers = layers
+        self.register_buffer("speeds", rotation_speeds(width // n_heads))
+
+    def forward(self, x):
+        places = torch.arange(x.shape[1], device=x.device)
+        angles = (places[:, None] * self.speeds).expand(len(x), -1, -1)
+        mask = torch.ones(1, 1, 1, x.shape[1], dtype=torch.bool, device=x.device)
+        for layer in self.layers:
+            x = layer(x, angles, mask)
+        return x
+
+
+def _check_shape(shape):
+    if len(shape) != 2:
+        raise ValueError(
+            "Transformer expects samples of shape (n_channels, length), got samples of shape "
+            f"{tuple(shape)}. Give X as an array of 3 dimensions, or set input_shape=(1, -1) to "
+            "read each row of a table as one series."
+        )
+    return shape

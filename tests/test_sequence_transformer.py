@@ -1,0 +1,264 @@
+"""Laws of the embedding of series as an estimator."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MaxAbsScaler
+
+from skrepr import SequenceTransformerEmbedding, load, save
+from skrepr.architectures import MLP, Transformer
+from skrepr.datasets import make_light_curves
+from skrepr.objectives import MaskedReconstruction, SimCLR
+
+RNG = np.random.default_rng(0)
+LENGTH = 40
+
+
+def waves(n):
+    """Draw sines of two periods; return them and the periods."""
+    phase, period = RNG.uniform(0, 6, size=(n, 1)), RNG.choice([8, 16], size=(n, 1))
+    return np.sin(phase + 2 * np.pi * np.arange(LENGTH) / period), period[:, 0]
+
+
+PURE, _ = waves(260)
+WAVES, PERIOD = waves(80)
+WAVES += RNG.normal(0, 0.05, size=WAVES.shape)
+RAGGED = [
+    np.stack([wave, 5 + 2 * wave])[:, :length]
+    for wave, length in zip(WAVES, RNG.integers(12, LENGTH + 1, size=80), strict=True)
+]
+CURVES = make_light_curves(24, classes=["rr_lyrae_ab", "quasar"], random_state=0).curves
+CURVES = [curve[:, :60] for curve in CURVES]
+OF_CURVES = {"time_channel": 0, "error_channel": 2, "band_channel": 3}
+
+
+def make(n_components=4, **parameters):
+    small = {
+        "architecture": Transformer(1, n_heads=2, n_units=8),
+        "max_epochs": 2,
+        "random_state": 0,
+    }
+    return SequenceTransformerEmbedding(n_components, **small | parameters)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    architecture = Transformer(2, n_heads=2, n_units=32, patch_size=1)
+    settings = {"max_epochs": 60, "batch_size": 32, "learning_rate": 3e-3, "fixed_features": False}
+    return make(architecture=architecture, **settings).fit(PURE[:200])
+
+
+@pytest.fixture(scope="module")
+def of_lists():
+    return make().fit(RAGGED)
+
+
+@pytest.fixture(scope="module")
+def of_curves():
+    return make(**OF_CURVES).fit(CURVES)
+
+
+# ------------------------------------------------------------------------ what it learns
+
+
+def test_a_planted_rule_is_learned(trained):
+    """What is hidden of a sine follows from the rest of it."""
+    assert 0.98 < trained.score(PURE[200:]) <= 1
+
+
+def test_missing_values_come_back_in_units_of_x(trained):
+    holes = PURE[200:].copy()
+    holes[:, 20:22] = np.nan
+    holes[:, :3] = np.nan
+    filled = trained.impute(holes)
+    assert filled.shape == holes.shape
+    assert np.abs(filled - PURE[200:])[:, 20:22].mean() < 0.15
+    assert np.isnan(filled[:, :3]).all()  # outside of the series
+    assert_array_equal(filled[:, 3:20], PURE[200:, 3:20])
+    moved, still = (make().fit(X) for X in (300 + 20 * PURE[:60], PURE[:60]))
+    assert_allclose(moved.impute(300 + 20 * holes), 300 + 20 * still.impute(holes), rtol=1e-3)
+
+
+def test_a_broken_series_is_told(trained):
+    broken = PURE[200:].copy()
+    broken[:, 10:20] = RNG.normal(0, 1, size=(60, 10))
+    assert trained.score_samples(broken).max() < trained.score_samples(PURE[200:]).min()
+
+
+def test_scores_of_samples_and_of_all_agree():
+    embedding = make(scaling="per_channel").fit(WAVES)
+    around = ((WAVES - WAVES.mean()) / WAVES.std()) ** 2
+    expected = 1 + embedding.score_samples(WAVES).mean() / around.mean()
+    assert embedding.score(WAVES) == pytest.approx(expected, rel=1e-4)
+
+
+def test_without_variance_the_score_is_zero():
+    X = np.full((20, 10), 3.0)
+    assert make().fit(X).score(X) == 0
+
+
+def test_what_is_fixed_tells_periods_apart(trained):
+    """A label that no mean or spread of values gives away."""
+    fixed = make(8, max_epochs=1).fit(WAVES).transform(WAVES)
+    judge = make_pipeline(MaxAbsScaler(), LogisticRegression())
+    assert cross_val_score(judge, fixed, PERIOD).mean() > 0.95
+    alone = make(8, max_epochs=1, fixed_features=False).fit(WAVES)
+    assert alone.module_.classic is None
+    assert alone.transform(WAVES).shape == (80, 8)
+
+
+def test_the_embedding_is_pca_of_the_features():
+    embedding = make().fit(WAVES)
+    with torch.inference_mode():
+        features = embedding.module_.encode(torch.tensor(WAVES[:, None], dtype=torch.float32))
+    pca = PCA(4).fit(features.numpy())
+    assert_allclose(
+        np.abs(embedding.transform(WAVES)), np.abs(pca.transform(features.numpy())), atol=1e-4
+    )
+    assert_allclose(embedding.explained_variance_, pca.explained_variance_, rtol=1e-3)
+
+
+# ------------------------------------------------------------------------- kinds of series
+
+
+def test_series_of_any_length(of_lists):
+    Z = of_lists.transform(RAGGED)
+    assert Z.shape == (80, 4)
+    assert not hasattr(of_lists, "n_features_in_")
+    assert of_lists.input_shape_ == of_lists.layout_ == (2, max(x.shape[1] for x in RAGGED))
+    alone = np.concatenate([of_lists.transform([series]) for series in RAGGED])
+    assert_allclose(Z, alone, atol=1e-5 * np.ptp(Z))
+    longer = np.concatenate([RAGGED[0]] * 4, axis=1)
+    assert of_lists.transform([longer]).shape == (1, 4)
+    padded = np.pad(RAGGED[0], ((0, 0), (0, 9)), constant_values=np.nan)
+    assert_allclose(of_lists.transform([padded]), Z[:1], atol=1e-5 * np.ptp(Z))
+    tensors = [torch.tensor(series, requires_grad=True) for series in RAGGED]
+    assert_array_equal(of_lists.transform(tensors), Z)
+    assert_array_equal(of_lists.impute(tensors)[5], RAGGED[5])
+
+
+def test_what_has_the_length_of_the_series(of_lists):
+    steps, filled, maps = (
+        method(RAGGED)
+        for method in (of_lists.transform_steps, of_lists.impute, of_lists.attention)
+    )
+    for series, codes, whole, map_of in zip(RAGGED, steps, filled, maps, strict=True):
+        length = series.shape[1]
+        n_patches = -(-length // of_lists.module_.encoder.patch_size)
+        assert codes.shape == (length, 8)
+        assert_array_equal(whole, series)
+        assert map_of.shape == (n_patches, n_patches)
+        assert_allclose(map_of.sum(1), 1, rtol=1e-5)
+
+
+def test_a_list_and_an_array_of_the_same_series_are_the_same():
+    both = np.stack([WAVES, WAVES**2], 1)
+    of_array, of_list = make().fit(both), make().fit(list(both))
+    assert of_array.n_features_in_ == 2
+    assert_allclose(of_array.score_samples(both), of_array.score_samples(both.tolist()), rtol=1e-6)
+    # not trained in the same order: batches of a list are sorted by length
+    assert of_list.transform(both).shape == of_array.transform(both).shape
+    assert of_array.transform_steps(both).shape == (80, LENGTH, 8)
+    flat = make(input_shape=(2, -1)).fit(both.reshape(80, -1))
+    assert_array_equal(flat.transform(both.reshape(80, -1)), of_array.transform(both))
+    holes = both.reshape(80, -1).copy()
+    holes[:, 7] = np.nan
+    assert flat.impute(holes).shape == holes.shape
+
+
+def test_light_curves_as_they_come(of_curves):
+    Z = of_curves.transform(CURVES)
+    assert np.isfinite(Z).all()
+    assert Z.std(axis=0).min() > 0
+    assert of_curves.bands_.tolist() == [0, 1, 2]
+    values = of_curves.impute(CURVES)
+    assert_array_equal(values[3], CURVES[3])
+
+
+@pytest.mark.parametrize("days", [10.0, -3.25, 2.4e6])
+def test_only_differences_of_times_matter(of_curves, days):
+    later = [curve + np.array([[days], [0], [0], [0]]) for curve in CURVES]
+    Z = of_curves.transform(CURVES)
+    # the time itself is rounded to 1e-10 of 2.4 million
+    assert_allclose(of_curves.transform(later), Z, atol=2e-3 * np.ptp(Z))
+    assert_allclose(
+        of_curves.score_samples(later), of_curves.score_samples(CURVES), rtol=1e-3, atol=1e-4
+    )
+
+
+def test_times_errors_and_bands_have_a_say(of_curves):
+    Z = of_curves.transform(CURVES)
+    for channel, change in ((0, 2.0), (2, 3.0), (3, 0.0)):
+        others = [curve.copy() for curve in CURVES]
+        for curve in others:
+            curve[channel] *= change
+        assert not np.allclose(of_curves.transform(others), Z, atol=1e-3 * np.ptp(Z))
+
+
+# ------------------------------------------------------------------ what fits and goes on
+
+
+def test_training_goes_on(of_lists):
+    more = copy.deepcopy(of_lists).set_params(warm_start=True).fit(RAGGED[:40])
+    assert more.n_epochs_ == 4
+    assert more.layout_ == of_lists.layout_
+    stream = make().partial_fit(RAGGED[:40]).partial_fit(RAGGED[40:])
+    assert stream.transform(RAGGED).shape == (80, 4)
+
+
+@pytest.mark.parametrize("kind", ["lists", "curves"])
+def test_saved_and_pickled(kind, of_lists, of_curves, tmp_path):
+    embedding, X = {"lists": (of_lists, RAGGED), "curves": (of_curves, CURVES)}[kind]
+    save(embedding, tmp_path / "embedding")
+    Z = embedding.transform(X)
+    for twin in (load(tmp_path / "embedding"), pickle.loads(pickle.dumps(embedding))):
+        assert_array_equal(twin.transform(X), Z)
+        assert twin.score(X) == embedding.score(X)
+
+
+def test_what_auto_becomes():
+    embedding = make(max_epochs="auto")
+    for n, batch_size, steps in ((20, 20, 200), (400, 32, 200), (20_000, 64, 1560)):
+        assert min(n, embedding._auto_batch_size(n)) == batch_size
+        n_epochs = embedding._auto_max_epochs(n, batch_size)
+        assert n_epochs * n / batch_size == pytest.approx(steps, rel=0.05)
+
+
+# ------------------------------------------------------------------------------ bad input
+
+
+@pytest.mark.parametrize(
+    ("X", "parameters", "message"),
+    [
+        (WAVES, {"time_channel": 1}, "time_channel=1 needs series of at least 2 channels"),
+        (np.sort(WAVES), {"time_channel": 0}, "all of them are times, errors or bands"),
+        (RAGGED, {"error_channel": 0, "band_channel": 0}, "must be different channels"),
+        ([-c for c in RAGGED], {"error_channel": 1}, "Errors must not be negative"),
+        (RAGGED, {"band_channel": 0}, "category of at most 64 values"),
+        (WAVES, {"architecture": MLP((8,))}, "'architecture' parameter"),
+        (WAVES, {"objective": SimCLR()}, "'objective' parameter"),
+        (WAVES, {"objective": MaskedReconstruction}, "objective"),
+        (WAVES, {"pooling": "cls"}, "'pooling' parameter"),
+        (WAVES, {"time_channel": -1}, "'time_channel' parameter"),
+        (np.ones((20, 1, 4, 4)), {}, "Got an array of 4 axes"),
+        (WAVES, {"input_shape": (1, 5, 8)}, "input_shape"),
+    ],
+)
+def test_bad_input_is_told(X, parameters, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        make(**parameters).fit(X)
+
+
+def test_nothing_is_answered_before_the_fit():
+    for method in ("transform", "transform_steps", "score", "score_samples", "impute"):
+        with pytest.raises(NotFittedError):
+            getattr(make(), method)(WAVES)

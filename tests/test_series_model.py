@@ -1,0 +1,195 @@
+"""Nothing that is hidden is seen, and no series depends on the others or on its padding."""
+
+import math
+
+import pytest
+import torch
+
+from skrepr._kernel_bank import KernelBank
+from skrepr._light_curve_features import LightCurveFeatures
+from skrepr._rows import Rows
+from skrepr._series_model import SeriesModel, make_classic, n_inputs
+from skrepr._series_units import SeriesUnits
+from skrepr.architectures import Transformer
+from skrepr.objectives import MaskedReconstruction
+
+CPU = torch.device("cpu")
+LENGTH = 21
+CONFIGURATIONS = {
+    "even": {},
+    "of its own scale": {"per_sample": True},
+    "unscaled": {"scaled": False, "patch_size": 3},
+    "patches": {"patch_size": 4, "per_sample": True},
+    "uneven": {"special": True},
+    "uneven patches": {"special": True, "patch_size": 4, "per_sample": True},
+}
+
+
+def series(n=6, seed=0, special=False):
+    """Two channels of values with gaps; with times, errors and bands in front of them."""
+    generator = torch.Generator().manual_seed(seed)
+    x = 3 + 2 * torch.randn(n, 2, LENGTH, generator=generator).cumsum(2)
+    gaps = torch.rand(x.shape, generator=generator) < 0.2
+    gaps[..., [0, -1]] = False
+    x = x.masked_fill(gaps, math.nan)
+    if not special:
+        return x
+    times = torch.rand(n, 1, LENGTH, generator=generator).cumsum(2)
+    errors = torch.rand(n, 1, LENGTH, generator=generator)
+    bands = torch.randint(2, (n, 1, LENGTH), generator=generator).float()
+    return torch.cat([times - times[..., :1], errors, bands, x], 1)
+
+
+def make(
+    *,
+    special=False,
+    scaled=True,
+    per_sample=False,
+    pooling="mean_std",
+    patch_size=1,
+    classic=True,
+):
+    channels = ("time_channel", "error_channel", "band_channel")
+    where = dict(zip(channels, range(3), strict=True)) if special else {}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        units = SeriesUnits(
+            5 if special else 2, **where, bands=[0.0, 1.0][: 2 * special], scaled=scaled
+        )
+        recipe = Transformer(2, n_heads=2, n_units=8, patch_size=patch_size)
+        encoder = recipe.make_step_encoder(n_inputs(units, per_sample), LENGTH)
+        fixed = LightCurveFeatures(2) if special else KernelBank(2, LENGTH, 200)
+        objective = MaskedReconstruction(0.4, mask_length=2)
+        model = SeriesModel(
+            encoder,
+            units,
+            objective.make_series_loss(8, 2 * patch_size, LENGTH),
+            classic=fixed if classic else None,
+            pooling=pooling,
+            per_sample=per_sample,
+        )
+    x = series(special=special)
+    rows = Rows(x, x.shape[1:], CPU)
+    model.eval().start(rows)
+    model.settle(rows)
+    return model, x
+
+
+configured = pytest.mark.parametrize("parameters", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
+
+
+@configured
+def test_hidden_values_never_leak(parameters):
+    """No prediction, before it is compared with its target, depends on a hidden value."""
+    model, x = make(**parameters)
+    values = model.units.value_channels
+    x.requires_grad_()
+    of_x = model.units(x)
+    for hidden in model.objective.rounds(of_x.inside):
+        predicted = model.predict(of_x, hidden)
+        (slope,) = torch.autograd.grad(predicted.square().sum(), x, retain_graph=True)
+        slope = slope[:, values]
+        assert not slope[hidden[:, None].expand_as(slope)].any()
+        assert slope[~hidden[:, None].expand_as(slope)].any()
+
+
+@configured
+def test_errors_of_hidden_values_do_not_leak_either(parameters):
+    if not parameters.get("special"):
+        return
+    model, x = make(**parameters)
+    of_x = model.units(x)
+    hidden = next(iter(model.objective.rounds(of_x.inside)))
+    x[:, 1] = torch.where(hidden, 9.0, x[:, 1])
+    assert torch.equal(model.predict(model.units(x), hidden), model.predict(of_x, hidden))
+
+
+@configured
+def test_a_padded_batch_is_one_series_at_a_time(parameters):
+    model, x = make(**parameters)
+    short = x[..., :13].clone()
+    short[..., -1] = x[..., -1]  # the last step of it is observed
+    padded = torch.nn.functional.pad(short, (0, 8), value=math.nan)
+    both = torch.cat([padded, x])
+    for of in (model.encode, model.judge):
+        expected = torch.cat([of(row[None]) for part in (short, x) for row in part])
+        torch.testing.assert_close(of(both), expected, rtol=1e-4, atol=1e-5)
+    steps = model.steps(both)[:6]
+    torch.testing.assert_close(steps[:, :13], model.steps(short), rtol=1e-4, atol=1e-5)
+    assert steps[:, 13:].isnan().all()
+    assert model.impute(both)[:6, 13:].isnan().all()
+
+
+@configured
+def test_the_loss_is_that_of_the_paper(parameters):
+    model, x = make(**parameters)
+    of_x = model.units(x)
+    off = weight = 0.0
+    for hidden in model.objective.rounds(of_x.inside):
+        predicted = model.predict(of_x, hidden)
+        for place in (hidden[:, None] & of_x.observed).nonzero():
+            row, channel, step = place.tolist()
+            w = 1.0
+            if parameters.get("special"):
+                w = 1 / (1 + (x[row, 1, step] / model.units.typical_error) ** 2)
+            difference = predicted[row, channel, step] - of_x.values[row, channel, step]
+            off, weight = off + w * difference**2, weight + w
+    torch.testing.assert_close(model(x), off / weight, rtol=1e-4, atol=0)
+    error, _, counted = model.judge(x).sum(0)
+    torch.testing.assert_close(error / counted, model(x))
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max", "last", "mean_std"])
+def test_pooling_against_a_loop(pooling):
+    model, x = make(pooling=pooling, classic=False, patch_size=2)
+    model.feature_mean.zero_(), model.feature_deviation.fill_(1)
+    x[1, :, 9:] = math.nan
+    tokens, there = model._tokens(model.units(x))[:2]
+    for row, tokens_of, seen in zip(model.encode(x) / model.shares, tokens, there, strict=True):
+        tokens_of = tokens_of[seen]
+        expected = {
+            "mean": tokens_of.mean(0),
+            "max": tokens_of.amax(0),
+            "last": tokens_of[-1],
+            "mean_std": torch.cat([tokens_of.mean(0), tokens_of.std(0, correction=0)]),
+        }[pooling]
+        torch.testing.assert_close(row, expected.clamp(-8, 8), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max", "last", "mean_std"])
+@configured
+def test_a_series_without_a_value_gets_an_answer(parameters, pooling):
+    model, x = make(**parameters, pooling=pooling)
+    x[2] = math.nan
+    assert model.encode(x).isfinite().all()
+    assert model(x).isfinite()
+    assert model.normality(x)[2] == 0
+    assert model.attention(x).isfinite().all()
+
+
+def test_what_is_fixed_and_what_is_learned_weigh_as_they_should():
+    model, x = make()
+    variance = model.encode(x).var(0, correction=0)
+    learned, fixed = variance[:16].sum().item(), variance[16:].sum().item()
+    assert learned == pytest.approx(0.15**2, rel=0.05)
+    assert 0.5 < fixed <= 1.01  # without the kernels that answer all six rows alike
+    assert variance.shape == (model.width,)
+
+
+def test_predictions_are_given_back_in_units_of_x():
+    """A network that says zero says the mean of the channel, or of the series."""
+    for per_sample in (False, True):
+        model, x = make(per_sample=per_sample)
+        torch.nn.init.zeros_(model.objective.head.weight)
+        torch.nn.init.zeros_(model.objective.head.bias)
+        mean = x.nanmean(2) if per_sample else x.nanmean((0, 2)).expand(6, 2)
+        expected = mean[:, None].expand(6, LENGTH, 2)
+        torch.testing.assert_close(model.impute(x), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_each_kind_of_series_has_its_classic():
+    uneven = {"time_channel": 0, "band_channel": 1, "bands": [1.0, 2.0, 3.0]}
+    assert make_classic(SeriesUnits(3, **uneven), 50).n_bands == 3
+    for length, n_features in ((2, 100), (20, 1000), (500, 2000)):
+        assert make_classic(SeriesUnits(1), length).n_features == n_features
+    assert make_classic(SeriesUnits(1), 1) is None
