@@ -94,8 +94,9 @@ class DocumentsMixin:
             known=known,
             min_count=self.min_count,
             max_words=self.max_vocabulary,
-            make_sampling=lambda counts: Sampling(
+            make_sampling=lambda counts, longest: Sampling(
                 counts,
+                longest=longest,
                 window=self.window_,
                 shrinks=not table,
                 sample=0 if table else self.sample,

@@ -79,7 +79,8 @@ class SequenceTransformerEmbedding(BaseEmbedding):
         None: steps are even.
     error_channel : int or None, default=None
         Channel of the standard errors of all values of a step. Values with errors far above the
-        typical one weigh less in the loss, and the network sees the errors.
+        typical one weigh less in the loss, and the network sees the errors. NaN: not known,
+        taken as typical by the network; the periodogram leaves such values out.
     band_channel : int or None, default=None
         Channel of a category, such as the filter of a measurement. What `fit` has not seen is read
         as none of the bands.
@@ -167,8 +168,8 @@ class SequenceTransformerEmbedding(BaseEmbedding):
 
     Notes
     -----
-    `score` may be used to compare `architecture`, `pooling`, `n_components` and all parameters of
-    the training, and constants of the network; not `mask_ratio` and `mask_length` of the
+    `score` may be used to compare `architecture` and all parameters of the training; it does not
+    depend on `pooling` and `n_components`. Not `scaling`, `mask_ratio` and `mask_length` of the
     objective, `error_channel`, `input_shape` or anything in front that changes the data, since
     they change the task.
 
@@ -431,7 +432,7 @@ class SequenceTransformerEmbedding(BaseEmbedding):
                 results.extend(function(chunk.to(self.device_)).cpu().numpy())
         if not self._is_ragged():
             return np.stack(results)
-        for i, length in enumerate(len(series[0]) for series in X):
+        for i, length in enumerate(as_numbers(series).shape[1] for series in X):
             n_patches = self.module_.encoder.n_patches(length)
             results[i] = results[i][:n_patches, :n_patches] if is_map else results[i][:length]
         return results
@@ -463,6 +464,7 @@ class SequenceTransformerEmbedding(BaseEmbedding):
             X,
             sample_shape=self.input_shape_,
             time_channel=self._parameters_at_fit["time_channel"],
+            error_channel=self._parameters_at_fit["error_channel"],
             layout=self.layout_,
             ragged=self._is_ragged(),
         )

@@ -15,7 +15,7 @@ class Series(NamedTuple):
     values: torch.Tensor  # (B, V, L), scaled; 0 where there is none
     observed: torch.Tensor  # (B, V, L), bool
     inside: torch.Tensor  # (B, L), bool: from the first observed step to the last
-    times: torch.Tensor  # (B, L), in typical steps; outside of the series the nearest inside
+    times: torch.Tensor  # (B, L), in typical steps; outside of the series without meaning
     errors: torch.Tensor  # (B, 0 or 1, L), relative to typical ones; 0 where there is none
     bands: torch.Tensor  # (B, n_bands, L), 0 or 1
     weights: torch.Tensor  # (B, V, L), of each value in a loss; 0 where there is none
@@ -116,7 +116,9 @@ class SeriesUnits(nn.Module):
         errors = values.new_zeros(len(x), 0, x.shape[2])
         weights = observed.to(values.dtype)
         if self.error_channel is not None:
-            errors = x[:, [self.error_channel]].nan_to_num() / self.typical_error
+            errors = x[:, [self.error_channel]] / self.typical_error
+            # one that is not known counts as a typical one
+            errors = errors.nan_to_num(nan=1.0) * inside[:, None]
             weights = weights / (1 + errors.square())
         bands = self.bands.new_zeros(len(x), 0, x.shape[2])
         if self.band_channel is not None:

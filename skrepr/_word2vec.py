@@ -4,6 +4,7 @@ This file holds the estimator. How documents are read and cut into blocks is in 
 and ``_corpus/``, the torch module with its steps in closed form in ``_word_model.py``.
 """
 
+from collections.abc import Iterator
 from numbers import Integral, Real
 
 import numpy as np
@@ -341,6 +342,28 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
             Fitted estimator.
         """
         return self._fit(X, y, stream=True)
+
+    def fit_transform(self, X, y=None):
+        """Find the words, train their vectors, and embed the documents.
+
+        Parameters
+        ----------
+        X : list of str or of lists of hashable, path, or table of shape (n_samples, n_columns)
+            Documents, as in `fit`, but no iterator: X is read twice.
+        y : Ignored
+            Present for API consistency.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_components), float32
+            The embedding.
+        """
+        if isinstance(X, Iterator):
+            raise ValueError(
+                "X is an iterator, which `fit` uses up, and `fit_transform` reads X twice. Pass a "
+                "list or a path, or call `fit` and `transform` with an iterator each."
+            )
+        return super().fit_transform(X, y)
 
     def transform(self, X):
         """Embed documents.

@@ -23,6 +23,9 @@ _SIF, _WORDS_ASKED = 1e-3, 2**18
 _LAST_RATE = 0.004
 # Centers whose products are computed together: their vectors fit into the cache of a core.
 _TOGETHER = 1024
+# Gradients of a word that are added up in one step at least, where a corpus has few words. Steps
+# of CBOW are longer.
+_FEWEST_GRADIENTS = {"skipgram": 100.0, "cbow": 50.0}
 # Least number of steps in a batch where threads do not wait.
 _FREE_STEPS = 32
 # Blocks of a batch that are asked for their loss in training.
@@ -171,8 +174,8 @@ class WordModel(nn.Module):
         contexts = share + noise * self.negative
         if self.algorithm == "skipgram":
             contexts = contexts * pairs
-        self.words.expect(words)
-        self.contexts.expect(contexts)
+        self.words.expect(words, _FEWEST_GRADIENTS[self.algorithm])
+        self.contexts.expect(contexts, _FEWEST_GRADIENTS[self.algorithm])
 
     @staticmethod
     def learning_rate_factor(fraction):

@@ -32,6 +32,7 @@ as_it_is = make_analyzer("word", True, r"\w+")
 
 def sampling_of(counts, **settings):
     default = {"window": 5, "shrinks": True, "sample": 0, "ns_exponent": 0.75, "block": (32, 24)}
+    default |= {"longest": 1000}
     return Sampling(counts, **default | settings)
 
 
@@ -43,7 +44,7 @@ def sentences_of(X, *, known=None, min_count=1, max_words=None, **settings):
         known=known,
         min_count=min_count,
         max_words=max_words,
-        make_sampling=lambda counts: sampling_of(counts, **settings),
+        make_sampling=lambda counts, longest: sampling_of(counts, longest=longest, **settings),
     )
 
 

@@ -210,8 +210,12 @@ def test_example_of_word_vectors(figures, tmp_path):
     for a, b in (("list", "tuple"), ("list", "dict"), ("tuple", "dict")):
         for other in others:
             assert words.similarity(a, b) > max(words.similarity(x, other) for x in (a, b))
-    assert words.analogy("string", "str", "integer", topn=1)[0][0] == "int"
-    assert words.analogy("function", "functions", "class", topn=1)[0][0] == "classes"
+    for analogy, expected in (
+        (("string", "str", "integer"), "int"),
+        (("function", "functions", "class"), "classes"),
+    ):
+        # Python's documentation changes from one version to the next
+        assert expected in {word for word, _ in words.analogy(*analogy, topn=3)}
     for value, cultivar in (
         ("flavanoids=high", "A"),
         ("alcohol=low", "B"),

@@ -702,6 +702,25 @@ def test_spans_of_short_series_are_short(length):
     assert MaskedReconstruction().make_series_loss(4, 1, 160).span == 10
 
 
+def test_of_a_short_series_beside_a_long_one_at_most_half_is_hidden_at_once():
+    loss = masked(span=100, length=2000)
+    inside = torch.ones(50, 2000, dtype=torch.bool)
+    lengths = torch.arange(2, 52)
+    inside[1:, :] = torch.arange(2000) < lengths[:49, None]
+    for hidden in [loss.hide(inside), *loss.rounds(inside)]:
+        assert not (hidden & ~inside).any()
+    for n_hidden in (hidden.sum(1)[1:] for hidden in loss.rounds(inside)):
+        assert (n_hidden <= (lengths[:49] + 1) // 2).all()
+    assert (loss.hide(inside).sum(1) > 0).all()
+
+
+def test_few_rounds_are_enough_for_few_spans():
+    inside = torch.ones(2, 40, dtype=torch.bool)
+    rounds = list(masked(1e-6, span=10).rounds(inside))
+    assert len(rounds) == 4
+    assert torch.equal(sum(hidden.int() for hidden in rounds), inside.int())
+
+
 def test_a_batch_with_nothing_to_predict_has_no_loss():
     loss = masked()
     values = torch.ones(2, 1, 40)

@@ -599,7 +599,13 @@ def test_falling_times_are_told(as_array):
 
 def test_what_was_fitted_to_a_list_reads_lists_and_arrays(monkeypatch):
     monkeypatch.setattr("skrepr._rows._kinds._CHUNK_ROWS", 10)
-    settings = {"sample_shape": (2, 39), "time_channel": None, "layout": (2, 39), "ragged": True}
+    settings = {
+        "sample_shape": (2, 39),
+        "time_channel": None,
+        "error_channel": None,
+        "layout": (2, 39),
+        "ragged": True,
+    }
     n, chunks = read_series_chunks(Estimator(), RAGGED, **settings)
     chunks = list(chunks)
     assert n == N
@@ -613,6 +619,12 @@ def test_what_was_fitted_to_a_list_reads_lists_and_arrays(monkeypatch):
 
 
 def test_what_was_fitted_to_an_array_does_not_read_lists():
-    settings = {"sample_shape": (2, 3), "time_channel": None, "layout": (2, 3), "ragged": False}
+    settings = {
+        "sample_shape": (2, 3),
+        "time_channel": None,
+        "error_channel": None,
+        "layout": (2, 3),
+        "ragged": False,
+    }
     with pytest.raises(ValueError, match="Fit on a list to read series of any length"):
         read_series_chunks(AutoencoderEmbedding(), RAGGED, **settings)

@@ -4,6 +4,7 @@ import copy
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
@@ -160,6 +161,13 @@ def test_what_has_the_length_of_the_series(of_lists):
         assert_allclose(map_of.sum(1), 1, rtol=1e-5)
 
 
+def test_lists_of_frames_have_their_steps_in_the_columns(of_lists):
+    frames = [pd.DataFrame(series) for series in RAGGED[:3]]
+    for method in (of_lists.transform_steps, of_lists.attention):
+        for ours, theirs in zip(method(frames), method(RAGGED[:3]), strict=True):
+            assert_array_equal(ours, theirs)
+
+
 def test_a_list_and_an_array_of_the_same_series_are_the_same():
     both = np.stack([WAVES, WAVES**2], 1)
     of_array, of_list = make().fit(both), make().fit(list(both))
@@ -256,6 +264,13 @@ def test_what_auto_becomes():
 def test_bad_input_is_told(X, parameters, message):
     with pytest.raises((TypeError, ValueError), match=message):
         make(**parameters).fit(X)
+
+
+def test_errors_of_new_series_are_checked(of_curves):
+    broken = [CURVES[0], CURVES[1] * np.array([[1], [1], [-1], [1]])]
+    for method in ("transform", "score_samples", "impute"):
+        with pytest.raises(ValueError, match="Errors must not be negative"):
+            getattr(of_curves, method)(broken)
 
 
 def test_nothing_is_answered_before_the_fit():

@@ -290,6 +290,64 @@ def test_three_words(algorithm):
     assert np.isfinite(embedding.transform([["a"], ["b", "c"]])).all()
 
 
+SMALL_WORLDS = {
+    "baskets": [["bread", "butter", "jam"], ["beer", "crisps", "nuts"]] * 50,
+    "two words": [["a", "b"]] * 600,
+    "twenty letters": np.random.default_rng(0).choice(list("ACDEFGHIKLMNPQRSTVWY"), (60, 300)),
+    "a table of yes and no": np.random.default_rng(0).integers(0, 2, (1000, 10)),
+}
+
+
+# two documents of the same words are one point
+@pytest.mark.filterwarnings("ignore::skrepr.RepresentationCollapseWarning")
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("name", SMALL_WORLDS)
+def test_a_few_words_do_not_explode(algorithm, name):
+    X = SMALL_WORLDS[name]
+    if name == "twenty letters":
+        X = X.tolist()
+    embedding = Word2VecEmbedding(4, algorithm=algorithm, sample=0, max_epochs=20, random_state=0)
+    embedding.fit(X)
+    assert np.abs(embedding.word_vectors_.vectors).max() < 50
+    assert (embedding.history_.train_loss < 6 * np.log(2) + 0.01).all()
+
+
+@pytest.mark.parametrize("window", [3, 1000, 10**6])
+def test_a_window_may_be_wider_than_all_documents(window):
+    generator = np.random.default_rng(0)
+    baskets = [list(generator.permutation(list("abcd" if i % 2 else "wxyz"))) for i in range(80)]
+    settings = {"n_components": 8, "max_epochs": 100, "sample": 0}
+    words = make(window=window, **settings).fit(baskets).word_vectors_
+    assert {word for word, _ in words.most_similar("a", topn=3)} == {"b", "c", "d"}
+
+
+def test_an_iterator_is_not_read_twice():
+    texts = (text for text in ["a b", "b c"])
+    with pytest.raises(ValueError, match="iterator"):
+        make().fit_transform(texts)
+    assert next(texts) == "a b"  # nothing was read
+
+
+def test_the_kind_of_a_column_is_that_of_fit():
+    mixed = np.array([["a", 1.5], ["b", 2.5], [np.nan, 3.5]] * 10, dtype=object)
+    embedding = make(n_bins=2).fit(mixed)
+    whole = embedding.transform(mixed)
+    for i in range(3):
+        np.testing.assert_allclose(embedding.transform(mixed[i : i + 1]), whole[i : i + 1])
+    with pytest.raises(ValueError, match="'1' held numbers in fit"):
+        embedding.transform(np.array([["a", "x"]], dtype=object))
+    whole_numbers = make().fit(pd.DataFrame({"a": [1, 2, 3] * 9, "b": list("xyz") * 9}))
+    with_gap = pd.DataFrame({"a": [1, np.nan], "b": ["x", "y"]})
+    first = whole_numbers.transform(pd.DataFrame({"a": [1], "b": ["x"]}))
+    np.testing.assert_allclose(whole_numbers.transform(with_gap)[:1], first)
+
+
+def test_bins_close_together_keep_their_names():
+    days = pd.DataFrame({"jd": 2459000.5 + np.arange(300) / 10, "b": list("xy") * 150})
+    words = make(n_bins=8).fit(days).vocabulary_
+    assert sum(word.startswith("jd=") for word in words) == 8
+
+
 def test_documents_of_one_word_teach_nothing_and_break_nothing():
     embedding = make(early_stopping=True).fit([["a"], ["b"], ["c"], ["a"]] * 5)
     assert (embedding.history_.train_loss == 0).all()

@@ -67,10 +67,14 @@ class Sampling:
         Negatives are drawn in proportion to the counts to this power.
     block : tuple of two int
         Number of centers of a block, and of negatives.
+    longest : int
+        Number of words of the longest document.
     """
 
-    def __init__(self, counts, *, window, shrinks, sample, ns_exponent, block):
+    def __init__(self, counts, *, window, shrinks, sample, ns_exponent, block, longest):
         self.window = window
+        # no two words of a document are farther apart than its ends
+        self.reach = max(1, min(window, longest - 1))
         self.block_size, self.n_negatives = block
         self.shrinks = shrinks
         self.n_words = len(counts)
@@ -84,7 +88,10 @@ class Sampling:
     @property
     def mean_window(self):
         """Mean number of words in a window, far from the ends of a document."""
-        return self.window + 1 if self.shrinks else 2 * self.window
+        if not self.shrinks:
+            return 2 * self.reach
+        # of widths 1 to `window`, of which those beyond the ends count as `reach`
+        return self.reach * (2 * self.window - self.reach + 1) / self.window
 
 
 def keep_probability(share, sample):
@@ -135,7 +142,7 @@ class Pass:
         -------
         blocks : Blocks
         """
-        window, size = self._sampling.window, self._sampling.block_size
+        window, size = self._sampling.reach, self._sampling.block_size
         words, left, right = self._windows(words, lengths)
         n_blocks = max(1, -(-len(words) // size))
         room = n_blocks * size - len(words)

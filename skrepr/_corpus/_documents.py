@@ -140,13 +140,14 @@ def read_table(X, n_bins, edges=None):
     found = {} if edges is None else edges
     words = []
     for j, (name, column) in enumerate(zip(names, columns)):
-        if n_bins is not None and _is_number(column):
-            values = column.to_numpy(np.float64, na_value=np.nan)
+        # what a column is, the fit decides: a few rows of it may look like another kind
+        if (n_bins is not None and _is_number(column)) if edges is None else j in edges:
+            values = _numbers(name, column)
             if edges is None:
                 found[j] = _edges(values, n_bins)
             words.append(_words_of_bins(name, values, found[j]))
         else:
-            words.append(_words_of_categories(name, column))
+            words.append(_words_of_categories(name, column, is_new=edges is None))
     rows = (tuple(word for word in row if word is not None) for row in zip(*words))
     return Documents(rows, len(columns[0]), True), found
 
@@ -166,17 +167,32 @@ def _edges(values, n_bins):
 
 def _words_of_bins(name, values, edges):
     """Name bins by their bounds, as in ``age=25..33``; the lower bound belongs to the bin."""
-    bounds = ["", *(f"{edge:.6g}" for edge in edges), ""]
+    digits = next(
+        n for n in range(6, 18) if len({f"{edge:.{n}g}" for edge in edges}) == len(edges)
+    )
+    bounds = ["", *(f"{edge:.{digits}g}" for edge in edges), ""]
     names = [f"{name}={low}..{high}" for low, high in pairwise(bounds)]
     bins = np.where(np.isnan(values), -1, np.searchsorted(edges, values, side="right"))
     return np.array([*names, None], dtype=object)[bins]
 
 
-def _words_of_categories(name, column):
-    if pd.api.types.is_float_dtype(column):
+def _numbers(name, column):
+    try:
+        return pd.to_numeric(column).to_numpy(np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"Column {name!r} held numbers in fit, which were binned, and holds something else "
+            "now. Pass numbers, or what is missing as NaN."
+        ) from error
+
+
+def _words_of_categories(name, column, is_new):
+    if is_new and pd.api.types.is_float_dtype(column):
         raise ValueError(
             f"Column {name!r} holds real numbers, which are no categories. Set n_bins to bin "
             "columns of numbers, turn them into categories, or leave them out."
         )
     numbers, values = pd.factorize(column)  # -1 where a value is missing
+    # integers next to a missing value are floats in pandas and numpy
+    values = [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]
     return np.array([*(f"{name}={value}" for value in values), None], dtype=object)[numbers]

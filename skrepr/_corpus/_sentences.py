@@ -234,7 +234,7 @@ def read_sentences(documents, analyze, device, *, known, min_count, max_words, m
     min_count : int
     max_words : int or None
     make_sampling : callable
-        Makes a `Sampling` of the counts of words.
+        Makes a `Sampling` of the counts of words and the length of the longest document.
 
     Returns
     -------
@@ -258,7 +258,7 @@ def read_sentences(documents, analyze, device, *, known, min_count, max_words, m
     vocabulary, number_of_word = Vocabulary.of(
         numbering, counts, known=known, min_count=min_count, max_words=max_words
     )
-    sampling = make_sampling(vocabulary.counts)
+    sampling = make_sampling(vocabulary.counts, int(np.diff(bounds).max(initial=0)))
     return Sentences(tokens, bounds, number_of_word, vocabulary, sampling, device)
 
 

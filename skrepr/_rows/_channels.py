@@ -47,10 +47,18 @@ def check_channels(rows, *, time_channel, error_channel, band_channel):
             f"X has {n_channels} channels, and all of them are times, errors or bands. One of "
             "values is needed at least."
         )
-    if error_channel is not None and any((x[:, error_channel] < 0).any() for x in rows.blocks()):
+    for x in rows.blocks():
+        check_errors(x, error_channel)
+
+
+def check_errors(x, error_channel):
+    """Check that errors are none below 0, and hand ``x`` on: (B, n_channels, length)."""
+    if error_channel is not None and (x[:, error_channel] < 0).any():
         raise ValueError(
-            f"Errors must not be negative. Some in the channel {error_channel} of X are."
+            f"Errors must not be negative. Some in the channel {error_channel} of X are. NaN "
+            "stands for one that is not known."
         )
+    return x
 
 
 def find_bands(rows, band_channel):

@@ -4,7 +4,7 @@ from functools import partial
 
 import torch
 
-from ._channels import check_channel
+from ._channels import check_channel, check_errors
 from ._kinds import Rows, bounds, chunk_rows
 from ._libraries import as_array, as_numbers
 from ._reading import read_chunks, read_rows
@@ -113,7 +113,7 @@ def read_series(
     )
 
 
-def read_series_chunks(estimator, X, *, sample_shape, time_channel, layout, ragged):
+def read_series_chunks(estimator, X, *, sample_shape, time_channel, error_channel, layout, ragged):
     """Validate series and hand them out chunk by chunk.
 
     Parameters
@@ -123,8 +123,8 @@ def read_series_chunks(estimator, X, *, sample_shape, time_channel, layout, ragg
             (n_channels, length_i)
     sample_shape : tuple of int
         Shape of one sample as the network sees it.
-    time_channel : int or None
-        The channel that holds times.
+    time_channel, error_channel : int or None
+        The channels that hold times, and errors.
     layout : tuple of int
         Shape that one row must have.
     ragged : bool
@@ -138,9 +138,10 @@ def read_series_chunks(estimator, X, *, sample_shape, time_channel, layout, ragg
     if ragged:
         series, size = _read_ragged(X, 1, layout, time_channel), chunk_rows(sample_shape)
         starts = range(0, len(series), size)
-        return len(series), (padded(series[start : start + size]) for start in starts)
+        chunks = (padded(series[start : start + size]) for start in starts)
+        return len(series), (check_errors(x, error_channel) for x in chunks)
     _check_axes(X, known=True)
-    return read_chunks(
+    n, chunks = read_chunks(
         estimator,
         X,
         sample_shape=sample_shape,
@@ -148,6 +149,7 @@ def read_series_chunks(estimator, X, *, sample_shape, time_channel, layout, ragg
         layout=layout,
         prepare=_preparation(time_channel),
     )
+    return n, (check_errors(x, error_channel) for x in chunks)
 
 
 def _check_axes(X, known):

@@ -113,23 +113,34 @@ class _MaskedReconstruction(nn.Module):
     def hide(self, inside):
         """Choose what is hidden in one step of the training: (B, L), bool."""
         n, length = inside.shape
-        n_spans = length // self.span + 2
+        spans = self._spans(inside)  # (B, 1)
+        n_spans = length // int(spans.min()) + 2
         draw = torch.empty(n, n_spans + 1, device=inside.device)
         draw.uniform_(generator=self.generator)
-        shift = (draw[:, :1] * self.span).long().clamp(max=self.span - 1)
-        rank = draw[:, 1:].argsort(1).argsort(1)
-        chosen = rank < max(1, round(self.ratio * n_spans))  # (B, n_spans)
-        return chosen.gather(1, self._number(length, shift)) & inside
+        shift = torch.minimum((draw[:, :1] * spans).long(), spans - 1)
+        number = self._number(inside, shift, spans)  # (B, L)
+        n_own = number.amax(1, keepdim=True) + 1  # (B, 1)
+        is_own = torch.arange(n_spans, device=inside.device) < n_own
+        rank = draw[:, 1:].where(is_own, torch.inf).argsort(1).argsort(1)
+        chosen = rank < (self.ratio * n_own).round().clamp(min=1)  # (B, n_spans)
+        return chosen.gather(1, number) & inside
 
     def rounds(self, inside):
         """Yield what is hidden outside of the training: each step once, (B, L), bool."""
-        n_rounds = max(2, math.floor(1 / self.ratio + 0.5))
-        begin = inside.int().argmax(1, keepdim=True)  # spans are counted from the first step on
-        turn = self._number(inside.shape[1], -begin) % n_rounds
-        for number in range(n_rounds):
-            yield (turn == number) & inside
+        number = self._number(inside, 0, self._spans(inside))
+        n_rounds = min(math.floor(1 / self.ratio + 0.5), int(number.max()) + 1)
+        for turn in range(max(2, n_rounds)):
+            yield (number % max(2, n_rounds) == turn) & inside
 
-    def _number(self, length, shift):
-        """Return in which span each step is, if spans begin ``shift`` steps early: (B, L)."""
-        steps = torch.arange(length, device=shift.device)
-        return (steps + shift).div(self.span, rounding_mode="floor")
+    def _spans(self, inside):
+        """Return how long a span of each series is, at most half of it: (B, 1)."""
+        return (inside.sum(1, keepdim=True) // 2).clamp(1, self.span)
+
+    def _number(self, inside, shift, spans):
+        """Return in which span each step is, if spans begin ``shift`` steps early: (B, L).
+
+        They are counted from the first step of each series on; outside of it they are 0.
+        """
+        steps = torch.arange(inside.shape[1], device=inside.device)
+        begin = inside.int().argmax(1, keepdim=True)
+        return (steps - begin + shift).div(spans, rounding_mode="floor") * inside
