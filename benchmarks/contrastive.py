@@ -34,13 +34,12 @@ missing. `--quick` takes fewer rows, sets and seconds and one seed, and has a fi
 Seconds are those of the processor, on one thread, of the training alone.
 """
 
-import argparse
 import warnings
 from functools import partial
 
 import torch
 from contrastive_parts import PARTS, show_choosing, show_tables
-from results_file import RESULTS, run, show_means, table_of
+from results_file import ask, path_of, run, show_means, table_of
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
@@ -50,19 +49,12 @@ INDEX = ("set", "labels", "method", "objective", "batch")
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", required=True, help="folder of the data sets")
-    parser.add_argument("--quick", action="store_true", help="within 10 minutes")
-    parser.add_argument("--part", choices=PARTS, help="only this one")
-    parser.add_argument("--seeds", type=int, help="number of seeds; default: that of the part")
-    arguments = parser.parse_args()
+    arguments = ask(__doc__, PARTS, "that of the part")
     for category in (RepresentationCollapseWarning, ConvergenceWarning):
         warnings.simplefilter("ignore", category)
     torch.set_num_threads(1)
-    path = RESULTS / ("contrastive_quick.jsonl" if arguments.quick else "contrastive.jsonl")
-    for name in [arguments.part] if arguments.part else PARTS:
+    path = path_of("contrastive", arguments.quick)
+    for name in arguments.parts:
         part, n_seeds = PARTS[name]
         n_seeds = 1 if arguments.quick else arguments.seeds or n_seeds
         with threadpool_limits(1):

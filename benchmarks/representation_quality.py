@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 import torch
 from real_tables import UNSEEN, find_tables, load_table
-from results_file import RESULTS, read_rows
+from results_file import path_of, read_rows
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
@@ -219,9 +219,8 @@ def main():
         names = UNSEEN
     elif arguments.part:
         names = [name for name in names if name.startswith(arguments.part)]
-    path = RESULTS / "representation_quality.jsonl"
+    path = path_of("representation_quality", arguments.quick)
     if arguments.quick:
-        path = RESULTS / "representation_quality_quick.jsonl"
         run(path, arguments.data, names[::4], [0], 2000)
     else:
         run(path, arguments.data, names, range(arguments.seeds), None)

@@ -1,11 +1,45 @@
 """Results of a benchmark in a file: one row a measurement, so that parts of a run add up."""
 
+import argparse
 import json
 from pathlib import Path
 
 import pandas as pd
 
 RESULTS = Path(__file__).parent / "results"
+
+
+def ask(description, parts, default_seeds):
+    """Read the command line that benchmarks in parts share.
+
+    Parameters
+    ----------
+    description : str
+        What the benchmark measures.
+    parts : iterable of str
+    default_seeds : str
+        How many seeds are taken where none are asked for, in words.
+
+    Returns
+    -------
+    arguments : argparse.Namespace
+        ``data``, ``quick``, ``part`` and ``seeds``; ``parts`` is what is to be run.
+    """
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", required=True, help="folder of the data sets")
+    parser.add_argument("--quick", action="store_true", help="within 10 minutes")
+    parser.add_argument("--part", choices=parts, help="only this one")
+    parser.add_argument("--seeds", type=int, help=f"number of seeds; default: {default_seeds}")
+    arguments = parser.parse_args()
+    arguments.parts = [arguments.part] if arguments.part else list(parts)
+    return arguments
+
+
+def path_of(name, quick):
+    """Return the file of results of a benchmark, whose quick runs have one of their own."""
+    return RESULTS / f"{name}{'_quick' * quick}.jsonl"
 
 
 def read_rows(path):

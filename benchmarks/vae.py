@@ -37,13 +37,12 @@ missing. `--quick` takes fewer sets, rows, epochs and one seed, and has a file o
 Peers that are not installed are left out. Seconds are those of the processor, on one thread.
 """
 
-import argparse
 import warnings
 
 import numpy as np
 import pandas as pd
 import torch
-from results_file import RESULTS, run, show_means, table_of
+from results_file import ask, path_of, run, show_means, table_of
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 from vae_on_images import collapse, images, speed
@@ -101,19 +100,12 @@ def _over_sets(table, figures):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", required=True, help="folder of the data sets")
-    parser.add_argument("--quick", action="store_true", help="within 10 minutes")
-    parser.add_argument("--part", choices=PARTS, help="only this one")
-    parser.add_argument("--seeds", type=int, help="number of seeds; default: 2 for tables, else 3")
-    arguments = parser.parse_args()
+    arguments = ask(__doc__, PARTS, "2 for tables, else 3")
     for category in (RepresentationCollapseWarning, ConvergenceWarning):
         warnings.simplefilter("ignore", category)
     torch.set_num_threads(1)
-    path = RESULTS / ("vae_quick.jsonl" if arguments.quick else "vae.jsonl")
-    for part in [arguments.part] if arguments.part else PARTS:
+    path = path_of("vae", arguments.quick)
+    for part in arguments.parts:
         n_seeds = 1 if arguments.quick else arguments.seeds or (2 if part == "tables" else 3)
         tasks = PARTS[part](arguments.data, range(n_seeds), arguments.quick)
         with threadpool_limits(1):

@@ -31,10 +31,9 @@ are not installed are left out. Seconds are of the clock, since threads are the 
 machine. Words a second are those of the text, those that are left out included.
 """
 
-import argparse
 import warnings
 
-from results_file import RESULTS, run, show_means, table_of
+from results_file import ask, path_of, run, show_means, table_of
 from word2vec_documents import documents, entities
 from word2vec_fits import FIGURES, busy, fits, memory
 
@@ -85,18 +84,11 @@ SHOWN = {"speed": show_speed, "quality": show_quality, "busy": show_busy}
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", required=True, help="folder of the data sets")
-    parser.add_argument("--quick", action="store_true", help="within 10 minutes")
-    parser.add_argument("--part", choices=PARTS, help="only this one")
-    parser.add_argument("--seeds", type=int, default=3, help="number of seeds; default: 3")
-    arguments = parser.parse_args()
+    arguments = ask(__doc__, PARTS, "3")
     warnings.simplefilter("ignore")  # of documents without a known word, for one
-    path = RESULTS / ("word2vec_quick.jsonl" if arguments.quick else "word2vec.jsonl")
-    n_seeds = 1 if arguments.quick else arguments.seeds
-    for part in [arguments.part] if arguments.part else PARTS:
+    path = path_of("word2vec", arguments.quick)
+    n_seeds = 1 if arguments.quick else arguments.seeds or 3
+    for part in arguments.parts:
         tasks = PARTS[part]
         run(path, tasks.__name__, tasks(arguments.data, range(n_seeds), arguments.quick))
         table = table_of(path, tasks.__name__)

@@ -47,8 +47,9 @@ def check_channels(rows, *, time_channel, error_channel, band_channel):
             f"X has {n_channels} channels, and all of them are times, errors or bands. One of "
             "values is needed at least."
         )
-    for x in rows.blocks():
-        check_errors(x, error_channel)
+    if error_channel is not None:
+        for x in rows.blocks():
+            check_errors(x, error_channel)
 
 
 def check_errors(x, error_channel):

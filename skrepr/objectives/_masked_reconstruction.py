@@ -1,7 +1,6 @@
 """Masked reconstruction: what is hidden of a series is told from the rest."""
 
 import math
-from numbers import Integral
 
 import torch
 from sklearn.base import BaseEstimator
@@ -68,20 +67,13 @@ class MaskedReconstruction(BaseEstimator):
         -------
         loss : torch.nn.Module
         """
-        check_number(self, "mask_ratio", 0, 1, open_low=True)
-        if self.mask_ratio == 1:
-            raise ValueError(
-                "The 'mask_ratio' parameter of MaskedReconstruction must be below 1: something "
-                "must be left to predict from. Got 1 instead."
-            )
+        # something must be left to predict from
+        check_number(self, "mask_ratio", 0, 1, open_low=True, open_high=True)
         span = self.mask_length
         if span is None:
             span = round(_SHARE_OF_A_SPAN * length)
-        elif not isinstance(span, Integral) or isinstance(span, bool) or span < 1:
-            raise ValueError(
-                "The 'mask_length' parameter of MaskedReconstruction must be an integer >= 1 or "
-                f"None. Got {span!r} instead."
-            )
+        else:
+            check_number(self, "mask_length", 1, whole=True)
         span = max(1, min(int(span), length // 2))
         return _MaskedReconstruction(width, n_outputs, float(self.mask_ratio), span)
 
@@ -128,9 +120,9 @@ class _MaskedReconstruction(nn.Module):
     def rounds(self, inside):
         """Yield what is hidden outside of the training: each step once, (B, L), bool."""
         number = self._number(inside, 0, self._spans(inside))
-        n_rounds = min(math.floor(1 / self.ratio + 0.5), int(number.max()) + 1)
-        for turn in range(max(2, n_rounds)):
-            yield (number % max(2, n_rounds) == turn) & inside
+        n_rounds = max(2, min(math.floor(1 / self.ratio + 0.5), int(number.max()) + 1))
+        for turn in range(n_rounds):
+            yield (number % n_rounds == turn) & inside
 
     def _spans(self, inside):
         """Return how long a span of each series is, at most half of it: (B, 1)."""
