@@ -42,6 +42,9 @@ from ._conv_net import ConvNet
 from ._from_module import as_recipe, check_trainable  # noqa: F401, for estimators
 from ._linear import Linear
 from ._mlp import MLP
-from ._transformer import Transformer, Unpatch  # noqa: F401, for estimators
+from ._patches import Unpatch  # noqa: F401, for estimators
+from ._pooling import POOLINGS, PooledSteps  # noqa: F401, for estimators
+from ._recurrent import Recurrent
+from ._transformer import Transformer
 
-__all__ = ["MLP", "ConvNet", "Linear", "Transformer"]
+__all__ = ["MLP", "ConvNet", "Linear", "Recurrent", "Transformer"]

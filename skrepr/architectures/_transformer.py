@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from ._layers import LINEAR_PATHS, Dropout, check_count, check_dropout, check_option
 from ._linear_path import with_linear_path
+from ._patches import EvenTokens, PatchReader, Unpatch, check_series_shape, choose_patch_size
 
 # Patches of a series where their size is left open: attention costs the square of their number.
 _MOST_PATCHES = 32
@@ -98,7 +99,8 @@ class Transformer(BaseEstimator):
         encoder : torch.nn.Module
             See `StepEncoder`.
         """
-        return StepEncoder(self._layers(), n_inputs, self.n_units, self._patch_size(length))
+        patch_size = choose_patch_size(self, length, _MOST_PATCHES)
+        return StepEncoder(self._layers(), n_inputs, self.n_units, patch_size)
 
     def make_encoder(self, input_shape, n_components):
         """Make the encoder.
@@ -114,10 +116,10 @@ class Transformer(BaseEstimator):
         -------
         encoder : torch.nn.Module
         """
-        n_channels, length = _check_shape(input_shape)
+        n_channels, length = check_series_shape(self, input_shape)
         steps = self.make_step_encoder(n_channels, length)
         branch = nn.Sequential(
-            _Tokens(steps, length),
+            EvenTokens(steps, length),
             nn.Flatten(),
             nn.Linear(self.n_units * steps.n_patches(length), n_components),
         )
@@ -137,8 +139,8 @@ class Transformer(BaseEstimator):
         -------
         decoder : torch.nn.Module
         """
-        n_channels, length = _check_shape(output_shape)
-        layers, patch_size = self._layers(), self._patch_size(length)
+        n_channels, length = check_series_shape(self, output_shape)
+        layers, patch_size = self._layers(), choose_patch_size(self, length, _MOST_PATCHES)
         n_patches = -(-length // patch_size)
         branch = nn.Sequential(
             nn.Linear(n_components, self.n_units * n_patches),
@@ -165,14 +167,8 @@ class Transformer(BaseEstimator):
             for _ in range(self.n_layers)
         )
 
-    def _patch_size(self, length):
-        if self.patch_size is None:
-            return -(-length // _MOST_PATCHES)
-        check_count(self, "patch_size")
-        return int(self.patch_size)
 
-
-class StepEncoder(nn.Module):
+class StepEncoder(PatchReader):
     """Tokens of the patches of a series, each of which has seen all others.
 
     Parameters
@@ -186,23 +182,15 @@ class StepEncoder(nn.Module):
         Number of steps of a patch.
     """
 
+    takes_summary = True
+
     def __init__(self, layers, n_inputs, width, patch_size):
-        super().__init__()
-        self.width = width
-        self.patch_size = patch_size
-        # beside its values, where in its patch a step is; and nothing, up to a multiple of eight:
-        # BLAS then adds in the same order for every row, wherever in the batch it stands
-        n_inputs = (n_inputs + 1) * patch_size
-        self.n_spare = -n_inputs % 8
-        self.embed = nn.Linear(n_inputs + self.n_spare, width)
+        super().__init__(n_inputs, width, patch_size)
         self.layers = layers
         self.norm = nn.LayerNorm(width)
         self.register_buffer("speeds", rotation_speeds(layers[0].width))
 
-    def n_patches(self, length):
-        return -(-length // self.patch_size)
-
-    def forward(self, inputs, times, inside):
+    def forward(self, inputs, times, inside, summary=None):
         """Read series.
 
         Parameters
@@ -213,19 +201,22 @@ class StepEncoder(nn.Module):
             In units of a typical step.
         inside : torch.Tensor of shape (B, L), bool
             Which steps belong to a series: no other is looked at.
+        summary : torch.Tensor of shape (width,), default=None
+            A token that stands in the middle of each series, and for no patch.
 
         Returns
         -------
         tokens : torch.Tensor of shape (B, S, width)
+            With ``summary``, its is the first one, before those of the patches.
         there : torch.Tensor of shape (B, S), bool
             Which patches have a step inside.
         """
-        x, angles, mask, there = self._read(inputs, times, inside)
+        x, angles, mask, there = self._read(inputs, times, inside, summary)
         for layer in self.layers:
             x = layer(x, angles, mask)
         return self.norm(x), there
 
-    def attention(self, inputs, times, inside):
+    def attention(self, inputs, times, inside, summary=None):
         """Return how much each token looks at each other, averaged over layers and heads.
 
         Returns
@@ -233,31 +224,24 @@ class StepEncoder(nn.Module):
         weights : torch.Tensor of shape (B, S, S)
             Rows sum to 1.
         """
-        x, angles, mask, _ = self._read(inputs, times, inside)
+        x, angles, mask, _ = self._read(inputs, times, inside, summary)
         maps = []
         for layer in self.layers:
             maps.append(layer.weights(x, angles, mask).mean(1))
             x = layer(x, angles, mask)
         return torch.stack(maps).mean(0)
 
-    def _read(self, inputs, times, inside):
-        inputs, times, inside = (self._patches(part) for part in (inputs, times, inside))
-        inside = inside.bool()  # (B, S, p)
-        n_inside = inside.sum(2).clamp(min=1)
-        when = (times * inside).sum(2) / n_inside  # (B, S)
-        offset = (times - when[..., None]) * inside / self.patch_size  # (B, S, p)
-        x = F.pad(torch.cat([inputs.flatten(2), offset], 2), (0, self.n_spare))
-        x = self.embed(x)  # (B, S, W)
-        there = inside.any(2)
+    def _read(self, inputs, times, inside, summary):
+        x, when, there = self.read_patches(inputs, times, inside)
+        if summary is not None:
+            middle = (when * there).sum(1) / there.sum(1).clamp(min=1)
+            x = torch.cat([summary.expand(len(x), 1, -1), x], 1)
+            when = torch.cat([middle[:, None], when], 1)
+            there = F.pad(there, (1, 0), value=True)
         # a token that is not there looks at itself, and nobody at it
         itself = torch.eye(there.shape[1], dtype=torch.bool, device=x.device)
         mask = (there[:, None, :] | itself)[:, None]  # (B, 1, S, S)
-        return x, when[..., None] / self.patch_size * self.speeds, mask, there
-
-    def _patches(self, x):
-        """Cut (B, ..., L) into (B, S, ..., p)."""
-        x = F.pad(x.float(), (0, -x.shape[-1] % self.patch_size))
-        return x.unflatten(-1, (-1, self.patch_size)).movedim(-2, 1)
+        return x, when[..., None] * self.speeds, mask, there
 
 
 class Layer(nn.Module):
@@ -327,39 +311,6 @@ def rotated(x, angles):
     return torch.cat([first * cosine - second * sine, first * sine + second * cosine], -1)
 
 
-class Unpatch(nn.Module):
-    """Puts the values of patches in a row: (B, S, n_channels * p) to (B, n_channels, L).
-
-    Parameters
-    ----------
-    patch_size : int
-    length : int or None
-        Of the series; None: all steps of the patches.
-    """
-
-    def __init__(self, patch_size, length=None):
-        super().__init__()
-        self.patch_size = patch_size
-        self.length = length
-
-    def forward(self, x):
-        x = x.unflatten(2, (-1, self.patch_size)).movedim(1, 2)  # (B, n_channels, S, p)
-        return x.flatten(2)[..., : self.length]
-
-
-class _Tokens(nn.Module):
-    """The tokens of series without gaps, one step a unit of time."""
-
-    def __init__(self, steps, length):
-        super().__init__()
-        self.steps = steps
-        self.register_buffer("times", torch.arange(float(length)), persistent=False)
-
-    def forward(self, x):
-        times = self.times.expand(len(x), -1)
-        return self.steps(x, times, torch.ones_like(times, dtype=torch.bool))[0]  # (B, S, W)
-
-
 class _Everywhere(nn.Module):
     """Layers over tokens that are all there, one patch after the other."""
 
@@ -375,13 +326,3 @@ class _Everywhere(nn.Module):
         for layer in self.layers:
             x = layer(x, angles, mask)
         return x
-
-
-def _check_shape(shape):
-    if len(shape) != 2:
-        raise ValueError(
-            "Transformer expects samples of shape (n_channels, length), got samples of shape "
-            f"{tuple(shape)}. Give X as an array of 3 dimensions, or set input_shape=(1, -1) to "
-            "read each row of a table as one series."
-        )
-    return shape

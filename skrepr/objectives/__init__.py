@@ -64,6 +64,7 @@ from ._agreement import (  # noqa: F401, for estimators
 from ._barlow_twins import BarlowTwins
 from ._byol import BYOL
 from ._dino import DINO
+from ._hierarchical_contrast import HierarchicalContrast
 from ._info_nce import info_nce
 from ._le_jepa import LeJEPA
 from ._masked_reconstruction import MaskedReconstruction
@@ -75,11 +76,13 @@ from ._sup_con import SupCon
 from ._swav import SwAV
 from ._vicreg import VICReg
 from ._visreg import VISReg
+from ._weighted_sum import WeightedSum
 
 __all__ = [
     "BYOL",
     "DINO",
     "BarlowTwins",
+    "HierarchicalContrast",
     "LeJEPA",
     "MaskedReconstruction",
     "MoCo",
@@ -90,5 +93,6 @@ __all__ = [
     "SwAV",
     "VICReg",
     "VISReg",
+    "WeightedSum",
     "info_nce",
 ]
