@@ -352,8 +352,9 @@ class SequenceTransformerEmbedding(BaseEmbedding):
         -------
         score : float
             One minus the sum of squared errors over that of squares around the mean of the
-            training rows, with the weights of the loss. Each observed value is hidden once. 1 at
-            best; 0 for the mean of the training rows.
+            training rows (with ``scaling="per_sample"``: of what is seen of the series), in the
+            units of `scaling`, with the weights of the loss. Each observed value is hidden once.
+            1 at best; 0 for that mean.
         """
         check_is_fitted(self)
         error, around, _ = self._apply(X, self.module_.judge, (3,), exact=True).sum(0)
@@ -492,11 +493,10 @@ class SequenceTransformerEmbedding(BaseEmbedding):
         )
         per_sample = self.scaling == "per_sample"
         encoder = self.architecture_.make_step_encoder(n_inputs(units, per_sample), length)
-        n_outputs = len(units.value_channels) * encoder.patch_size
         return SeriesModel(
             encoder,
             units,
-            self.objective_.make_series_loss(encoder.width, n_outputs, length),
+            self.objective_.make_series_loss(encoder, len(units.value_channels), length),
             classic=make_classic(units, length) if self.fixed_features else None,
             pooling=self.pooling,
             per_sample=per_sample,

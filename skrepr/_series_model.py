@@ -1,6 +1,6 @@
-"""An encoder of series, trained to predict what is hidden of them."""
+"""An encoder of series, what stands beside it, and what it is asked for."""
 
-from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -23,12 +23,26 @@ _FEATURES_OF_A_VALUE, _MOST_FEATURES = 50, 2000
 _FARTHEST = 8.0
 # Of the deviation of all series; one that is scaled by itself and varies less is constant.
 _LEAST_SPREAD = 1e-3
+# In deviations of what is seen of a series: a hidden value farther from it counts as that far.
+_FARTHEST_HIDDEN = 8.0
 # Of its mean; a feature that varies less does not but for rounding.
 _ROUNDING = 1e-6
 
 
+class Reading(NamedTuple):
+    """What an encoder makes of series, and in which units it has seen them."""
+
+    tokens: torch.Tensor  # (B, S, W)
+    there: torch.Tensor  # (B, S), bool: which patches have a step inside
+    center: torch.Tensor  # (B, V, 1)
+    scale: torch.Tensor  # (B, V, 1)
+
+
 class SeriesModel(nn.Module):
     """An encoder of series, the kernels beside it, and what is asked of it.
+
+    An objective is called with this model and a batch of `Series`. It asks for what it needs:
+    `read` for tokens, `pooled` for a vector of each series, `predict` and `expect` for values.
 
     Parameters
     ----------
@@ -68,8 +82,7 @@ class SeriesModel(nn.Module):
         self.register_buffer("shares", torch.tensor(shares), persistent=False)
 
     def forward(self, x):
-        series = self.units(x)
-        return self.objective(partial(self.predict, series), series)
+        return self.objective(self, self.units(x))
 
     def encode(self, x):
         features = (self._features(x) - self.feature_mean) / self.feature_deviation
@@ -80,8 +93,7 @@ class SeriesModel(nn.Module):
 
     def _features_of_part(self, x):
         series = self.units(x)
-        tokens, there = self._tokens(series)[:2]
-        learned = _pooled(tokens, there, self.pooling)
+        learned = self.pooled(self.read(series))
         if self.classic is None:
             return learned
         values = x[:, self.units.value_channels]
@@ -94,11 +106,58 @@ class SeriesModel(nn.Module):
         ]
         return torch.cat([learned, *curves], 1)
 
-    def predict(self, series, hidden):
-        """Predict all values from those that are not hidden: (B, V, L)."""
-        tokens, _, center, scale = self._tokens(series, hidden)
-        values = self.unpatch(self.objective.head(tokens))[..., : hidden.shape[1]]
-        return values * scale + center
+    def read(self, series, hidden=None):
+        """Read series, but for what is hidden.
+
+        Parameters
+        ----------
+        series : Series
+        hidden : torch.Tensor of shape (B, V, L), bool, default=None
+            None: nothing.
+
+        Returns
+        -------
+        reading : Reading
+        """
+        inputs, center, scale = self._inputs(series, hidden)
+        return Reading(*self.encoder(*inputs), center, scale)
+
+    def pooled(self, reading):
+        """Make one vector of the tokens of each series: (B, width)."""
+        return _pooled(reading.tokens, reading.there, self.pooling)
+
+    def predict(self, series, head, hidden):
+        """Predict all values from those that are not hidden.
+
+        Parameters
+        ----------
+        series : Series
+        head : torch.nn.Module
+            From tokens (B, S, W) to the values of their patches (B, S, V * p).
+        hidden : torch.Tensor of shape (B, V, L), bool
+
+        Returns
+        -------
+        predicted, wanted : torch.Tensor of shape (B, V, L)
+            In the units in which the network has seen each series: loud ones count no more than
+            faint ones.
+        """
+        reading = self.read(series, hidden)
+        return self._values(reading, head, series), self._in_units_of(reading, series.values)
+
+    def expect(self, series, head):
+        """Predict all values, in the units of ``series.values``, from the observed ones."""
+        reading = self.read(series)
+        return self._values(reading, head, series) * reading.scale + reading.center
+
+    def _values(self, reading, head, series):
+        return self.unpatch(head(reading.tokens))[..., : series.values.shape[2]]
+
+    def _in_units_of(self, reading, values):
+        if not self.per_sample:
+            return values
+        values = (values - reading.center) / reading.scale
+        return values.clamp(-_FARTHEST_HIDDEN, _FARTHEST_HIDDEN)
 
     def impute(self, x):
         """Predict all values, in units of X, from those that are observed: (B, L, V)."""
@@ -106,32 +165,31 @@ class SeriesModel(nn.Module):
 
     def _impute(self, x):
         series = self.units(x)
-        nothing = torch.zeros_like(series.inside)
-        predicted = self.units.undo(self.predict(series, nothing))
+        predicted = self.units.undo(self.objective.expected(self, series))
         return predicted.masked_fill(~series.inside[:, None], torch.nan).mT
 
     def judge(self, x):
-        """Compare hidden values with their predictions, and with the mean of training.
+        """Compare hidden values with their predictions, and with a mean that is known of them.
 
         Each value is hidden once.
 
         Returns
         -------
         sums : torch.Tensor of shape (B, 3)
-            Of squared errors, of squares around the mean of training, and of weights.
+            Of squared errors, of squares around the mean, and of weights.
         """
         return _in_parts(self._judge, x)
 
     def _judge(self, x):
         series = self.units(x)
-        error = torch.zeros_like(series.values)
-        for hidden in self.objective.rounds(series.inside):
-            off = self.predict(series, hidden) - series.values
-            error = torch.where(hidden[:, None], off.square(), error)
         center = 0 if self.units.scaled else self.units.center
-        around = (series.values - center).square()
-        sums = [series.weights * part for part in (error, around, torch.ones_like(error))]
-        return torch.stack([part.sum((1, 2)) for part in sums], 1)
+        sums = torch.zeros(len(x), 3, device=x.device)
+        for predicted, wanted, counts in self.objective.judged(self, series):
+            weights = series.weights * counts
+            squares = (predicted - wanted).square(), (wanted - center).square()
+            parts = *(weights * square for square in squares), weights
+            sums += torch.stack([part.sum((1, 2)) for part in parts], 1)
+        return sums
 
     def normality(self, x):
         """Return minus the mean squared error of hidden values: (B,)."""
@@ -144,7 +202,7 @@ class SeriesModel(nn.Module):
 
     def _steps(self, x):
         series = self.units(x)
-        tokens = self._tokens(series)[0].repeat_interleave(self.encoder.patch_size, 1)
+        tokens = self.read(series).tokens.repeat_interleave(self.encoder.patch_size, 1)
         tokens = tokens[:, : x.shape[2]]
         return tokens.masked_fill(~series.inside[..., None], torch.nan)
 
@@ -153,23 +211,11 @@ class SeriesModel(nn.Module):
         return _in_parts(self._attention, x)
 
     def _attention(self, x):
-        return self.encoder.attention(*self._read(self.units(x), None)[0])
+        return self.encoder.attention(*self._inputs(self.units(x), None)[0])
 
-    def _tokens(self, series, hidden=None):
-        """Read series, but for what is hidden.
-
-        Returns
-        -------
-        tokens : torch.Tensor of shape (B, S, W)
-        there : torch.Tensor of shape (B, S), bool
-        center, scale : torch.Tensor of shape (B, V, 1)
-            The units in which the network sees each series.
-        """
-        inputs, center, scale = self._read(series, hidden)
-        return *self.encoder(*inputs), center, scale
-
-    def _read(self, series, hidden):
-        visible = series.observed if hidden is None else series.observed & ~hidden[:, None]
+    def _inputs(self, series, hidden):
+        """Return what the encoder is given, and center and scale of each series."""
+        visible = series.observed if hidden is None else series.observed & ~hidden
         values, told, inside = series.values * visible, visible.float(), series.inside[:, None]
         # what is hidden has no part in the units of a series
         count = told.sum(2, keepdim=True).clamp(min=1)

@@ -659,47 +659,74 @@ def test_info_nce_bounds_mutual_information_the_tighter_the_more_rows():
 # ------------------------------------------------------------------- objectives of series
 
 
-def masked(ratio=0.3, span=3, length=40):
-    loss = MaskedReconstruction(ratio, mask_length=span).make_series_loss(4, 1, length)
+STEPS = SimpleNamespace(width=4, patch_size=1)  # an encoder of them
+
+
+def masked(ratio=0.3, span=3, length=40, n_values=1):
+    recipe = MaskedReconstruction(ratio, mask_length=span)
+    loss = recipe.make_series_loss(STEPS, n_values, length)
     loss.generator = torch.Generator().manual_seed(0)
     return loss
 
 
+@pytest.mark.parametrize("n_values", [1, 3])
 @pytest.mark.parametrize("ratio", [0.1, 0.3, 0.5, 0.8])
 @pytest.mark.parametrize("span", [1, 3, 10])
-def test_so_many_steps_are_hidden_in_spans(ratio, span):
+def test_so_many_steps_are_hidden_in_spans(ratio, span, n_values):
     length = 120
-    loss = masked(ratio, span, length)
+    loss = masked(ratio, span, length, n_values)
     inside = torch.ones(400, length, dtype=torch.bool)
     inside[:, 100:] = False
-    hidden = loss.hide(inside)
-    assert not hidden[:, 100:].any()
-    assert hidden[:, :100].float().mean().item() == pytest.approx(ratio, abs=0.06)
-    # wherever a series is cut, every step is hidden as often
-    assert (hidden.float().mean(0)[:100] - ratio).abs().max() < 0.15
-    changes = hidden[:, :100].int().diff(dim=1).abs().sum(1).float().mean()
-    expected = 2 * ratio * (1 - ratio) * 100 / span  # of spans chosen one by one
-    assert changes.item() == pytest.approx(expected, rel=0.25)
-    assert not torch.equal(loss.hide(inside), hidden)
+    every = loss.hide(inside)
+    assert every.shape == (400, n_values, length)
+    assert not torch.equal(loss.hide(inside), every)
+    for hidden in every.unbind(1):
+        assert not hidden[:, 100:].any()
+        assert hidden[:, :100].float().mean().item() == pytest.approx(ratio, abs=0.06)
+        # wherever a series is cut, every step is hidden as often
+        assert (hidden.float().mean(0)[:100] - ratio).abs().max() < 0.15
+        changes = hidden[:, :100].int().diff(dim=1).abs().sum(1).float().mean()
+        expected = 2 * ratio * (1 - ratio) * 100 / span  # of spans chosen one by one
+        assert changes.item() == pytest.approx(expected, rel=0.25)
 
 
+def test_half_of_the_rows_have_spans_of_each_channel_on_its_own():
+    inside = torch.ones(400, 40, dtype=torch.bool)
+    hidden = masked(n_values=3).hide(inside)
+    together = hidden.eq(hidden[:, :1]).all(2).all(1)
+    assert together.float().mean().item() == pytest.approx(0.5, abs=0.08)
+    apart = hidden[~together].float()
+    both = (apart[:, 0] * apart[:, 1]).mean().item()
+    assert both == pytest.approx(apart.mean().item() ** 2, abs=0.03)  # as if independent
+
+
+@pytest.mark.parametrize("n_values", [1, 3])
 @pytest.mark.parametrize("ratio", [0.1, 0.3, 0.5, 0.8])
-def test_rounds_hide_every_step_once(ratio):
+def test_rounds_hide_every_value_once(ratio, n_values):
     inside = torch.ones(3, 41, dtype=torch.bool)
     inside[1, :7] = False
     inside[2, 20:] = False
-    rounds = list(masked(ratio).rounds(inside))
+    rounds = list(masked(ratio, n_values=n_values).rounds(inside))
     assert len(rounds) == max(2, round(1 / ratio))
-    assert torch.equal(sum(hidden.int() for hidden in rounds), inside.int())
+    once = sum(hidden.int() for hidden in rounds)
+    assert torch.equal(once, inside[:, None].int().expand(-1, n_values, -1))
     # counted from the first step of each series on
-    assert torch.equal(rounds[0][1, 7:], rounds[0][0, :34])
+    assert torch.equal(rounds[0][1, :, 7:], rounds[0][0, :, :34])
+
+
+def test_rounds_hide_spans_of_all_channels_and_of_some():
+    rounds = list(masked(0.5, span=2, length=16, n_values=2).rounds(torch.ones(1, 16) > 0))
+    assert rounds[0][0].int().tolist() == [
+        [1, 1, 0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1, 0, 0],
+        [1, 1, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1],
+    ]
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 50])
 def test_spans_of_short_series_are_short(length):
-    loss = MaskedReconstruction(mask_length=20).make_series_loss(4, 1, length)
+    loss = MaskedReconstruction(mask_length=20).make_series_loss(STEPS, 1, length)
     assert loss.span == max(1, min(20, length // 2))
-    assert MaskedReconstruction().make_series_loss(4, 1, 160).span == 10
+    assert MaskedReconstruction().make_series_loss(STEPS, 1, 160).span == 10
 
 
 def test_of_a_short_series_beside_a_long_one_at_most_half_is_hidden_at_once():
@@ -708,17 +735,17 @@ def test_of_a_short_series_beside_a_long_one_at_most_half_is_hidden_at_once():
     lengths = torch.arange(2, 52)
     inside[1:, :] = torch.arange(2000) < lengths[:49, None]
     for hidden in [loss.hide(inside), *loss.rounds(inside)]:
-        assert not (hidden & ~inside).any()
-    for n_hidden in (hidden.sum(1)[1:] for hidden in loss.rounds(inside)):
+        assert not (hidden[:, 0] & ~inside).any()
+    for n_hidden in (hidden[:, 0].sum(1)[1:] for hidden in loss.rounds(inside)):
         assert (n_hidden <= (lengths[:49] + 1) // 2).all()
-    assert (loss.hide(inside).sum(1) > 0).all()
+    assert (loss.hide(inside)[:, 0].sum(1) > 0).all()
 
 
 def test_few_rounds_are_enough_for_few_spans():
     inside = torch.ones(2, 40, dtype=torch.bool)
     rounds = list(masked(1e-6, span=10).rounds(inside))
     assert len(rounds) == 4
-    assert torch.equal(sum(hidden.int() for hidden in rounds), inside.int())
+    assert torch.equal(sum(hidden.int() for hidden in rounds), inside[:, None].int())
 
 
 def test_a_batch_with_nothing_to_predict_has_no_loss():
@@ -727,7 +754,8 @@ def test_a_batch_with_nothing_to_predict_has_no_loss():
     inside = torch.zeros(2, 40, dtype=torch.bool)
     batch = SimpleNamespace(values=values, weights=0 * values, inside=inside)
     for mode in (True, False):
-        assert loss.train(mode)(lambda hidden: 0 * values, batch) == 0
+        model = SimpleNamespace(predict=lambda *_: (0 * values, values))
+        assert loss.train(mode)(model, batch) == 0
 
 
 @pytest.mark.parametrize(
@@ -743,4 +771,4 @@ def test_a_batch_with_nothing_to_predict_has_no_loss():
 )
 def test_bad_parameters_of_series_are_named(parameters, name):
     with pytest.raises(ValueError, match=f"'{name}' parameter of MaskedReconstruction"):
-        MaskedReconstruction(**parameters).make_series_loss(4, 1, 40)
+        MaskedReconstruction(**parameters).make_series_loss(STEPS, 1, 40)

@@ -89,6 +89,33 @@ def test_missing_values_come_back_in_units_of_x(trained):
     assert_allclose(moved.impute(300 + 20 * holes), 300 + 20 * still.impute(holes), rtol=1e-3)
 
 
+def test_faint_series_are_learned_beside_loud_ones():
+    """Each is told in units of its own: else the loss is that of the loud ones alone."""
+    loudness = np.where(np.arange(220) % 2, 30, 1)[:, None]
+    settings = {"max_epochs": 30, "batch_size": 32, "learning_rate": 3e-3, "random_state": 0}
+    recipe = Transformer(2, n_heads=2, n_units=32, patch_size=1)
+    embedding = SequenceTransformerEmbedding(
+        4, architecture=recipe, scaling="per_sample", fixed_features=False, **settings
+    ).fit((loudness * PURE[:220])[:160])
+    holes = PURE[160:220].copy()
+    holes[:, 20:22] = np.nan
+    off = (embedding.impute(loudness[160:] * holes) / loudness[160:] - PURE[160:220])[:, 20:22]
+    for some in (off[::2], off[1::2]):
+        assert (some**2).mean() < 0.05 * PURE.var()
+
+
+def test_missing_values_follow_from_other_channels_of_the_same_step():
+    noise = RNG.normal(size=(200, 1, 24))
+    X = np.concatenate([noise, noise**2 - 1], axis=1)
+    recipe = Transformer(1, n_heads=2, n_units=32, patch_size=1)
+    settings = {"max_epochs": 40, "batch_size": 32, "learning_rate": 5e-3}
+    embedding = make(architecture=recipe, fixed_features=False, **settings).fit(X[:160])
+    holes = X[160:].copy()
+    holes[:, 1, ::5] = np.nan
+    off = (embedding.impute(holes) - X[160:])[:, 1, ::5]
+    assert (off**2).mean() < 0.15 * X[160:, 1, ::5].var()
+
+
 def test_a_broken_series_is_told(trained):
     broken = PURE[200:].copy()
     broken[:, 10:20] = RNG.normal(0, 1, size=(60, 10))

@@ -63,7 +63,7 @@ def make(
         model = SeriesModel(
             encoder,
             units,
-            objective.make_series_loss(8, 2 * patch_size, LENGTH),
+            objective.make_series_loss(encoder, 2, LENGTH),
             classic=fixed if classic else None,
             pooling=pooling,
             per_sample=per_sample,
@@ -85,12 +85,15 @@ def test_hidden_values_never_leak(parameters):
     values = model.units.value_channels
     x.requires_grad_()
     of_x = model.units(x)
-    for hidden in model.objective.rounds(of_x.inside):
-        predicted = model.predict(of_x, hidden)
+    model.objective.generator = torch.Generator().manual_seed(0)
+    drawn = [model.objective.hide(of_x.inside) for _ in range(3)]
+    assert any(not hidden[:, :1].eq(hidden).all() for hidden in drawn)  # not all channels alike
+    for hidden in [*drawn, *model.objective.rounds(of_x.inside)]:
+        predicted, _ = model.predict(of_x, model.objective.head, hidden)
         (slope,) = torch.autograd.grad(predicted.square().sum(), x, retain_graph=True)
         slope = slope[:, values]
-        assert not slope[hidden[:, None].expand_as(slope)].any()
-        assert slope[~hidden[:, None].expand_as(slope)].any()
+        assert not slope[hidden].any()
+        assert slope[~hidden].any()
 
 
 @configured
@@ -98,10 +101,38 @@ def test_errors_of_hidden_values_do_not_leak_either(parameters):
     if not parameters.get("special"):
         return
     model, x = make(**parameters)
-    of_x = model.units(x)
+    head, of_x = model.objective.head, model.units(x)
     hidden = next(iter(model.objective.rounds(of_x.inside)))
-    x[:, 1] = torch.where(hidden, 9.0, x[:, 1])
-    assert torch.equal(model.predict(model.units(x), hidden), model.predict(of_x, hidden))
+    x[:, 1] = torch.where(hidden.all(1), 9.0, x[:, 1])
+    after, _ = model.predict(model.units(x), head, hidden)
+    assert torch.equal(after, model.predict(of_x, head, hidden)[0])
+
+
+def test_what_a_series_is_compared_with_is_in_units_of_what_is_seen_of_it():
+    """A loud series counts no more than a faint one, nor does one far from the others."""
+    model, x = make(per_sample=True, patch_size=3)
+    louder = 100 + 30 * x
+    rows = Rows(torch.cat([x, louder]), x.shape[1:], CPU)
+    model.units.fit(rows)
+    head = model.objective.head
+    hidden = next(iter(model.objective.rounds(model.units(x).inside)))
+    for of, by in ((x, 1), (louder, 30)):
+        wanted = model.predict(model.units(of), head, hidden)[1]
+        seen = of.masked_fill(hidden, math.nan)
+        center = seen.nanmean(2, keepdim=True)
+        deviation = (seen - center).square().nanmean(2, keepdim=True).sqrt()
+        expected = ((of - center) / deviation).clamp(-8, 8)
+        counts = hidden & ~of.isnan()
+        torch.testing.assert_close(wanted[counts], expected[counts], rtol=1e-3, atol=1e-3 * by)
+    around = [model.judge(of)[:, 1] for of in (x, louder)]
+    torch.testing.assert_close(around[0], around[1], rtol=1e-2, atol=0)
+
+
+def test_a_step_far_from_a_flat_series_does_not_drown_the_others():
+    model, x = make(per_sample=True)
+    x[0] = 3 + 1e-5 * torch.arange(float(LENGTH))
+    x[0, :, 10] = 50.0
+    assert model.judge(x)[0, 0] < 2 * 2 * LENGTH * (8 + 3) ** 2
 
 
 @configured
@@ -126,13 +157,15 @@ def test_the_loss_is_that_of_the_paper(parameters):
     of_x = model.units(x)
     off = weight = 0.0
     for hidden in model.objective.rounds(of_x.inside):
-        predicted = model.predict(of_x, hidden)
-        for place in (hidden[:, None] & of_x.observed).nonzero():
+        predicted, wanted = model.predict(of_x, model.objective.head, hidden)
+        for place in (hidden & of_x.observed).nonzero():
             row, channel, step = place.tolist()
             w = 1.0
             if parameters.get("special"):
                 w = 1 / (1 + (x[row, 1, step] / model.units.typical_error) ** 2)
-            difference = predicted[row, channel, step] - of_x.values[row, channel, step]
+            difference = predicted[row, channel, step] - wanted[row, channel, step]
+            if not parameters.get("per_sample"):
+                assert wanted[row, channel, step] == of_x.values[row, channel, step]
             off, weight = off + w * difference**2, weight + w
     torch.testing.assert_close(model(x), off / weight, rtol=1e-4, atol=0)
     error, _, counted = model.judge(x).sum(0)
@@ -144,7 +177,7 @@ def test_pooling_against_a_loop(pooling):
     model, x = make(pooling=pooling, classic=False, patch_size=2)
     model.feature_mean.zero_(), model.feature_deviation.fill_(1)
     x[1, :, 9:] = math.nan
-    tokens, there = model._tokens(model.units(x))[:2]
+    tokens, there = model.read(model.units(x))[:2]
     for row, tokens_of, seen in zip(model.encode(x) / model.shares, tokens, there, strict=True):
         tokens_of = tokens_of[seen]
         expected = {
