@@ -20,11 +20,17 @@ from ._base import (
     Number,
     StrOptions,
 )
-from ._named_parts import check_instances
+from ._named_parts import check_augmentations, check_instances, own_parts
 from ._rows import as_numbers, check_channels, find_bands, read_series, read_series_chunks
-from ._series_model import SeriesModel, make_classic, n_inputs
+from ._series_model import SeriesModel, find_predictor, make_classic, n_inputs
+from ._series_objective import (
+    FittedPrediction,
+    choose_series_augmentation,
+    compares_views,
+    make_series_objective,
+)
 from ._series_units import SeriesUnits
-from .architectures import Transformer
+from .architectures import POOLINGS, PooledSteps, Transformer
 from .objectives import MaskedReconstruction
 
 # What "auto" plans: passes, and steps of the optimizer at least and at most.
@@ -211,8 +217,9 @@ class SequenceTransformerEmbedding(BaseEmbedding):
         **OPTIMIZER_CONSTRAINTS,
         "input_shape": ARRAY_CONSTRAINTS["input_shape"],
         "architecture": [HasMethods(["make_step_encoder"]), None],
-        "objective": [HasMethods(["make_series_loss"]), None],
-        "pooling": [StrOptions({"mean_std", "mean", "max", "last"})],
+        "objective": [HasMethods(["make_series_loss"]), HasMethods(["make_loss"]), None],
+        "augmentation": [callable, list, tuple, None],
+        "pooling": [StrOptions(set(POOLINGS))],
         "scaling": [StrOptions({"per_channel", "per_sample"}), None],
         "time_channel": _CHANNEL,
         "error_channel": _CHANNEL,
@@ -227,6 +234,7 @@ class SequenceTransformerEmbedding(BaseEmbedding):
         *,
         architecture=None,
         objective=None,
+        augmentation=None,
         pooling="mean_std",
         scaling="per_channel",
         time_channel=None,
@@ -254,6 +262,7 @@ class SequenceTransformerEmbedding(BaseEmbedding):
         self.n_components = n_components
         self.architecture = architecture
         self.objective = objective
+        self.augmentation = augmentation
         self.pooling = pooling
         self.scaling = scaling
         self.time_channel = time_channel
@@ -335,7 +344,7 @@ class SequenceTransformerEmbedding(BaseEmbedding):
             What the network makes of each step in view of all others; steps of one patch share
             it. NaN before the first observed step of a series and behind the last.
         """
-        return self._each(X, self.module_.steps)
+        return self._each(X, self.module_.codes)
 
     def score(self, X, y=None):
         """Compute which share of the variance of hidden values is predicted.
@@ -445,6 +454,15 @@ class SequenceTransformerEmbedding(BaseEmbedding):
     def _check_parameters(self):
         super()._check_parameters()
         check_instances(self, architecture="Transformer()", objective="MaskedReconstruction()")
+        check_augmentations(self, "augmentation")
+        objective = self.objective or MaskedReconstruction()
+        if getattr(objective, "uses_labels", False):
+            raise ValueError(f"objective={objective!r} uses labels, and none are read here.")
+        if self.augmentation is not None and not compares_views(objective):
+            raise ValueError(
+                f"augmentation makes views of series, but objective={objective!r} compares none. "
+                "Set augmentation=None, or an objective such as SimCLR()."
+            )
 
     def _read(self, X, y, n_least):
         rows, self.layout_ = read_series(
@@ -482,6 +500,11 @@ class SequenceTransformerEmbedding(BaseEmbedding):
     def _choose_parts(self, input_shape):
         self.architecture_ = clone(self.architecture or Transformer(), safe=False)
         self.objective_ = clone(self.objective or MaskedReconstruction(), safe=False)
+        self.augmentation_ = None
+        if compares_views(self.objective_):
+            default = choose_series_augmentation(input_shape, self.time_channel is None)
+            given = self.augmentation
+            self.augmentation_ = own_parts(default if given is None else given)
 
     def _make_module(self, input_shape):
         n_channels, length = input_shape
@@ -493,12 +516,17 @@ class SequenceTransformerEmbedding(BaseEmbedding):
         )
         per_sample = self.scaling == "per_sample"
         encoder = self.architecture_.make_step_encoder(n_inputs(units, per_sample), length)
+        steps = PooledSteps(encoder, self.pooling)
+        shape = len(units.value_channels), length
+        objective = make_series_objective(
+            self.objective_, steps, *shape, own_parts(self.augmentation_)
+        )
         return SeriesModel(
-            encoder,
+            steps,
             units,
-            self.objective_.make_series_loss(encoder, len(units.value_channels), length),
+            objective,
             classic=make_classic(units, length) if self.fixed_features else None,
-            pooling=self.pooling,
+            fitted=None if find_predictor(objective) else FittedPrediction(encoder, *shape),
             per_sample=per_sample,
         )
 
@@ -512,6 +540,7 @@ class SequenceTransformerEmbedding(BaseEmbedding):
     def _fit_readout(self, rows, call):
         if call.is_new or not call.stream:
             self.module_.settle(rows)
+        self.module_.fit_prediction(rows)
         super()._fit_readout(rows, call)
 
     def _collapse(self, Z, sample):

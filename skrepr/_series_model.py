@@ -9,6 +9,7 @@ from ._kernel_bank import KernelBank
 from ._light_curve_features import LightCurveFeatures
 from ._training import rise_and_fall
 from .architectures import Unpatch
+from .objectives import disagreement
 
 # Rows whose tokens are computed together outside of the training: attention takes memory.
 _ROWS_AT_ONCE = 256
@@ -34,6 +35,7 @@ class Reading(NamedTuple):
 
     tokens: torch.Tensor  # (B, S, W)
     there: torch.Tensor  # (B, S), bool: which patches have a step inside
+    summary: torch.Tensor | None  # (B, W), of a learned token
     center: torch.Tensor  # (B, V, 1)
     scale: torch.Tensor  # (B, V, 1)
 
@@ -46,31 +48,30 @@ class SeriesModel(nn.Module):
 
     Parameters
     ----------
-    encoder : torch.nn.Module
-        Of steps: see :mod:`skrepr.architectures`.
+    steps : PooledSteps
+        An encoder of steps, and how its tokens become features of the series.
     units : SeriesUnits
     objective : torch.nn.Module
     classic : KernelBank, LightCurveFeatures or None
         Describes series by what is not trained: even ones, or those with times.
-    pooling : {"mean", "max", "last", "mean_std"}
-        How tokens become features of the series.
+    fitted : FittedPrediction or None
+        Predicts values where the objective does not.
     per_sample : bool
         Whether the network sees each series in units of its own.
     """
 
     generator = None
 
-    def __init__(self, encoder, units, objective, *, classic=None, pooling, per_sample):
+    def __init__(self, steps, units, objective, *, classic=None, fitted=None, per_sample):
         super().__init__()
-        self.encoder = encoder
+        self.steps = steps
         self.units = units
         self.objective = objective
         self.classic = classic
-        self.pooling = pooling
+        self.fitted = fitted
         self.per_sample = per_sample
-        self.unpatch = Unpatch(encoder.patch_size)
-        n_learned = encoder.width * (2 if pooling == "mean_std" else 1)
-        n_fixed = 0
+        self.unpatch = Unpatch(self.encoder.patch_size)
+        n_learned, n_fixed = steps.width, 0
         if classic is not None:
             n_fixed = classic.n_features * (1 if units.is_even else len(units.value_channels))
         self.width = n_learned + n_fixed
@@ -80,6 +81,15 @@ class SeriesModel(nn.Module):
         share = _SHARE_OF_THE_NETWORK if n_fixed else 1.0
         shares = [share / n_learned**0.5] * n_learned + [max(1, n_fixed) ** -0.5] * n_fixed
         self.register_buffer("shares", torch.tensor(shares), persistent=False)
+
+    @property
+    def encoder(self):
+        return self.steps.encoder
+
+    @property
+    def predictor(self):
+        """What predicts values: a part of the objective, or what was fitted to its codes."""
+        return find_predictor(self.objective) or self.fitted
 
     def forward(self, x):
         return self.objective(self, self.units(x))
@@ -119,12 +129,12 @@ class SeriesModel(nn.Module):
         -------
         reading : Reading
         """
-        inputs, center, scale = self._inputs(series, hidden)
-        return Reading(*self.encoder(*inputs), center, scale)
+        inputs, center, scale = self.inputs(series, hidden)
+        return Reading(*self.steps.read(*inputs), center, scale)
 
     def pooled(self, reading):
         """Make one vector of the tokens of each series: (B, width)."""
-        return _pooled(reading.tokens, reading.there, self.pooling)
+        return self.steps.pooled(reading.tokens, reading.there, reading.summary)
 
     def predict(self, series, head, hidden):
         """Predict all values from those that are not hidden.
@@ -143,7 +153,7 @@ class SeriesModel(nn.Module):
             faint ones.
         """
         reading = self.read(series, hidden)
-        return self._values(reading, head, series), self._in_units_of(reading, series.values)
+        return self._values(reading, head, series), self.in_units_of(reading, series.values)
 
     def expect(self, series, head):
         """Predict all values, in the units of ``series.values``, from the observed ones."""
@@ -153,7 +163,8 @@ class SeriesModel(nn.Module):
     def _values(self, reading, head, series):
         return self.unpatch(head(reading.tokens))[..., : series.values.shape[2]]
 
-    def _in_units_of(self, reading, values):
+    def in_units_of(self, reading, values):
+        """Return values in the units in which the network has seen each series."""
         if not self.per_sample:
             return values
         values = (values - reading.center) / reading.scale
@@ -165,7 +176,7 @@ class SeriesModel(nn.Module):
 
     def _impute(self, x):
         series = self.units(x)
-        predicted = self.units.undo(self.objective.expected(self, series))
+        predicted = self.units.undo(self.predictor.expected(self, series))
         return predicted.masked_fill(~series.inside[:, None], torch.nan).mT
 
     def judge(self, x):
@@ -184,7 +195,7 @@ class SeriesModel(nn.Module):
         series = self.units(x)
         center = 0 if self.units.scaled else self.units.center
         sums = torch.zeros(len(x), 3, device=x.device)
-        for predicted, wanted, counts in self.objective.judged(self, series):
+        for predicted, wanted, counts in self.predictor.judged(self, series):
             weights = series.weights * counts
             squares = (predicted - wanted).square(), (wanted - center).square()
             parts = *(weights * square for square in squares), weights
@@ -196,11 +207,11 @@ class SeriesModel(nn.Module):
         error, _, weight = self.judge(x).unbind(1)
         return -error / weight.clamp(min=torch.finfo(weight.dtype).tiny)
 
-    def steps(self, x):
+    def codes(self, x):
         """Return the code of each step, NaN outside of a series: (B, L, width of the encoder)."""
-        return _in_parts(self._steps, x)
+        return _in_parts(self._codes, x)
 
-    def _steps(self, x):
+    def _codes(self, x):
         series = self.units(x)
         tokens = self.read(series).tokens.repeat_interleave(self.encoder.patch_size, 1)
         tokens = tokens[:, : x.shape[2]]
@@ -211,9 +222,9 @@ class SeriesModel(nn.Module):
         return _in_parts(self._attention, x)
 
     def _attention(self, x):
-        return self.encoder.attention(*self._inputs(self.units(x), None)[0])
+        return self.steps.attention(*self.inputs(self.units(x), None)[0])
 
-    def _inputs(self, series, hidden):
+    def inputs(self, series, hidden):
         """Return what the encoder is given, and center and scale of each series."""
         visible = series.observed if hidden is None else series.observed & ~hidden
         values, told, inside = series.values * visible, visible.float(), series.inside[:, None]
@@ -253,6 +264,35 @@ class SeriesModel(nn.Module):
         varies = deviation > _ROUNDING * mean.abs()
         self.feature_deviation.copy_(torch.where(varies, deviation, torch.inf))
 
+    @torch.no_grad()
+    def fit_prediction(self, rows):
+        """Find what predicts values from codes, where the objective does not."""
+        if self.fitted is not None:
+            self.fitted.fit(self, rows.sample(_ROWS_MEASURED).split(_ROWS_AT_ONCE))
+
+    @property
+    def watched(self):
+        """Minus the agreement of held-out rows, where the loss itself is lowest at collapse."""
+        if not getattr(self.objective, "lowest_at_collapse", False):
+            raise AttributeError("The loss is watched.")
+        return self._disagreement
+
+    def _disagreement(self, rows):
+        compared = next(part for part in self.objective.modules() if hasattr(part, "directions"))
+        return disagreement(compared.directions(self, rows.blocks()))
+
+    @property
+    def smallest_batch(self):
+        return getattr(self.objective, "smallest_batch", 2)
+
+    def set_progress(self, fraction):
+        if hasattr(self.objective, "set_progress"):
+            self.objective.set_progress(fraction)
+
+    def after_step(self):
+        if hasattr(self.objective, "after_step"):
+            self.objective.after_step(self.steps)
+
     @staticmethod
     def learning_rate_factor(fraction):
         return rise_and_fall(fraction, 0.1)
@@ -283,30 +323,10 @@ def make_classic(units, length):
     return KernelBank(n_values, length, n_features)
 
 
+def find_predictor(objective):
+    """Return the part of an objective that predicts values, or None."""
+    return next((part for part in objective.modules() if hasattr(part, "judged")), None)
+
+
 def _in_parts(function, x):
     return torch.cat([function(part) for part in x.split(_ROWS_AT_ONCE)])
-
-
-def _pooled(tokens, there, how):
-    """Make one vector of the tokens of each series that are there.
-
-    Parameters
-    ----------
-    tokens : torch.Tensor of shape (B, S, W)
-    there : torch.Tensor of shape (B, S), bool
-    how : {"mean", "max", "last", "mean_std"}
-    """
-    there = there[..., None]
-    nothing = ~there.any(1)  # (B, 1): rows without a value
-    if how == "max":
-        return tokens.masked_fill(~there, -torch.inf).amax(1).masked_fill(nothing, 0)
-    if how == "last":
-        places = torch.arange(tokens.shape[1], device=tokens.device)[:, None]
-        last = (places * there).argmax(1, keepdim=True)  # (B, 1, 1)
-        return tokens.take_along_dim(last, 1)[:, 0].masked_fill(nothing, 0)
-    count = there.sum(1).clamp(min=1)
-    mean = (tokens * there).sum(1) / count
-    if how == "mean":
-        return mean
-    variance = ((tokens - mean[:, None]).square() * there).sum(1) / count
-    return torch.cat([mean, variance.sqrt()], 1)

@@ -39,6 +39,7 @@ MIDDLE = {
     "_documents",
     "_sampling",
     "_series_model",
+    "_series_objective",
     "_variational",
     "_view_model",
     "_word_model",

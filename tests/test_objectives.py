@@ -17,6 +17,7 @@ from skrepr.objectives import (
     BYOL,
     DINO,
     BarlowTwins,
+    HierarchicalContrast,
     LeJEPA,
     MaskedReconstruction,
     MoCo,
@@ -27,9 +28,11 @@ from skrepr.objectives import (
     SwAV,
     VICReg,
     VISReg,
+    WeightedSum,
     _nt_xent,
     info_nce,
 )
+from skrepr.objectives._hierarchical_contrast import hierarchical_contrast
 from skrepr.objectives._random_directions import project
 from skrepr.objectives._swav import sinkhorn
 
@@ -102,7 +105,7 @@ def test_the_queue_holds_the_newest_rows_first():
 EVERY = [
     cls
     for cls in (getattr(objectives, name) for name in objectives.__all__)
-    if hasattr(cls, "make_loss")
+    if hasattr(cls, "make_loss") and cls is not WeightedSum  # which has tests of its own
 ]
 every = pytest.mark.parametrize("cls", EVERY)
 with_teacher = pytest.mark.parametrize("cls", [BYOL, DINO, MoCo])
@@ -772,3 +775,218 @@ def test_a_batch_with_nothing_to_predict_has_no_loss():
 def test_bad_parameters_of_series_are_named(parameters, name):
     with pytest.raises(ValueError, match=f"'{name}' parameter of MaskedReconstruction"):
         MaskedReconstruction(**parameters).make_series_loss(STEPS, 1, 40)
+
+
+# -------------------------------------------------------------------- hierarchical contrast
+
+
+def ts2vec(first, second, weight=0.5):
+    """Equations 1 and 2 of Yue et al. (2022) in both directions, and their algorithm 1."""
+
+    def over_time(a, b, i, t):
+        others = [np.exp(a[i, t] @ b[i, s]) for s in range(a.shape[1])]
+        others += [np.exp(a[i, t] @ a[i, s]) for s in range(a.shape[1]) if s != t]
+        return -np.log(np.exp(a[i, t] @ b[i, t]) / sum(others))
+
+    def over_series(a, b, i, t):
+        others = [np.exp(a[i, t] @ b[j, t]) for j in range(len(a))]
+        others += [np.exp(a[i, t] @ a[j, t]) for j in range(len(a)) if j != i]
+        return -np.log(np.exp(a[i, t] @ b[i, t]) / sum(others))
+
+    total, n_scales = 0.0, 0
+    while True:
+        places = [(i, t) for i in range(first.shape[0]) for t in range(first.shape[1])]
+        for a, b in ((first, second), (second, first)):
+            for i, t in places:
+                terms = weight * over_series(a, b, i, t) + (1 - weight) * over_time(a, b, i, t)
+                total += terms / len(places) / 2
+        n_scales += 1
+        n = first.shape[1] // 2
+        if n == 0:
+            return total / n_scales
+        first, second = (
+            np.maximum(z[:, 0 : 2 * n : 2], z[:, 1 : 2 * n : 2]) for z in (first, second)
+        )
+
+
+def codes(n=3, length=7, width=4, seed=0):
+    rng = np.random.default_rng(seed)
+    first = rng.normal(size=(n, length, width))
+    second = first + 0.3 * rng.normal(size=first.shape)
+    return torch.from_numpy(first), torch.from_numpy(second)
+
+
+def everywhere(z):
+    return torch.ones(z.shape[:2], dtype=torch.bool)
+
+
+@pytest.mark.parametrize("length", [1, 2, 7, 8])
+@pytest.mark.parametrize("n", [1, 3])
+def test_hierarchical_contrast_is_that_of_the_paper(length, n):
+    first, second = codes(n, length)
+    for weight in (0.0, 0.3, 1.0):
+        received = hierarchical_contrast(
+            first, second, there=everywhere(first), instance_weight=weight
+        )
+        expected = ts2vec(first.numpy(), second.numpy(), weight)
+        assert_allclose(received, expected, rtol=1e-6, atol=1e-12)
+
+
+def test_hierarchical_contrast_is_symmetric_and_lower_on_matched_views():
+    first, second = codes()
+    there = everywhere(first)
+    matched = hierarchical_contrast(first, second, there=there)
+    assert_allclose(hierarchical_contrast(second, first, there=there), matched, rtol=1e-12)
+    for shuffled in (second.roll(1, 0), second.roll(1, 1)):
+        assert matched < 0.7 * hierarchical_contrast(first, shuffled, there=there)
+
+
+def test_steps_that_are_not_there_have_no_part_in_a_contrast():
+    first, second = (z.requires_grad_() for z in codes(2, 8))
+    there = everywhere(first)
+    there[1, 5:] = False
+    loss = hierarchical_contrast(first, second, there=there)
+    loss.backward()
+    assert first.grad[there].any() and first.grad.isfinite().all()
+    assert not first.grad[~there].any()
+    # over time alone, each series stands for itself
+    alone = [(slice(0, 1), slice(0, 8)), (slice(1, 2), slice(0, 5))]
+    first, second = first.detach(), second.detach()
+    scales = 0.0
+    for row, steps in alone:
+        a, b = first[row, steps], second[row, steps]
+        scales += np.array(_over_time_by_scale(a, b) + [(0.0, 0)])[:4]
+    expected = (scales[:, 0] / scales[:, 1].clip(min=1)).sum() / 4
+    received = hierarchical_contrast(first, second, there=there, instance_weight=0.0)
+    assert_allclose(received, expected, rtol=1e-6)
+
+
+def _over_time_by_scale(first, second):
+    """Return sum and number of terms of one series at each scale."""
+    found = []
+    while first.shape[1]:
+        n = first.shape[1]
+        whole = ts2vec_of_one_scale(first.numpy(), second.numpy())
+        found.append((whole * n, n))
+        if n == 1:
+            break
+        first, second = (
+            torch.maximum(z[:, 0 : n // 2 * 2 : 2], z[:, 1 : n // 2 * 2 : 2])
+            for z in (first, second)
+        )
+    return found
+
+
+def ts2vec_of_one_scale(first, second):
+    both = np.concatenate([first[0], second[0]])
+    n, total = len(first[0]), 0.0
+    for k, z in enumerate(both):
+        others = sum(np.exp(z @ other) for i, other in enumerate(both) if i != k)
+        total -= np.log(np.exp(z @ both[(k + n) % (2 * n)]) / others) / (2 * n)
+    return total
+
+
+@pytest.mark.parametrize("patch_size", [1, 3])
+def test_crops_overlap(patch_size):
+    encoder = SimpleNamespace(width=4, patch_size=patch_size)
+    loss = HierarchicalContrast().make_series_loss(encoder, 1, 30)
+    inside = torch.zeros(500, 30, dtype=torch.bool)
+    inside[:, 4:28] = True
+    inside[:3] = False  # nothing to crop
+    inside[3, 5:] = False  # one step
+    first, second = loss.crops(inside, torch.Generator().manual_seed(0))
+    for crop in (first, second):
+        assert not (crop & ~inside).any()
+        assert (crop.int().diff(dim=1) == 1).sum(1).max() == 1  # one piece each
+        assert crop.any(1)[3:].all() and not crop[:3].any()
+    shared = (first & second).sum(1)[4:]
+    assert shared.min() == 2 * patch_size and shared.max() == 24
+    assert (first.sum(1) < 24).any() and (first.sum(1) == 24).any()
+    steps = torch.arange(30)
+    # the first one begins no later, the second one ends no earlier
+    assert (first.int().argmax(1) <= second.int().argmax(1))[3:].all()
+    ends = [(steps * crop).amax(1) for crop in (first, second)]
+    assert (ends[0] <= ends[1]).all()
+
+
+@pytest.mark.parametrize("bad", [-1, "a", True, math.nan, None])
+@pytest.mark.parametrize("name", ["hidden_share", "instance_weight"])
+def test_bad_parameters_of_a_contrast_are_named(name, bad):
+    encoder = SimpleNamespace(width=4, patch_size=1)
+    with pytest.raises(ValueError, match=f"'{name}' parameter of HierarchicalContrast must be"):
+        HierarchicalContrast(**{name: bad}).make_series_loss(encoder, 1, 30)
+
+
+# ------------------------------------------------------------------------------- sums
+
+
+def summed(**second):
+    parts = [("near", small(SimCLR), 2.0), ("vary", small(VICReg, **second), 0.5)]
+    return WeightedSum(parts)
+
+
+def test_a_sum_is_that_of_its_weighted_parts():
+    torch.manual_seed(0)
+    encoder = nn.Linear(3, 4)
+    views = torch.randn(10, 3), torch.randn(10, 3)
+    loss = summed().make_loss(encoder, 4).eval()
+    terms = value(loss, encoder, views)
+    assert list(terms) == ["near", "vary"]
+    assert_allclose(terms["near"].item(), 2 * value(loss.losses[0], encoder, views).item())
+    assert_allclose(terms["vary"].item(), 0.5 * value(loss.losses[1], encoder, views).item())
+
+
+def test_a_sum_is_reached_by_the_names_of_its_parts():
+    objective = summed()
+    assert objective.get_params()["near__temperature"] == 0.2
+    assert objective.get_params(deep=False) == {"parts": objective.parts}
+    copied = clone(objective).set_params(near__temperature=0.7, vary=small(SimCLR))
+    assert copied.parts[0][1].temperature == 0.7 and copied.parts[0][2] == 2.0
+    assert type(copied.parts[1][1]) is SimCLR and copied.parts[1][2] == 0.5
+    assert objective.parts[0][1].temperature == 0.2
+    assert copied.set_params(parts=objective.parts).parts is objective.parts
+    with pytest.raises(ValueError, match=r"'far' for WeightedSum.*'near', 'vary'"):
+        objective.set_params(far__temperature=1)
+
+
+def test_a_sum_asks_for_what_its_parts_ask_for():
+    torch.manual_seed(0)
+    encoder = nn.Linear(3, 4)
+    parts = [("a", small(BYOL, momentum=0.5), 1.0), ("b", small(SupCon), 1.0)]
+    assert WeightedSum(parts).uses_labels and not summed().uses_labels
+    loss = WeightedSum(parts).make_loss(encoder, 4)
+    assert loss.lowest_at_collapse
+    assert not hasattr(summed().make_loss(encoder, 4), "lowest_at_collapse")
+    teacher = loss.losses[0].teacher
+    loss.set_progress(1.0)
+    assert teacher.momentum == 1
+    loss.set_progress(None)
+    nn.init.zeros_(encoder.weight)
+    before = teacher.network[0].weight.clone()
+    loss.after_step(encoder)
+    assert_allclose(teacher.network[0].weight, before / 2)
+    own = {id(parameter) for parameter in loss.parameters()}
+    assert not own & {id(parameter) for parameter in encoder.parameters()}
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ([], "'parts' parameter of WeightedSum must be a list of triples"),
+        (None, "'parts' parameter"),
+        ([("a", SimCLR())], "'parts' parameter"),
+        ([("a", SimCLR(), 1.0), ("a", VICReg(), 1.0)], "differ"),
+        ([("loss", SimCLR(), 1.0)], "none of"),
+        ([("a__b", SimCLR(), 1.0)], "without '__'"),
+        ([("a b", SimCLR(), 1.0)], "identifiers"),
+        ([("a", SimCLR, 1.0)], r"part 'a' of WeightedSum must"),
+        ([("a", SimCLR(), 0)], "weight of the part 'a'"),
+        ([("a", SimCLR(), True)], "weight of the part 'a'"),
+        ([("a", SimCLR(), math.nan)], "weight of the part 'a'"),
+        ([("a", MaskedReconstruction(), 1.0)], "part 'a' of WeightedSum must compare two views"),
+        ([("a", summed(), 1.0)], "part 'a' of WeightedSum must"),
+    ],
+)
+def test_bad_sums_are_told(parts, message):
+    with pytest.raises(ValueError, match=message):
+        WeightedSum(parts).make_loss(nn.Linear(3, 4), 4)

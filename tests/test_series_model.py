@@ -10,11 +10,12 @@ from skrepr._light_curve_features import LightCurveFeatures
 from skrepr._rows import Rows
 from skrepr._series_model import SeriesModel, make_classic, n_inputs
 from skrepr._series_units import SeriesUnits
-from skrepr.architectures import Transformer
+from skrepr.architectures import POOLINGS, ConvNet, PooledSteps, Recurrent, Transformer
 from skrepr.objectives import MaskedReconstruction
 
 CPU = torch.device("cpu")
 LENGTH = 21
+SMALL_LSTM = Recurrent("lstm", n_units=4, n_layers=2, patch_size=2)
 CONFIGURATIONS = {
     "even": {},
     "of its own scale": {"per_sample": True},
@@ -22,6 +23,10 @@ CONFIGURATIONS = {
     "patches": {"patch_size": 4, "per_sample": True},
     "uneven": {"special": True},
     "uneven patches": {"special": True, "patch_size": 4, "per_sample": True},
+    "learned token": {"pooling": "cls", "per_sample": True},
+    "learned query": {"pooling": "attention", "patch_size": 4},
+    "convolutions": {"recipe": ConvNet((4, 6)), "pooling": "max"},
+    "recurrent": {"recipe": SMALL_LSTM, "special": True, "pooling": "last"},
 }
 
 
@@ -48,6 +53,7 @@ def make(
     pooling="mean_std",
     patch_size=1,
     classic=True,
+    recipe=None,
 ):
     channels = ("time_channel", "error_channel", "band_channel")
     where = dict(zip(channels, range(3), strict=True)) if special else {}
@@ -56,16 +62,15 @@ def make(
         units = SeriesUnits(
             5 if special else 2, **where, bands=[0.0, 1.0][: 2 * special], scaled=scaled
         )
-        recipe = Transformer(2, n_heads=2, n_units=8, patch_size=patch_size)
+        recipe = recipe or Transformer(2, n_heads=2, n_units=8, patch_size=patch_size)
         encoder = recipe.make_step_encoder(n_inputs(units, per_sample), LENGTH)
         fixed = LightCurveFeatures(2) if special else KernelBank(2, LENGTH, 200)
         objective = MaskedReconstruction(0.4, mask_length=2)
         model = SeriesModel(
-            encoder,
+            PooledSteps(encoder, pooling),
             units,
             objective.make_series_loss(encoder, 2, LENGTH),
             classic=fixed if classic else None,
-            pooling=pooling,
             per_sample=per_sample,
         )
     x = series(special=special)
@@ -145,8 +150,8 @@ def test_a_padded_batch_is_one_series_at_a_time(parameters):
     for of in (model.encode, model.judge):
         expected = torch.cat([of(row[None]) for part in (short, x) for row in part])
         torch.testing.assert_close(of(both), expected, rtol=1e-4, atol=1e-5)
-    steps = model.steps(both)[:6]
-    torch.testing.assert_close(steps[:, :13], model.steps(short), rtol=1e-4, atol=1e-5)
+    steps = model.codes(both)[:6]
+    torch.testing.assert_close(steps[:, :13], model.codes(short), rtol=1e-4, atol=1e-5)
     assert steps[:, 13:].isnan().all()
     assert model.impute(both)[:6, 13:].isnan().all()
 
@@ -172,32 +177,62 @@ def test_the_loss_is_that_of_the_paper(parameters):
     torch.testing.assert_close(error / counted, model(x))
 
 
-@pytest.mark.parametrize("pooling", ["mean", "max", "last", "mean_std"])
+@pytest.mark.parametrize("pooling", POOLINGS)
 def test_pooling_against_a_loop(pooling):
     model, x = make(pooling=pooling, classic=False, patch_size=2)
     model.feature_mean.zero_(), model.feature_deviation.fill_(1)
     x[1, :, 9:] = math.nan
-    tokens, there = model.read(model.units(x))[:2]
-    for row, tokens_of, seen in zip(model.encode(x) / model.shares, tokens, there, strict=True):
-        tokens_of = tokens_of[seen]
+    if pooling == "attention":
+        torch.nn.init.normal_(model.steps.query, generator=torch.Generator().manual_seed(0))
+    reading = model.read(model.units(x))
+    assert (reading.summary is None) == (pooling != "cls")
+    for i, row in enumerate(model.encode(x) / model.shares):
+        tokens_of = reading.tokens[i][reading.there[i]]
         expected = {
-            "mean": tokens_of.mean(0),
-            "max": tokens_of.amax(0),
-            "last": tokens_of[-1],
-            "mean_std": torch.cat([tokens_of.mean(0), tokens_of.std(0, correction=0)]),
-        }[pooling]
+            "mean": lambda x: x.mean(0),
+            "max": lambda x: x.amax(0),
+            "last": lambda x: x[-1],
+            "mean_std": lambda x: torch.cat([x.mean(0), x.std(0, correction=0)]),
+            "attention": lambda x: (x @ model.steps.query / 8**0.5).softmax(0) @ x,
+            "cls": lambda x, i=i: reading.summary[i],
+        }[pooling](tokens_of)
         torch.testing.assert_close(row, expected.clamp(-8, 8), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("pooling", ["mean", "max", "last", "mean_std"])
+def test_attention_as_pooling_begins_as_the_mean():
+    (by_attention, x), (by_mean, _) = (make(pooling=how) for how in ("attention", "mean"))
+    torch.testing.assert_close(by_attention.encode(x), by_mean.encode(x))
+
+
+def test_the_learned_token_is_looked_at_and_looks():
+    model, x = make(pooling="cls", patch_size=2)
+    maps = model.attention(x)
+    assert maps.shape == (6, 12, 12)
+    torch.testing.assert_close(maps.sum(2), torch.ones(6, 12))
+    x[:, :, 11:] = math.nan
+    assert (model.attention(x)[:, :7, :7] > 0).all()
+    model(x).backward()
+    assert model.steps.summary.grad.any()
+
+
+def test_a_learned_token_needs_attention():
+    for recipe in (Recurrent(n_units=4), ConvNet((4,))):
+        with pytest.raises(ValueError, match="pooling='cls' needs .* Transformer"):
+            make(recipe=recipe, pooling="cls")
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
 @configured
 def test_a_series_without_a_value_gets_an_answer(parameters, pooling):
-    model, x = make(**parameters, pooling=pooling)
+    if pooling == "cls" and "recipe" in parameters:
+        return
+    model, x = make(**parameters | {"pooling": pooling})
     x[2] = math.nan
     assert model.encode(x).isfinite().all()
     assert model(x).isfinite()
     assert model.normality(x)[2] == 0
-    assert model.attention(x).isfinite().all()
+    if hasattr(model.encoder, "attention"):
+        assert model.attention(x).isfinite().all()
 
 
 def test_what_is_fixed_and_what_is_learned_weigh_as_they_should():

@@ -42,7 +42,7 @@ from ._conv_net import ConvNet
 from ._from_module import as_recipe, check_trainable  # noqa: F401, for estimators
 from ._linear import Linear
 from ._mlp import MLP
-from ._patches import Unpatch  # noqa: F401, for estimators
+from ._patches import Unpatch, cut  # noqa: F401, for estimators
 from ._pooling import POOLINGS, PooledSteps  # noqa: F401, for estimators
 from ._recurrent import Recurrent
 from ._transformer import Transformer

@@ -54,7 +54,9 @@ class PatchReader(nn.Module):
         there : torch.Tensor of shape (B, S), bool
             Which patches have a step inside.
         """
-        inputs, times, inside = (self._patches(part) for part in (inputs, times, inside))
+        inputs, times, inside = (
+            cut(part.float(), self.patch_size) for part in (inputs, times, inside)
+        )
         inside = inside.bool()  # (B, S, p)
         when = (times * inside).sum(2) / inside.sum(2).clamp(min=1)  # (B, S)
         offset = (times - when[..., None]) * inside / self.patch_size  # (B, S, p)
@@ -64,11 +66,6 @@ class PatchReader(nn.Module):
             gap = when.diff(dim=1).clamp(min=0).log1p() * (there[:, 1:] & there[:, :-1])
             parts.append(F.pad(gap, (1, 0))[..., None])
         return self.embed(F.pad(torch.cat(parts, 2), (0, self.n_spare))), when, there
-
-    def _patches(self, x):
-        """Cut (B, ..., L) into (B, S, ..., p)."""
-        x = F.pad(x.float(), (0, -x.shape[-1] % self.patch_size))
-        return x.unflatten(-1, (-1, self.patch_size)).movedim(-2, 1)
 
 
 class EvenTokens(nn.Module):
@@ -108,6 +105,12 @@ class Unpatch(nn.Module):
     def forward(self, x):
         x = x.unflatten(2, (-1, self.patch_size)).movedim(1, 2)  # (B, n_channels, S, p)
         return x.flatten(2)[..., : self.length]
+
+
+def cut(x, patch_size):
+    """Cut steps into patches: (B, ..., L) into (B, S, ..., p)."""
+    x = F.pad(x, (0, -x.shape[-1] % patch_size))
+    return x.unflatten(-1, (-1, patch_size)).movedim(-2, 1)
 
 
 def choose_patch_size(recipe, length, most_patches):

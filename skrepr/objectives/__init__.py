@@ -75,6 +75,7 @@ For estimators: `bits_of_agreement` and `pointwise_agreement` are what scores ar
 from ._agreement import (  # noqa: F401, for estimators
     bits_of_agreement,
     blocks_of,
+    disagreement,
     fit_temperature,
     pointwise_agreement,
 )

@@ -145,10 +145,11 @@ class WeightedSum(BaseEstimator):
                 f"and are none of {['parts', *_TAKEN]}. Got {self.parts!r} instead."
             )
         for name, part, weight in triples:
-            if isinstance(part, type) or not hasattr(part, "get_params"):
+            is_part = hasattr(part, "get_params") and not isinstance(part, (type, WeightedSum))
+            if not is_part:
                 raise ValueError(
-                    f"The part {name!r} of WeightedSum must be an objective, such as SimCLR(). "
-                    f"Got {part!r} instead."
+                    f"The part {name!r} of WeightedSum must be an objective, such as SimCLR(), "
+                    f"and no other sum. Got {part!r} instead."
                 )
             is_number = isinstance(weight, numbers.Real) and not isinstance(weight, bool)
             if not (is_number and 0 < weight < float("inf")):

@@ -1,0 +1,222 @@
+"""What a network of series is trained for: views of them, and values where these predict none."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ._training import chance_of
+from .architectures import cut
+from .augmentations import Jitter, TimeMask, choose_augmentation, make_view
+from .objectives import MaskedReconstruction, blocks_of
+
+# Of the mean square of the codes: keeps a readout of few rows finite.
+_RIDGE = 1e-2
+# Rows whose tokens are computed together outside of the training.
+_ROWS_AT_ONCE = 256
+
+
+def compares_views(recipe):
+    """Whether an objective, or a part of it, compares two views of each series."""
+    parts = [part for _, part, _ in recipe.parts] if hasattr(recipe, "make_sum") else [recipe]
+    return not all(hasattr(part, "make_series_loss") for part in parts)
+
+
+def choose_series_augmentation(input_shape, is_even):
+    """Choose changes of values: of uneven series only such as leave them at their times."""
+    return choose_augmentation(input_shape) if is_even else [TimeMask(), Jitter()]
+
+
+def make_series_objective(recipe, steps, n_values, length, augmentation):
+    """Make the loss of series by an objective of any kind.
+
+    Parameters
+    ----------
+    recipe : objective
+        Of series, of two views, or a sum of both kinds.
+    steps : PooledSteps
+    n_values : int
+        Number of values of a step.
+    length : int
+        Number of steps of a common series.
+    augmentation : list of augmentations
+        Makes the views of values.
+
+    Returns
+    -------
+    loss : torch.nn.Module
+        Called as ``loss(model, series)``.
+    """
+
+    def make(part):
+        if hasattr(part, "make_series_loss"):
+            return part.make_series_loss(steps.encoder, n_values, length)
+        return TwoViews(part.make_loss(steps, steps.width), augmentation)
+
+    return recipe.make_sum(make) if hasattr(recipe, "make_sum") else make(recipe)
+
+
+class TwoViews(nn.Module):
+    """An objective of two views, of which each is a changed copy of a series.
+
+    Parameters
+    ----------
+    loss : torch.nn.Module
+        Of the features of two views.
+    augmentation : list of augmentations
+    """
+
+    generator = None
+
+    def __init__(self, loss, augmentation):
+        super().__init__()
+        self.loss = loss
+        self.augmentation = augmentation
+        if getattr(loss, "lowest_at_collapse", False):
+            self.lowest_at_collapse = True
+        self.smallest_batch = getattr(loss, "smallest_batch", 2)
+
+    def forward(self, model, series):
+        inputs = self._inputs(model, series, chance_of(self, series.values.device))
+        first, second = model.steps(inputs).chunk(2)  # (B, width) each
+        views = tuple(zip(*(part.chunk(2) for part in inputs), strict=True))
+        return self.loss(first, second, views=views, labels=None)
+
+    def directions(self, model, chunks):
+        """Yield features of two views of series, of length 1, in blocks: (B, width) each."""
+        parts = (part for chunk in chunks for part in chunk.split(_ROWS_AT_ONCE))
+        return blocks_of(self._directions(model, part) for part in parts)
+
+    def _directions(self, model, x):
+        inputs = self._inputs(model, model.units(x), chance_of(self, x.device))
+        return F.normalize(model.steps(inputs), dim=1).chunk(2)
+
+    def _inputs(self, model, series, generator):
+        """Return what the encoder reads of both views, one behind the other."""
+        units = model.units
+        views = [view_of(series, self.augmentation, generator, units) for _ in range(2)]
+        both = type(series)(*map(torch.cat, zip(*views, strict=True)))
+        return model.inputs(both, None)[0]
+
+    def set_progress(self, fraction):
+        if hasattr(self.loss, "set_progress"):
+            self.loss.set_progress(fraction)
+
+    def after_step(self, encoder):
+        if hasattr(self.loss, "after_step"):
+            self.loss.after_step(encoder)
+
+
+def view_of(series, augmentation, generator, units):
+    """Change the values of series at random.
+
+    Times, errors and bands stay, and so does what is missing. Augmentations see each series
+    without its padding, in units of its channels, with straight lines across gaps.
+
+    Parameters
+    ----------
+    series : Series
+    augmentation : list of augmentations
+    generator : torch.Generator
+    units : SeriesUnits
+
+    Returns
+    -------
+    series : Series
+    """
+    values = bridged(series.values, series.observed)
+    if not units.scaled:
+        values = (values - units.center) / units.scale
+    begin = series.inside.int().argmax(1)
+    ends = torch.stack([begin, begin + series.inside.sum(1)], 1)
+    changed = values.clone()
+    spans, which = ends.unique(dim=0, return_inverse=True)
+    for i, (first, last) in enumerate(spans.tolist()):
+        if first < last:
+            same = which == i
+            part = make_view(values[same, :, first:last], augmentation, generator)
+            changed[same, :, first:last] = part
+    if not units.scaled:
+        changed = changed * units.scale + units.center
+    return series._replace(values=changed * series.observed)
+
+
+def bridged(values, observed):
+    """Draw straight lines across what is not observed, and go on with the last value at the ends.
+
+    Parameters
+    ----------
+    values : torch.Tensor of shape (B, V, L)
+    observed : torch.Tensor of shape (B, V, L), bool
+    """
+    length = values.shape[2]
+    steps = torch.arange(length, device=values.device).expand_as(observed)
+    before = steps.where(observed, -1).cummax(2).values
+    after = steps.where(observed, length).flip(2).cummin(2).values.flip(2)
+    before, after = before.where(before >= 0, after), after.where(after < length, before)
+    nothing = ~observed.any(2, keepdim=True)
+    before, after = before.masked_fill(nothing, 0), after.masked_fill(nothing, 0)
+    share = (steps - before) / (after - before).clamp(min=1)
+    return values.gather(2, before).lerp(values.gather(2, after), share)
+
+
+class FittedPrediction(nn.Module):
+    """Hidden values as a linear function of the codes of their patches, by ridge regression.
+
+    Parameters
+    ----------
+    encoder : torch.nn.Module
+        Of steps.
+    n_values : int
+        Number of values of a step.
+    length : int
+        Number of steps of a common series.
+    """
+
+    def __init__(self, encoder, n_values, length):
+        super().__init__()
+        masked = MaskedReconstruction().make_series_loss(encoder, n_values, length)
+        self.masked = masked.requires_grad_(False)
+
+    def judged(self, model, series):
+        """Yield predictions, what they are compared with, and which of them count."""
+        return self.masked.judged(model, series)
+
+    def expected(self, model, series):
+        """Predict all values, in the units of ``series.values``, from the observed ones."""
+        return self.masked.expected(model, series)
+
+    def fit(self, model, batches):
+        """Find the map from what is hidden of the training rows, each value once.
+
+        Parameters
+        ----------
+        model : SeriesModel
+        batches : iterable of torch.Tensor of shape (B, n_channels, L)
+        """
+        head, squares, products = self.masked.head, 0.0, 0.0
+        for x in batches:
+            series = model.units(x)
+            for hidden in self.masked.rounds(series.inside):
+                reading = model.read(series, hidden)
+                # on the CPU, since not every accelerator has float64
+                codes = F.pad(reading.tokens, (0, 1), value=1.0).flatten(0, 1).cpu().double()
+                wanted = model.in_units_of(reading, series.values)
+                weights = series.weights * hidden
+                wanted, weights = (_by_patch(part, model) for part in (wanted, weights))
+                # one system for each value of a patch: others are hidden, or missing
+                weighted = codes.T * weights.T[:, None]  # (V * p, W + 1, B * S)
+                squares = squares + weighted @ codes
+                products = products + (weighted @ wanted.T[..., None])[..., 0]
+        width = head.weight.shape[1]
+        size = squares.diagonal(dim1=1, dim2=2)[:, :width].mean(1)  # (V * p,)
+        penalty = torch.ones(width + 1, dtype=squares.dtype)
+        penalty[width] = 0  # the constant is free
+        ridge = _RIDGE * size[:, None] * penalty + (size == 0)[:, None]
+        solved = torch.linalg.solve(squares + ridge.diag_embed(), products)
+        head.weight.copy_(solved[:, :width])
+        head.bias.copy_(solved[:, width])
+
+
+def _by_patch(values, model):
+    """Cut (B, V, L) into (B * S, V * p), as `Unpatch` puts them together."""
+    return cut(values, model.encoder.patch_size).flatten(2).flatten(0, 1).cpu().double()
