@@ -70,11 +70,22 @@ class SequenceTransformerEmbedding(BaseEmbedding):
         Recipe of the network, with a method ``make_step_encoder``. None:
         :class:`~skrepr.architectures.Transformer`.
     objective : objective or None, default=None
-        What the network is trained for, with a method ``make_series_loss``. None:
+        What the network is trained for: what is hidden of a series
+        (:class:`~skrepr.objectives.MaskedReconstruction`), crops of it
+        (:class:`~skrepr.objectives.HierarchicalContrast`), any objective of two views, or a
+        :class:`~skrepr.objectives.WeightedSum` of them. None:
         :class:`~skrepr.objectives.MaskedReconstruction`.
-    pooling : {"mean_std", "mean", "max", "last"}, default="mean_std"
+    augmentation : augmentation, list or None, default=None
+        How the two views are made: one of :mod:`skrepr.augmentations`, or a list of them, or of
+        pairs of a name and one. Only for objectives of two views. They change values; times,
+        errors, bands and gaps stay. None: crops, gaps and noise, with `time_channel` gaps and
+        noise. Told in `augmentation_`.
+    pooling : {"mean_std", "mean", "max", "last", "attention", "cls"}, default="mean_std"
         How the tokens of a series become its features: mean and standard deviation of each unit,
-        the mean alone, the largest value, or the last token.
+        the mean alone, the largest value, the last token, the mean weighted by a learned query
+        ("attention"), or a learned token that is read along with the others ("cls", for
+        :class:`~skrepr.architectures.Transformer`). The query is learned by objectives of two
+        views only, and is the mean before.
     scaling : {"per_channel", "per_sample"} or None, default="per_channel"
         Units in which the network sees values. "per_channel": centered, and divided by the
         standard deviation of the channel in the training rows. "per_sample": in addition each
@@ -143,7 +154,7 @@ class SequenceTransformerEmbedding(BaseEmbedding):
     explained_variance_ : ndarray of shape (n_components,), float64
         Variance of each component over the training rows, before whitening. Not after
         `partial_fit`.
-    architecture_, objective_ : objects
+    architecture_, objective_, augmentation_ : objects
         The parts in use.
     module_ : torch.nn.Module
         The trained network, in evaluation mode.
@@ -174,10 +185,14 @@ class SequenceTransformerEmbedding(BaseEmbedding):
 
     Notes
     -----
-    `score` may be used to compare `architecture` and all parameters of the training; it does not
-    depend on `pooling` and `n_components`. Not `scaling`, `mask_ratio` and `mask_length` of the
-    objective, `error_channel`, `input_shape` or anything in front that changes the data, since
-    they change the task.
+    `score` may be used to compare `architecture` and all parameters of the training; with the
+    default objective it does not depend on `n_components` and `pooling`, but for "cls". It may not
+    be used to compare `scaling`, `mask_ratio` and `mask_length` of the objective, `error_channel`,
+    `input_shape` or anything in front that changes the data, since they change the task.
+
+    Where the objective predicts no values, `score`, `score_samples` and `impute` read them from
+    the codes of patches, by a ridge regression on hidden values of the training rows at the end of
+    `fit`; of `partial_fit`, on those of its chunk.
 
     The network adds little to what is fixed where classes are to be told apart, and so has a small
     share of the embedding; what it learns is for imputation, scores and codes of steps.
@@ -500,7 +515,7 @@ class SequenceTransformerEmbedding(BaseEmbedding):
     def _choose_parts(self, input_shape):
         self.architecture_ = clone(self.architecture or Transformer(), safe=False)
         self.objective_ = clone(self.objective or MaskedReconstruction(), safe=False)
-        self.augmentation_ = None
+        self.augmentation_ = []
         if compares_views(self.objective_):
             default = choose_series_augmentation(input_shape, self.time_channel is None)
             given = self.augmentation

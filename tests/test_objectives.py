@@ -855,7 +855,7 @@ def test_steps_that_are_not_there_have_no_part_in_a_contrast():
     scales = 0.0
     for row, steps in alone:
         a, b = first[row, steps], second[row, steps]
-        scales += np.array(_over_time_by_scale(a, b) + [(0.0, 0)])[:4]
+        scales += np.array([*_over_time_by_scale(a, b), (0.0, 0)])[:4]
     expected = (scales[:, 0] / scales[:, 1].clip(min=1)).sum() / 4
     received = hierarchical_contrast(first, second, there=there, instance_weight=0.0)
     assert_allclose(received, expected, rtol=1e-6)

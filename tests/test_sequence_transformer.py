@@ -16,9 +16,18 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
 from skrepr import SequenceTransformerEmbedding, load, save
-from skrepr.architectures import MLP, Transformer
+from skrepr.architectures import MLP, ConvNet, Recurrent, Transformer
+from skrepr.augmentations import Jitter, TimeCrop, TimeMask
 from skrepr.datasets import make_light_curves
-from skrepr.objectives import MaskedReconstruction, SimCLR
+from skrepr.objectives import (
+    BYOL,
+    HierarchicalContrast,
+    MaskedReconstruction,
+    SimCLR,
+    SupCon,
+    VICReg,
+    WeightedSum,
+)
 
 RNG = np.random.default_rng(0)
 LENGTH = 40
@@ -268,6 +277,113 @@ def test_what_auto_becomes():
         assert n_epochs * n / batch_size == pytest.approx(steps, rel=0.05)
 
 
+# ------------------------------------------------------------ other networks and objectives
+
+SUM = WeightedSum(
+    [("mask", MaskedReconstruction(), 1.0), ("contrast", HierarchicalContrast(), 0.5)]
+)
+PARTS = {
+    "gru": {"architecture": Recurrent(n_units=8), "pooling": "last"},
+    "lstm": {"architecture": Recurrent("lstm", n_units=8, dropout=0.1), "pooling": "attention"},
+    "convolutions": {"architecture": ConvNet((4, 8)), "pooling": "max"},
+    "crops": {"objective": HierarchicalContrast(), "scaling": "per_sample"},
+    "views": {"objective": VICReg(projection_sizes=(8,)), "pooling": "attention"},
+    "teacher": {"objective": BYOL(projection_sizes=(8,), predictor_size=8), "pooling": "cls"},
+    "sum": {"objective": SUM, "scaling": None},
+}
+with_parts = pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
+
+
+@with_parts
+@pytest.mark.parametrize("kind", ["even", "ragged", "curves"])
+def test_all_parts_read_all_kinds_of_series(parts, kind):
+    X, of_kind = {"even": (WAVES, {}), "ragged": (RAGGED, {}), "curves": (CURVES, OF_CURVES)}[kind]
+    embedding = make(**parts, **of_kind, max_epochs=1, early_stopping=True).fit(X)
+    Z = embedding.transform(X)
+    # a padded batch is one series at a time
+    alone = np.concatenate([embedding.transform(X[i : i + 1]) for i in range(len(X))])
+    assert_allclose(Z, alone, atol=1e-4 * np.ptp(Z))
+    assert np.isfinite(embedding.score(X)) and np.isfinite(embedding.score_samples(X)).all()
+    for series, filled in zip(X, embedding.impute(X), strict=True):
+        assert_array_equal(filled, series)  # nothing is missing
+
+
+@with_parts
+def test_all_parts_are_saved_and_go_on(parts, tmp_path):
+    holes = WAVES.copy()
+    holes[:, 20] = np.nan
+    embedding = make(**parts).fit(holes)
+    save(embedding, tmp_path / "series.safetensors", resume=True)
+    copies = [load(tmp_path / "series.safetensors"), pickle.loads(pickle.dumps(embedding))]
+    for copied in copies:
+        for answer in ("transform", "score", "impute", "transform_steps"):
+            assert_array_equal(getattr(copied, answer)(holes), getattr(embedding, answer)(holes))
+    expected = embedding.partial_fit(holes).transform(holes)
+    for copied in copies:
+        assert_array_equal(copied.partial_fit(holes).transform(holes), expected)
+        assert copied.score(holes) == embedding.score(holes)
+
+
+@with_parts
+def test_the_same_seed_gives_the_same_numbers(parts):
+    first, second, third = (make(**parts, random_state=seed).fit(WAVES) for seed in (0, 0, 1))
+    assert_array_equal(first.transform_steps(WAVES), second.transform_steps(WAVES))
+    assert first.score(WAVES) == second.score(WAVES) != third.score(WAVES)
+
+
+@pytest.mark.parametrize(
+    "objective", [HierarchicalContrast(), SimCLR(projection_sizes=(16,)), BYOL()], ids=str
+)
+def test_values_are_read_from_codes_that_were_not_trained_to_tell_them(objective):
+    """Of one number a series, which every step tells of the others."""
+    X = np.repeat(RNG.normal(size=(100, 1)), 20, axis=1) + RNG.normal(0, 0.1, size=(100, 20))
+    architecture = Transformer(1, n_heads=2, n_units=16, patch_size=1)
+    embedding = make(objective=objective, architecture=architecture, augmentation=None)
+    embedding.set_params(max_epochs=20, fixed_features=False).fit(X[:60])
+    assert embedding.score(X[60:]) > 0.8
+    holes = X[60:].copy()
+    holes[:, 8:12] = np.nan
+    assert np.abs(embedding.impute(holes)[:, 8:12] - X[60:, 8:12]).mean() < 0.4 * X.std()
+    moved = 50 + 3 * X
+    again = make(objective=objective, architecture=architecture, max_epochs=2).fit(moved[:60])
+    filled = again.impute(50 + 3 * holes)
+    assert np.abs(filled - moved[60:]).mean() < 3 * X.std()
+
+
+def test_views_are_made_by_the_augmentation_given():
+    default = make(objective=SimCLR(), max_epochs=1).fit(WAVES)
+    assert [type(part) for part in default.augmentation_] == [TimeCrop, TimeMask, Jitter]
+    uneven = make(objective=SimCLR(), max_epochs=1, **OF_CURVES).fit(CURVES)
+    assert [type(part) for part in uneven.augmentation_] == [TimeMask, Jitter]
+    named = make(objective=SimCLR(), max_epochs=1, augmentation=[("noise", Jitter(0.3))])
+    assert (
+        named.set_params(augmentation__noise__scale=0.5).fit(WAVES).augmentation_[0].scale == 0.5
+    )
+    assert make(max_epochs=1).fit(WAVES).augmentation_ == []
+
+
+def test_a_sum_tells_its_terms_and_is_searched_by_name():
+    embedding = make(objective=SUM, early_stopping=True).set_params(
+        objective__mask__mask_ratio=0.5, objective__contrast__hidden_share=0.1
+    )
+    history = embedding.fit(WAVES).history_
+    for rows in ("train", "valid"):
+        total = history[f"{rows}_mask"] + history[f"{rows}_contrast"]
+        assert_allclose(history[f"{rows}_loss"], total, rtol=1e-5)
+    assert embedding.objective_.parts[0][1].mask_ratio == 0.5
+    assert SUM.parts[0][1].mask_ratio == 0.5  # parts are the user's, as in a Pipeline
+    SUM.set_params(mask__mask_ratio=0.3, contrast__hidden_share=0.5)
+    # the part that predicts does so by its own head
+    model = embedding.module_
+    assert model.fitted is None and model.predictor is model.objective.losses[0]
+
+
+def test_scores_do_not_depend_on_how_tokens_are_pooled():
+    scores = {how: make(pooling=how).fit(WAVES).score(WAVES) for how in ("mean", "max", "last")}
+    assert len(set(scores.values())) == 1
+    assert make(pooling="cls").fit(WAVES).score(WAVES) != scores["mean"]
+
+
 # ------------------------------------------------------------------------------ bad input
 
 
@@ -280,9 +396,13 @@ def test_what_auto_becomes():
         ([-c for c in RAGGED], {"error_channel": 1}, "Errors must not be negative"),
         (RAGGED, {"band_channel": 0}, "category of at most 64 values"),
         (WAVES, {"architecture": MLP((8,))}, "'architecture' parameter"),
-        (WAVES, {"objective": SimCLR()}, "'objective' parameter"),
+        (WAVES, {"objective": Jitter()}, "'objective' parameter"),
         (WAVES, {"objective": MaskedReconstruction}, "objective"),
-        (WAVES, {"pooling": "cls"}, "'pooling' parameter"),
+        (WAVES, {"objective": SupCon()}, "uses labels, and none are read"),
+        (WAVES, {"augmentation": Jitter()}, "MaskedReconstruction.* compares none"),
+        (WAVES, {"objective": SimCLR(), "augmentation": Jitter}, "must be an instance"),
+        (WAVES, {"pooling": "sum"}, "'pooling' parameter"),
+        (WAVES, {"pooling": "cls", "architecture": Recurrent()}, "pooling='cls' needs"),
         (WAVES, {"time_channel": -1}, "'time_channel' parameter"),
         (np.ones((20, 1, 4, 4)), {}, "Got an array of 4 axes"),
         (WAVES, {"input_shape": (1, 5, 8)}, "input_shape"),

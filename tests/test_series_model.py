@@ -217,7 +217,7 @@ def test_the_learned_token_is_looked_at_and_looks():
 
 def test_a_learned_token_needs_attention():
     for recipe in (Recurrent(n_units=4), ConvNet((4,))):
-        with pytest.raises(ValueError, match="pooling='cls' needs .* Transformer"):
+        with pytest.raises(ValueError, match=r"pooling=.cls. needs .* Transformer"):
             make(recipe=recipe, pooling="cls")
 
 

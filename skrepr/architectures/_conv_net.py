@@ -146,7 +146,7 @@ class ConvNet(BaseEstimator):
             pools=[pool(size) for size in sizes],
         )
 
-    def make_step_encoder(self, n_inputs, length, causal=False):
+    def make_step_encoder(self, n_inputs, length, *, longest=None, causal=False):
         """Make the network that reads a series step by step.
 
         Parameters
@@ -154,9 +154,11 @@ class ConvNet(BaseEstimator):
         n_inputs : int
             Number of values of a step.
         length : int
-            Length of a series; others can be read, too.
+            Length of a common series; others can be read, too.
+        longest : int or None, default=None
+            Length of the longest one. None: as common ones.
         causal : bool, default=False
-            Whether no token may see later ones.
+            Whether a patch is told from itself and those before it alone.
 
         Returns
         -------
@@ -167,7 +169,7 @@ class ConvNet(BaseEstimator):
         return ConvSteps(
             n_inputs,
             length,
-            -(-length // _LONGEST[1]),
+            -(-(longest or length) // _LONGEST[1]),
             channels=channels,
             kernel_size=self.kernel_size,
             activation=self.activation,

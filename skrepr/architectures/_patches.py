@@ -6,6 +6,10 @@ from torch.nn import functional as F
 
 from ._layers import check_count
 
+# Patches of a common series where their size is left open, and of the longest one: attention
+# costs the square of their number, and what is recurrent reads one after the other.
+_COMMON_PATCHES, _MOST_PATCHES = 32, 256
+
 
 class PatchReader(nn.Module):
     """Makes one token of every few neighboring steps of a series: the base of encoders of steps.
@@ -113,10 +117,19 @@ def cut(x, patch_size):
     return x.unflatten(-1, (-1, patch_size)).movedim(-2, 1)
 
 
-def choose_patch_size(recipe, length, most_patches):
-    """Return the parameter `patch_size`, or the smallest one with so few patches."""
+def choose_patch_size(recipe, length, longest=None):
+    """Return the parameter `patch_size`, or what leaves as few patches as it should.
+
+    Parameters
+    ----------
+    recipe : architecture
+    length : int
+        Of a common series.
+    longest : int or None, default=None
+        Length of the longest one. None: as common ones.
+    """
     if recipe.patch_size is None:
-        return -(-length // most_patches)
+        return max(-(-length // _COMMON_PATCHES), -(-(longest or length) // _MOST_PATCHES))
     check_count(recipe, "patch_size")
     return int(recipe.patch_size)
 

@@ -9,8 +9,6 @@ from ._linear_path import with_linear_path
 from ._patches import EvenTokens, PatchReader, Unpatch, check_series_shape, choose_patch_size
 
 _CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
-# Patches of a series where their size is left open: they are read one after the other.
-_MOST_PATCHES = 32
 
 
 class Recurrent(BaseEstimator):
@@ -18,20 +16,21 @@ class Recurrent(BaseEstimator):
 
     A series is cut into patches of neighboring steps, each of which becomes one token, which is
     told how much later it is than the one before. Gated recurrent units [1]_ or long short-term
-    memory [2]_ read the tokens forward, and backward, too, unless the objective is causal: the
-    half of the units that reads backward is then left out for more that read forward.
+    memory [2]_ read the tokens forward and, in the other half of the units, backward. Where the
+    objective is causal, all units read forward.
 
     Parameters
     ----------
     cell : {"gru", "lstm"}, default="gru"
         What carries the state.
     n_units : int, default=64
-        Width of a token; even, since each direction has half of it.
+        Width of a token; even, since each direction has one half.
     n_layers : int, default=1
         Number of layers.
     patch_size : int or None, default=None
-        Number of steps of a patch. None: the smallest that cuts a series into at most 32
-        patches, so that memory and time grow in proportion to its length.
+        Number of steps of a patch. None: the smallest that cuts a common series into at most 32
+        patches, and the longest one into at most 256, so that memory and time grow in proportion
+        to the length.
     dropout : float, default=0.0
         Share of the units behind each layer set to zero in each training step, in [0, 1).
     linear_path : {"pca", "random"} or None, default="pca"
@@ -75,7 +74,7 @@ class Recurrent(BaseEstimator):
         self.dropout = dropout
         self.linear_path = linear_path
 
-    def make_step_encoder(self, n_inputs, length, causal=False):
+    def make_step_encoder(self, n_inputs, length, *, longest=None, causal=False):
         """Make the network that reads a series step by step.
 
         Parameters
@@ -83,9 +82,11 @@ class Recurrent(BaseEstimator):
         n_inputs : int
             Number of values of a step.
         length : int
-            Length of a series; others can be read, too.
+            Length of a common series; others can be read, too.
+        longest : int or None, default=None
+            Length of the longest one. None: as common ones.
         causal : bool, default=False
-            Whether no token may see later ones.
+            Whether a patch is told from itself and those before it alone.
 
         Returns
         -------
@@ -93,7 +94,7 @@ class Recurrent(BaseEstimator):
             See `RecurrentSteps`.
         """
         layers = self._layers(causal)
-        patch_size = choose_patch_size(self, length, _MOST_PATCHES)
+        patch_size = choose_patch_size(self, length, longest)
         return RecurrentSteps(layers, n_inputs, self.n_units, patch_size)
 
     def make_encoder(self, input_shape, n_components):
@@ -134,7 +135,7 @@ class Recurrent(BaseEstimator):
         decoder : torch.nn.Module
         """
         n_channels, length = check_series_shape(self, output_shape)
-        layers, patch_size = self._layers(), choose_patch_size(self, length, _MOST_PATCHES)
+        layers, patch_size = self._layers(), choose_patch_size(self, length)
         n_patches = -(-length // patch_size)
         branch = nn.Sequential(
             nn.Linear(n_components, self.n_units * n_patches),

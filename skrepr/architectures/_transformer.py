@@ -11,8 +11,6 @@ from ._layers import LINEAR_PATHS, Dropout, check_count, check_dropout, check_op
 from ._linear_path import with_linear_path
 from ._patches import EvenTokens, PatchReader, Unpatch, check_series_shape, choose_patch_size
 
-# Patches of a series where their size is left open: attention costs the square of their number.
-_MOST_PATCHES = 32
 # The slowest rotation turns by one radian in so many patches.
 _SLOWEST = 1000.0
 
@@ -99,7 +97,7 @@ class Transformer(BaseEstimator):
         encoder : torch.nn.Module
             See `StepEncoder`.
         """
-        patch_size = choose_patch_size(self, length, _MOST_PATCHES)
+        patch_size = choose_patch_size(self, length)
         return StepEncoder(self._layers(), n_inputs, self.n_units, patch_size)
 
     def make_encoder(self, input_shape, n_components):
@@ -140,7 +138,7 @@ class Transformer(BaseEstimator):
         decoder : torch.nn.Module
         """
         n_channels, length = check_series_shape(self, output_shape)
-        layers, patch_size = self._layers(), choose_patch_size(self, length, _MOST_PATCHES)
+        layers, patch_size = self._layers(), choose_patch_size(self, length)
         n_patches = -(-length // patch_size)
         branch = nn.Sequential(
             nn.Linear(n_components, self.n_units * n_patches),
