@@ -10,8 +10,9 @@ from ._light_curve_features import LightCurveFeatures
 from ._training import rise_and_fall
 from .architectures import Unpatch
 
-# Rows whose tokens are computed together outside of the training: attention takes memory.
-_ROWS_AT_ONCE = 256
+# Outside of the training: rows whose tokens are computed together, as far as there are no more
+# of these in all, and weights of maps of attention.
+_ROWS_AT_ONCE, _TOKENS_AT_ONCE, _WEIGHTS_AT_ONCE = 256, 2**14, 2**22
 # Rows from which spreads are estimated.
 _ROWS_MEASURED = 4096
 # What is read of the network, as a share of what is read beside it. On seven sets of UCR classes
@@ -89,17 +90,16 @@ class SeriesModel(nn.Module):
         return features.clamp(-_FARTHEST, _FARTHEST) * self.shares  # (B, width)
 
     def _features(self, x):
-        return _in_parts(self._features_of_part, x)
+        return self._in_parts(self._features_of_part, x)
 
     def _features_of_part(self, x):
-        series = self.units(x)
-        learned = self.pooled(self.read(series))
+        learned = self.pooled(self.read(self.units(x)))
         if self.classic is None:
             return learned
         values = x[:, self.units.value_channels]
         if self.units.is_even:
             return torch.cat([learned, self.classic(values)], 1)
-        beside = self.units.beside_values(x, series.bands)
+        beside = self.units.beside_values(x)
         curves = [
             self.classic(beside.time, value, beside.error, beside.band)
             for value in values.unbind(1)
@@ -161,12 +161,11 @@ class SeriesModel(nn.Module):
 
     def impute(self, x):
         """Predict all values, in units of X, from those that are observed: (B, L, V)."""
-        return _in_parts(self._impute, x)
+        return self._in_parts(self._impute, x)
 
     def _impute(self, x):
         series = self.units(x)
-        predicted = self.units.undo(self.objective.expected(self, series))
-        return predicted.masked_fill(~series.inside[:, None], torch.nan).mT
+        return series.in_place(self.units.undo(self.objective.expected(self, series)).mT)
 
     def judge(self, x):
         """Compare hidden values with their predictions, and with a mean that is known of them.
@@ -178,7 +177,7 @@ class SeriesModel(nn.Module):
         sums : torch.Tensor of shape (B, 3)
             Of squared errors, of squares around the mean, and of weights.
         """
-        return _in_parts(self._judge, x)
+        return self._in_parts(self._judge, x)
 
     def _judge(self, x):
         series = self.units(x)
@@ -198,20 +197,25 @@ class SeriesModel(nn.Module):
 
     def steps(self, x):
         """Return the code of each step, NaN outside of a series: (B, L, width of the encoder)."""
-        return _in_parts(self._steps, x)
+        return self._in_parts(self._steps, x)
 
     def _steps(self, x):
         series = self.units(x)
         tokens = self.read(series).tokens.repeat_interleave(self.encoder.patch_size, 1)
-        tokens = tokens[:, : x.shape[2]]
-        return tokens.masked_fill(~series.inside[..., None], torch.nan)
+        return series.in_place(tokens[:, : x.shape[2]])
 
     def attention(self, x):
         """Return how much each patch looks at each other: (B, S, S)."""
-        return _in_parts(self._attention, x)
+        return self._in_parts(self._attention, x, is_map=True)
 
     def _attention(self, x):
         return self.encoder.attention(*self._inputs(self.units(x), None)[0])
+
+    def _in_parts(self, function, x, *, is_map=False):
+        """Apply a function to so many rows at a time that memory is bounded, however long."""
+        n_patches = self.encoder.n_patches(x.shape[2])
+        most = _WEIGHTS_AT_ONCE // n_patches**2 if is_map else _TOKENS_AT_ONCE // n_patches
+        return torch.cat([function(part) for part in x.split(max(1, min(most, _ROWS_AT_ONCE)))])
 
     def _inputs(self, series, hidden):
         """Return what the encoder is given, and center and scale of each series."""
@@ -281,10 +285,6 @@ def make_classic(units, length):
     n_values = len(units.value_channels)
     n_features = min(_FEATURES_OF_A_VALUE * n_values * length, _MOST_FEATURES)
     return KernelBank(n_values, length, n_features)
-
-
-def _in_parts(function, x):
-    return torch.cat([function(part) for part in x.split(_ROWS_AT_ONCE)])
 
 
 def _pooled(tokens, there, how):

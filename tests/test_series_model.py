@@ -226,3 +226,30 @@ def test_each_kind_of_series_has_its_classic():
     for length, n_features in ((2, 100), (20, 1000), (500, 2000)):
         assert make_classic(SeriesUnits(1), length).n_features == n_features
     assert make_classic(SeriesUnits(1), 1) is None
+
+
+def test_rows_at_once_follow_the_length_that_is_met(monkeypatch):
+    """Memory is bounded however long a series is, and however short those of the fit were."""
+    model, _ = make(classic=False)
+    sizes = []
+    forward, attention = model.encoder.forward, model.encoder.attention
+
+    def noted(function):
+        def of(inputs, times, inside):
+            sizes.append(inputs.shape)
+            return function(inputs, times, inside)
+
+        return of
+
+    monkeypatch.setattr(model.encoder, "forward", noted(forward))
+    monkeypatch.setattr(model.encoder, "attention", noted(attention))
+    x = torch.randn(40, 2, 1000, generator=torch.Generator().manual_seed(0))
+    for function in (model.encode, model.impute, model.steps, model.judge):
+        sizes.clear()
+        with torch.inference_mode():
+            function(x)
+        assert {shape[0] for shape in sizes} == {16, 8}
+    sizes.clear()
+    with torch.inference_mode():
+        model.attention(x[:9])
+    assert {shape[0] for shape in sizes} == {4, 1}

@@ -17,11 +17,12 @@ Methods that put layers of their own behind the encoder ask for a third, if it i
 
 Methods that read a series step by step ask for a fourth:
 
-``make_step_encoder(n_inputs, length)``
+``make_step_encoder(n_inputs, length, *, longest=None, causal=False)``
     A ``torch.nn.Module`` that is called with what is known of the steps ``(n, n_inputs, length)``,
     their times ``(n, length)`` and which of them belong to a series ``(n, length)``, and returns
     tokens ``(n, n_patches, width)`` of ``patch_size`` steps each, and which of them are there
-    ``(n, n_patches)``. It reads series of other lengths, too.
+    ``(n, n_patches)``. ``length`` is that of a common series, ``longest`` that of the longest; it
+    reads others, too. If ``causal``, no token depends on what is behind its patch.
 
 A module with a method ``start_linear_path(weight, bias, low, high)`` is told, before
 training, the linear map that solves the problem in closed form and the range of its inputs,

@@ -10,8 +10,9 @@ from torch.nn import functional as F
 from ._layers import LINEAR_PATHS, Dropout, check_count, check_dropout, check_option
 from ._linear_path import with_linear_path
 
-# Patches of a series where their size is left open: attention costs the square of their number.
-_MOST_PATCHES = 32
+# Patches of a common series where their size is left open, and of the longest one: attention
+# costs the square of their number.
+_COMMON_PATCHES, _MOST_PATCHES = 32, 256
 # The slowest rotation turns by one radian in so many patches.
 _SLOWEST = 1000.0
 
@@ -37,8 +38,9 @@ class Transformer(BaseEstimator):
     n_units : int, default=64
         Width of a token; a multiple of twice `n_heads`.
     patch_size : int or None, default=None
-        Number of steps of a patch. None: the smallest that cuts a series into at most 32
-        patches, so that memory and time grow in proportion to its length.
+        Number of steps of a patch. None: the smallest that cuts a common series into at most 32
+        patches, and the longest one into at most 256, so that memory and time grow in proportion
+        to the length.
     dropout : float, default=0.0
         Share of the units after attention and after the fully connected layers set to zero in
         each training step, in [0, 1).
@@ -83,7 +85,7 @@ class Transformer(BaseEstimator):
         self.dropout = dropout
         self.linear_path = linear_path
 
-    def make_step_encoder(self, n_inputs, length):
+    def make_step_encoder(self, n_inputs, length, *, longest=None, causal=False):
         """Make the network that reads a series step by step.
 
         Parameters
@@ -91,14 +93,19 @@ class Transformer(BaseEstimator):
         n_inputs : int
             Number of values of a step.
         length : int
-            Length of a series; others can be read, too.
+            Length of a common series; others can be read, too.
+        longest : int or None, default=None
+            Length of the longest one. None: as common ones.
+        causal : bool, default=False
+            Whether a patch is told from itself and those before it alone.
 
         Returns
         -------
         encoder : torch.nn.Module
             See `StepEncoder`.
         """
-        return StepEncoder(self._layers(), n_inputs, self.n_units, self._patch_size(length))
+        patch_size = self._patch_size(length, longest or length)
+        return StepEncoder(self._layers(), n_inputs, self.n_units, patch_size, causal=causal)
 
     def make_encoder(self, input_shape, n_components):
         """Make the encoder.
@@ -138,7 +145,7 @@ class Transformer(BaseEstimator):
         decoder : torch.nn.Module
         """
         n_channels, length = _check_shape(output_shape)
-        layers, patch_size = self._layers(), self._patch_size(length)
+        layers, patch_size = self._layers(), self._patch_size(length, length)
         n_patches = -(-length // patch_size)
         branch = nn.Sequential(
             nn.Linear(n_components, self.n_units * n_patches),
@@ -165,15 +172,15 @@ class Transformer(BaseEstimator):
             for _ in range(self.n_layers)
         )
 
-    def _patch_size(self, length):
+    def _patch_size(self, length, longest):
         if self.patch_size is None:
-            return -(-length // _MOST_PATCHES)
+            return max(-(-length // _COMMON_PATCHES), -(-longest // _MOST_PATCHES))
         check_count(self, "patch_size")
         return int(self.patch_size)
 
 
 class StepEncoder(nn.Module):
-    """Tokens of the patches of a series, each of which has seen all others.
+    """Tokens of the patches of a series, each of which has seen all others, or those before it.
 
     Parameters
     ----------
@@ -184,10 +191,13 @@ class StepEncoder(nn.Module):
         Of a token.
     patch_size : int
         Number of steps of a patch.
+    causal : bool, default=False
+        Whether a token sees itself and those before it alone.
     """
 
-    def __init__(self, layers, n_inputs, width, patch_size):
+    def __init__(self, layers, n_inputs, width, patch_size, *, causal=False):
         super().__init__()
+        self.causal = causal
         self.width = width
         self.patch_size = patch_size
         # beside its values, where in its patch a step is; and nothing, up to a multiple of eight:
@@ -212,7 +222,8 @@ class StepEncoder(nn.Module):
         times : torch.Tensor of shape (B, L)
             In units of a typical step.
         inside : torch.Tensor of shape (B, L), bool
-            Which steps belong to a series: no other is looked at.
+            Which steps belong to a series: no other is looked at. Where the encoder is causal,
+            those that do not must be behind all that do, but for less than one patch in front.
 
         Returns
         -------
@@ -234,11 +245,11 @@ class StepEncoder(nn.Module):
             Rows sum to 1.
         """
         x, angles, mask, _ = self._read(inputs, times, inside)
-        maps = []
+        weights = 0
         for layer in self.layers:
-            maps.append(layer.weights(x, angles, mask).mean(1))
+            weights = weights + layer.weights(x, angles, mask) / len(self.layers)
             x = layer(x, angles, mask)
-        return torch.stack(maps).mean(0)
+        return weights
 
     def _read(self, inputs, times, inside):
         inputs, times, inside = (self._patches(part) for part in (inputs, times, inside))
@@ -249,9 +260,8 @@ class StepEncoder(nn.Module):
         x = F.pad(torch.cat([inputs.flatten(2), offset], 2), (0, self.n_spare))
         x = self.embed(x)  # (B, S, W)
         there = inside.any(2)
-        # a token that is not there looks at itself, and nobody at it
-        itself = torch.eye(there.shape[1], dtype=torch.bool, device=x.device)
-        mask = (there[:, None, :] | itself)[:, None]  # (B, 1, S, S)
+        # where a series has no tokens, all are looked at: none would have no weights
+        mask = None if self.causal else (there | ~there.any(1, keepdim=True))[:, None, None]
         return x, when[..., None] / self.patch_size * self.speeds, mask, there
 
     def _patches(self, x):
@@ -290,16 +300,34 @@ class Layer(nn.Module):
                 last.weight /= math.sqrt(2 * depth)
 
     def forward(self, x, angles, mask):
+        """Return new tokens.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (B, S, W)
+        angles : torch.Tensor of shape (B, S, width / 2)
+        mask : torch.Tensor of shape (B, 1, 1, S), bool, or None
+            Which tokens are looked at. None: each looks at itself and those before it. No array
+            of S x S is made.
+        """
         query, key, value = self._heads(x, angles)
-        seen = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        seen = F.scaled_dot_product_attention(
+            query, key, value, attn_mask=mask, is_causal=mask is None
+        )
         x = x + self.dropout(self.from_heads(seen.transpose(1, 2).flatten(2)))  # (B, S, W)
         return x + self.dropout(self.beside(x))
 
     def weights(self, x, angles, mask):
-        """Return the weights of the attention: (B, n_heads, S, S)."""
+        """Return the weights of the attention, averaged over heads: (B, S, S)."""
         query, key, _ = self._heads(x, angles)
-        scores = query @ key.mT / math.sqrt(self.width)
-        return scores.masked_fill(~mask, -torch.inf).softmax(-1)
+        if mask is None:
+            n = x.shape[1]
+            mask = torch.ones(1, 1, n, n, dtype=torch.bool, device=x.device).tril()
+        mean = 0
+        for i in range(self.n_heads):  # one by one, since each is large
+            scores = query[:, i] @ key[:, i].mT / math.sqrt(self.width)
+            mean = mean + scores.masked_fill(~mask[:, 0], -torch.inf).softmax(-1) / self.n_heads
+        return mean
 
     def _heads(self, x, angles):
         parts = self.to_heads(self.norm(x)).chunk(3, -1)
