@@ -1,15 +1,14 @@
 """Embedding of series: what is hidden is predicted, next to kernels that are not trained.
 
-This file holds the estimator. Its torch module is in ``_series_model.py``, what it is trained for
-in ``objectives/``, and its network in ``architectures/``.
+This file holds the estimator, and how it is fitted. What is asked of it then is in
+``_series_answers.py``, its torch module in ``_series_model.py``, what it is trained for in
+``objectives/``, and its network in ``architectures/``.
 """
 
 from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
 from ._base import (
     ARRAY_CONSTRAINTS,
@@ -21,7 +20,8 @@ from ._base import (
     StrOptions,
 )
 from ._named_parts import check_augmentations, check_instances, own_parts
-from ._rows import as_numbers, check_channels, find_bands, read_series, read_series_chunks
+from ._rows import Channels, common_length, read_series, read_series_chunks
+from ._series_answers import SeriesAnswersMixin
 from ._series_model import SeriesModel, find_predictor, make_classic, n_inputs
 from ._series_objective import (
     FittedPrediction,
@@ -36,13 +36,10 @@ from .objectives import MaskedReconstruction
 # What "auto" plans: passes, and steps of the optimizer at least and at most.
 _EPOCHS, _FEWEST_STEPS, _MOST_STEPS = 5, 200, 2000
 _CHANNEL = [Number(Integral, 0, None, closed="left"), None]
+_CHANNELS = "time_channel", "error_channel", "band_channel"
 
 
-def _shows_attention(self):
-    return hasattr(self.module_.encoder, "attention")
-
-
-class SequenceTransformerEmbedding(BaseEmbedding):
+class SequenceTransformerEmbedding(SeriesAnswersMixin, BaseEmbedding):
     r"""Embedding of series by attention and by fixed kernels.
 
     A transformer [1]_ is trained without labels to predict spans of a series that are hidden from
@@ -170,6 +167,9 @@ class SequenceTransformerEmbedding(BaseEmbedding):
         What "auto" has become.
     device_ : torch.device
         Where it was computed.
+    common_length_ : int
+        Upper quartile of the lengths of the training rows, without padding; sizes of patches,
+        spans and kernels follow from it.
     input_shape_ : tuple of int
         Number of channels, and length; of series of different lengths, of the longest.
     layout_ : tuple of int
@@ -242,6 +242,7 @@ class SequenceTransformerEmbedding(BaseEmbedding):
         "fixed_features": ["boolean"],
         "whiten": ["boolean"],
     }
+    _fixed_by_fit = ("n_components", "pooling", "scaling", "fixed_features", *_CHANNELS)
 
     def __init__(
         self,
@@ -343,129 +344,6 @@ class SequenceTransformerEmbedding(BaseEmbedding):
         """
         return self._fit(X, stream=True)
 
-    def transform_steps(self, X):
-        """Embed each step of the series.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, length) or (n_samples, n_channels, length), or list \
-                of arrays of shape (n_channels, length_i)
-            Data of the layout given to `fit`.
-
-        Returns
-        -------
-        codes : ndarray of shape (n_samples, length, n_units), float32, or list of ndarray of \
-                shape (length_i, n_units)
-            What the network makes of each step in view of all others; steps of one patch share
-            it. NaN before the first observed step of a series and behind the last.
-        """
-        return self._each(X, self.module_.codes)
-
-    def score(self, X, y=None):
-        """Compute which share of the variance of hidden values is predicted.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, length) or (n_samples, n_channels, length), or list \
-                of arrays of shape (n_channels, length_i)
-            Data of the layout given to `fit`.
-        y : Ignored
-            Present for API consistency.
-
-        Returns
-        -------
-        score : float
-            One minus the sum of squared errors over that of squares around the mean of the
-            training rows (with ``scaling="per_sample"``: of what is seen of the series), in the
-            units of `scaling`, with the weights of the loss. Each observed value is hidden once.
-            1 at best; 0 for that mean.
-        """
-        check_is_fitted(self)
-        error, around, _ = self._apply(X, self.module_.judge, (3,), exact=True).sum(0)
-        return float(1 - error / around) if around > 0 else 0.0
-
-    def score_samples(self, X):
-        """Compute how well hidden values of each series are predicted.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, length) or (n_samples, n_channels, length), or list \
-                of arrays of shape (n_channels, length_i)
-            Data of the layout given to `fit`.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples,), float32
-            Minus the mean squared error of values while they are hidden, in the units of
-            `scaling`, with the weights of the loss. Higher is more normal; 0 for a series without
-            a value.
-        """
-        check_is_fitted(self)
-        return self._apply(X, self.module_.normality, ())
-
-    def impute(self, X):
-        """Fill missing values between observed ones.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, length) or (n_samples, n_channels, length), or list \
-                of arrays of shape (n_channels, length_i)
-            Data of the layout given to `fit`.
-
-        Returns
-        -------
-        filled : ndarray of the shape of X, float64, or list of ndarray
-            X with what the network expects in the place of NaN, in the units of X. Steps before
-            the first observed one of a series and behind the last, and channels of times, errors
-            and bands, are left as they are.
-        """
-        predicted = self._each(X, self.module_.impute)
-        values = self.module_.units.value_channels
-        if self._is_ragged():
-            filled = [as_numbers(series) for series in X]
-        else:
-            filled = as_numbers(X).reshape(-1, *self.input_shape_)
-        for series, expected in zip(filled, predicted, strict=True):
-            known = series[values]
-            series[values] = np.where(np.isnan(known), expected.T, known)
-        return filled if self._is_ragged() else filled.reshape(-1, *self.layout_)
-
-    @available_if(_shows_attention)
-    def attention(self, X):
-        """Compute how much patches of a series look at each other.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, length) or (n_samples, n_channels, length), or list \
-                of arrays of shape (n_channels, length_i)
-            Data of the layout given to `fit`.
-
-        Returns
-        -------
-        maps : ndarray of shape (n_samples, n_patches, n_patches), float32, or list of ndarray
-            Weights of the attention, averaged over layers and heads. Each row sums to 1: what the
-            patch of that number looks at.
-        """
-        return self._each(X, self.module_.attention, is_map=True)
-
-    def _each(self, X, function, *, is_map=False):
-        """Apply a function whose results are as long as the series, or maps of their patches."""
-        n, chunks = self._read_chunks(X)
-        results = []
-        with self._evaluation(n):
-            for chunk in chunks:
-                results.extend(function(chunk.to(self.device_)).cpu().numpy())
-        if not self._is_ragged():
-            return np.stack(results)
-        for i, length in enumerate(as_numbers(series).shape[1] for series in X):
-            n_patches = self.module_.encoder.n_patches(length)
-            results[i] = results[i][:n_patches, :n_patches] if is_map else results[i][:length]
-        return results
-
-    def _is_ragged(self):
-        """Whether series of any length are read: a fit to an array has counted its features."""
-        return not hasattr(self, "n_features_in_")
-
     def _check_parameters(self):
         super()._check_parameters()
         check_instances(self, architecture="Transformer()", objective="MaskedReconstruction()")
@@ -480,16 +358,19 @@ class SequenceTransformerEmbedding(BaseEmbedding):
             )
 
     def _read(self, X, y, n_least):
-        rows, self.layout_ = read_series(
+        rows, self.layout_, bands = read_series(
             self,
             X,
             self.device_,
             input_shape=self.input_shape,
-            time_channel=self.time_channel,
+            channels=Channels(*(getattr(self, name) for name in _CHANNELS)),
             n_least=n_least,
+            bands=getattr(self, "bands_", None),
             layout=getattr(self, "layout_", None),
             ragged=self._is_ragged(),
         )
+        if bands is not None:
+            self.bands_ = bands
         return rows
 
     def _read_chunks(self, X):
@@ -497,20 +378,21 @@ class SequenceTransformerEmbedding(BaseEmbedding):
             self,
             X,
             sample_shape=self.input_shape_,
-            time_channel=self._parameters_at_fit["time_channel"],
-            error_channel=self._parameters_at_fit["error_channel"],
+            channels=Channels(*(self._parameters_at_fit[name] for name in _CHANNELS)),
+            bands=getattr(self, "bands_", None),
             layout=self.layout_,
             ragged=self._is_ragged(),
         )
 
-    def _check_values(self, rows):
-        check_channels(rows, **self._special_channels())
-        if self.band_channel is not None and not hasattr(self, "bands_"):
-            self.bands_ = find_bands(rows, self.band_channel)
+    def _is_ragged(self):
+        """Whether series of any length are read: a fit to an array has counted its features."""
+        return not hasattr(self, "n_features_in_")
 
-    def _special_channels(self):
-        names = "time_channel", "error_channel", "band_channel"
-        return {name: getattr(self, name) for name in names}
+    def _check_values(self, rows):
+        channels = Channels(*(getattr(self, name) for name in _CHANNELS))
+        length = common_length(rows, channels)
+        if not hasattr(self, "common_length_"):
+            self.common_length_ = length
 
     def _choose_parts(self, input_shape):
         self.architecture_ = clone(self.architecture or Transformer(), safe=False)
@@ -522,15 +404,21 @@ class SequenceTransformerEmbedding(BaseEmbedding):
             self.augmentation_ = own_parts(default if given is None else given)
 
     def _make_module(self, input_shape):
-        n_channels, length = input_shape
+        n_channels, longest = input_shape
+        length = self.common_length_
         units = SeriesUnits(
             n_channels,
-            **self._special_channels(),
-            bands=getattr(self, "bands_", ()),
+            **{name: getattr(self, name) for name in _CHANNELS},
+            bands=range(len(getattr(self, "bands_", ()))),
             scaled=self.scaling is not None,
         )
         per_sample = self.scaling == "per_sample"
-        encoder = self.architecture_.make_step_encoder(n_inputs(units, per_sample), length)
+        encoder = self.architecture_.make_step_encoder(
+            n_inputs(units, per_sample),
+            length,
+            longest=longest,
+            causal=getattr(self.objective_, "is_causal", False),
+        )
         steps = PooledSteps(encoder, self.pooling)
         shape = len(units.value_channels), length
         objective = make_series_objective(
@@ -544,6 +432,15 @@ class SequenceTransformerEmbedding(BaseEmbedding):
             fitted=None if find_predictor(objective) else FittedPrediction(encoder, *shape),
             per_sample=per_sample,
         )
+
+    def _state_that_goes_on(self, earlier, module):
+        kinds = ([type(part) for part in model.objective.modules()] for model in (earlier, module))
+        if next(kinds) != next(kinds):
+            raise ValueError(
+                f"Training cannot go on: objective={self.objective!r} is of another kind than the "
+                "one of the fitted network. Restore it, or fit anew with warm_start=False."
+            )
+        return super()._state_that_goes_on(earlier, module)
 
     def _auto_batch_size(self, n):
         return 32 if n < 500 else 64

@@ -11,8 +11,9 @@ from ._training import rise_and_fall
 from .architectures import Unpatch
 from .objectives import disagreement
 
-# Rows whose tokens are computed together outside of the training: attention takes memory.
-_ROWS_AT_ONCE = 256
+# Outside of the training: rows whose tokens are computed together, as far as there are no more
+# of these in all, and weights of maps of attention.
+_ROWS_AT_ONCE, _TOKENS_AT_ONCE, _WEIGHTS_AT_ONCE = 256, 2**14, 2**22
 # Rows from which spreads are estimated.
 _ROWS_MEASURED = 4096
 # What is read of the network, as a share of what is read beside it. On seven sets of UCR classes
@@ -48,7 +49,7 @@ class SeriesModel(nn.Module):
 
     Parameters
     ----------
-    steps : PooledSteps
+    reader : PooledSteps
         An encoder of steps, and how its tokens become features of the series.
     units : SeriesUnits
     objective : torch.nn.Module
@@ -62,16 +63,16 @@ class SeriesModel(nn.Module):
 
     generator = None
 
-    def __init__(self, steps, units, objective, *, classic=None, fitted=None, per_sample):
+    def __init__(self, reader, units, objective, *, classic=None, fitted=None, per_sample):
         super().__init__()
-        self.steps = steps
+        self.reader = reader
         self.units = units
         self.objective = objective
         self.classic = classic
         self.fitted = fitted
         self.per_sample = per_sample
         self.unpatch = Unpatch(self.encoder.patch_size)
-        n_learned, n_fixed = steps.width, 0
+        n_learned, n_fixed = reader.width, 0
         if classic is not None:
             n_fixed = classic.n_features * (1 if units.is_even else len(units.value_channels))
         self.width = n_learned + n_fixed
@@ -84,7 +85,7 @@ class SeriesModel(nn.Module):
 
     @property
     def encoder(self):
-        return self.steps.encoder
+        return self.reader.encoder
 
     @property
     def predictor(self):
@@ -99,17 +100,16 @@ class SeriesModel(nn.Module):
         return features.clamp(-_FARTHEST, _FARTHEST) * self.shares  # (B, width)
 
     def _features(self, x):
-        return _in_parts(self._features_of_part, x)
+        return self._in_parts(self._features_of_part, x)
 
     def _features_of_part(self, x):
-        series = self.units(x)
-        learned = self.pooled(self.read(series))
+        learned = self.pooled(self.read(self.units(x)))
         if self.classic is None:
             return learned
         values = x[:, self.units.value_channels]
         if self.units.is_even:
             return torch.cat([learned, self.classic(values)], 1)
-        beside = self.units.beside_values(x, series.bands)
+        beside = self.units.beside_values(x)
         curves = [
             self.classic(beside.time, value, beside.error, beside.band)
             for value in values.unbind(1)
@@ -130,11 +130,11 @@ class SeriesModel(nn.Module):
         reading : Reading
         """
         inputs, center, scale = self.inputs(series, hidden)
-        return Reading(*self.steps.read(*inputs), center, scale)
+        return Reading(*self.reader.read(*inputs), center, scale)
 
     def pooled(self, reading):
         """Make one vector of the tokens of each series: (B, width)."""
-        return self.steps.pooled(reading.tokens, reading.there, reading.summary)
+        return self.reader.pooled(reading.tokens, reading.there, reading.summary)
 
     def predict(self, series, head, hidden):
         """Predict all values from those that are not hidden.
@@ -172,12 +172,11 @@ class SeriesModel(nn.Module):
 
     def impute(self, x):
         """Predict all values, in units of X, from those that are observed: (B, L, V)."""
-        return _in_parts(self._impute, x)
+        return self._in_parts(self._impute, x)
 
     def _impute(self, x):
         series = self.units(x)
-        predicted = self.units.undo(self.predictor.expected(self, series))
-        return predicted.masked_fill(~series.inside[:, None], torch.nan).mT
+        return series.in_place(self.units.undo(self.predictor.expected(self, series)).mT)
 
     def judge(self, x):
         """Compare hidden values with their predictions, and with a mean that is known of them.
@@ -189,7 +188,7 @@ class SeriesModel(nn.Module):
         sums : torch.Tensor of shape (B, 3)
             Of squared errors, of squares around the mean, and of weights.
         """
-        return _in_parts(self._judge, x)
+        return self._in_parts(self._judge, x)
 
     def _judge(self, x):
         series = self.units(x)
@@ -207,22 +206,30 @@ class SeriesModel(nn.Module):
         error, _, weight = self.judge(x).unbind(1)
         return -error / weight.clamp(min=torch.finfo(weight.dtype).tiny)
 
-    def codes(self, x):
+    def steps(self, x):
         """Return the code of each step, NaN outside of a series: (B, L, width of the encoder)."""
-        return _in_parts(self._codes, x)
+        return self._in_parts(self._steps, x)
 
-    def _codes(self, x):
+    def _steps(self, x):
         series = self.units(x)
         tokens = self.read(series).tokens.repeat_interleave(self.encoder.patch_size, 1)
-        tokens = tokens[:, : x.shape[2]]
-        return tokens.masked_fill(~series.inside[..., None], torch.nan)
+        return series.in_place(tokens[:, : x.shape[2]])
 
     def attention(self, x):
         """Return how much each patch looks at each other: (B, S, S)."""
-        return _in_parts(self._attention, x)
+        return self._in_parts(self._attention, x, is_map=True)
 
     def _attention(self, x):
-        return self.steps.attention(*self.inputs(self.units(x), None)[0])
+        return self.reader.attention(*self.inputs(self.units(x), None)[0])
+
+    def _in_parts(self, function, x, *, is_map=False):
+        """Apply a function to so many rows at a time that memory is bounded, however long."""
+        return torch.cat([function(part) for part in self._split(x, is_map)])
+
+    def _split(self, x, is_map=False):
+        n_patches = self.encoder.n_patches(x.shape[2])
+        most = _WEIGHTS_AT_ONCE // n_patches**2 if is_map else _TOKENS_AT_ONCE // n_patches
+        return x.split(max(1, min(most, _ROWS_AT_ONCE)))
 
     def inputs(self, series, hidden):
         """Return what the encoder is given, and center and scale of each series."""
@@ -268,7 +275,7 @@ class SeriesModel(nn.Module):
     def fit_prediction(self, rows):
         """Find what predicts values from codes, where the objective does not."""
         if self.fitted is not None:
-            self.fitted.fit(self, rows.sample(_ROWS_MEASURED).split(_ROWS_AT_ONCE))
+            self.fitted.fit(self, self._split(rows.sample(_ROWS_MEASURED)))
 
     @property
     def watched(self):
@@ -291,7 +298,7 @@ class SeriesModel(nn.Module):
 
     def after_step(self):
         if hasattr(self.objective, "after_step"):
-            self.objective.after_step(self.steps)
+            self.objective.after_step(self.reader)
 
     @staticmethod
     def learning_rate_factor(fraction):
@@ -326,7 +333,3 @@ def make_classic(units, length):
 def find_predictor(objective):
     """Return the part of an objective that predicts values, or None."""
     return next((part for part in objective.modules() if hasattr(part, "judged")), None)
-
-
-def _in_parts(function, x):
-    return torch.cat([function(part) for part in x.split(_ROWS_AT_ONCE)])

@@ -77,7 +77,7 @@ class TwoViews(nn.Module):
 
     def forward(self, model, series):
         inputs = self._inputs(model, series, chance_of(self, series.values.device))
-        first, second = model.steps(inputs).chunk(2)  # (B, width) each
+        first, second = model.reader(inputs).chunk(2)  # (B, width) each
         views = tuple(zip(*(part.chunk(2) for part in inputs), strict=True))
         return self.loss(first, second, views=views, labels=None)
 
@@ -88,7 +88,7 @@ class TwoViews(nn.Module):
 
     def _directions(self, model, x):
         inputs = self._inputs(model, model.units(x), chance_of(self, x.device))
-        return F.normalize(model.steps(inputs), dim=1).chunk(2)
+        return F.normalize(model.reader(inputs), dim=1).chunk(2)
 
     def _inputs(self, model, series, generator):
         """Return what the encoder reads of both views, one behind the other."""
@@ -126,15 +126,13 @@ def view_of(series, augmentation, generator, units):
     values = bridged(series.values, series.observed)
     if not units.scaled:
         values = (values - units.center) / units.scale
-    begin = series.inside.int().argmax(1)
-    ends = torch.stack([begin, begin + series.inside.sum(1)], 1)
     changed = values.clone()
-    spans, which = ends.unique(dim=0, return_inverse=True)
-    for i, (first, last) in enumerate(spans.tolist()):
-        if first < last:
-            same = which == i
-            part = make_view(values[same, :, first:last], augmentation, generator)
-            changed[same, :, first:last] = part
+    lengths = series.inside.sum(1)
+    for length in lengths.unique().tolist():
+        if length:
+            same = lengths == length
+            part = make_view(values[same, :, :length], augmentation, generator)
+            changed[same, :, :length] = part
     if not units.scaled:
         changed = changed * units.scale + units.center
     return series._replace(values=changed * series.observed)
@@ -193,7 +191,10 @@ class FittedPrediction(nn.Module):
         model : SeriesModel
         batches : iterable of torch.Tensor of shape (B, n_channels, L)
         """
-        head, squares, products = self.masked.head, 0.0, 0.0
+        head = self.masked.head
+        n_outputs, width = head.weight.shape
+        squares = torch.zeros(n_outputs, width + 1, width + 1, dtype=torch.float64)
+        products = torch.zeros(n_outputs, width + 1, dtype=torch.float64)
         for x in batches:
             series = model.units(x)
             for hidden in self.masked.rounds(series.inside):
@@ -201,13 +202,12 @@ class FittedPrediction(nn.Module):
                 # on the CPU, since not every accelerator has float64
                 codes = F.pad(reading.tokens, (0, 1), value=1.0).flatten(0, 1).cpu().double()
                 wanted = model.in_units_of(reading, series.values)
-                weights = series.weights * hidden
-                wanted, weights = (_by_patch(part, model) for part in (wanted, weights))
+                parts = (_by_patch(part, model) for part in (wanted, series.weights * hidden))
                 # one system for each value of a patch: others are hidden, or missing
-                weighted = codes.T * weights.T[:, None]  # (V * p, W + 1, B * S)
-                squares = squares + weighted @ codes
-                products = products + (weighted @ wanted.T[..., None])[..., 0]
-        width = head.weight.shape[1]
+                for k, (of_value, weight) in enumerate(zip(*parts, strict=True)):
+                    weighted = (codes * weight[:, None]).T  # (W + 1, B * S)
+                    squares[k] += weighted @ codes
+                    products[k] += weighted @ of_value
         size = squares.diagonal(dim1=1, dim2=2)[:, :width].mean(1)  # (V * p,)
         penalty = torch.ones(width + 1, dtype=squares.dtype)
         penalty[width] = 0  # the constant is free
@@ -218,5 +218,5 @@ class FittedPrediction(nn.Module):
 
 
 def _by_patch(values, model):
-    """Cut (B, V, L) into (B * S, V * p), as `Unpatch` puts them together."""
-    return cut(values, model.encoder.patch_size).flatten(2).flatten(0, 1).cpu().double()
+    """Cut (B, V, L) into (V * p, B * S), in the order in which `Unpatch` puts them together."""
+    return cut(values, model.encoder.patch_size).flatten(2).flatten(0, 1).T.cpu().double()

@@ -377,6 +377,48 @@ def test_recurrent_steps_are_those_of_torch(cell):
     torch.testing.assert_close(encoder(x, times, inside)[0], encoder.norm(expected(tokens)[0]))
 
 
+def test_the_longest_series_has_256_patches_at_most():
+    for longest, patch_size in ((40, 2), (512, 2), (513, 3), (10_000, 40)):
+        encoder = Transformer().make_step_encoder(1, 40, longest=longest)
+        assert encoder.patch_size == patch_size
+        assert encoder.n_patches(longest) <= 256
+
+
+@pytest.mark.parametrize("patch_size", [1, 3])
+def test_a_causal_encoder_sees_nothing_of_what_is_behind(patch_size):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        recipe = Transformer(2, n_heads=2, n_units=8, patch_size=patch_size)
+        encoder = recipe.make_step_encoder(2, 12, causal=True)
+    _, x, times, inside = steps_of(12)
+    tokens, _ = encoder(x, times, inside)
+    maps = encoder.attention(x, times, inside)
+    torch.testing.assert_close(maps.sum(2), torch.ones(maps.shape[:2]))
+    assert not maps.triu(1).any()
+    later = slice(6, None), 6 // patch_size
+    for i, change in enumerate((x, times, inside)):
+        others = [x.clone(), times.clone(), inside.clone()]
+        others[i][..., later[0]] = 0 if change is inside else 5.0
+        after, _ = encoder(*others)
+        torch.testing.assert_close(after[:, : later[1]], tokens[:, : later[1]])
+        assert not torch.allclose(after[:, later[1] :], tokens[:, later[1] :])
+
+
+def test_no_array_of_all_pairs_of_patches_is_made(monkeypatch):
+    """A mask of 10,000 x 10,000 would be."""
+    encoder, x, times, inside = steps_of(50, patch_size=1)
+    largest = []
+    attend = torch.nn.functional.scaled_dot_product_attention
+
+    def noted(*arguments, attn_mask=None, **keywords):
+        largest.append(attn_mask.numel())
+        return attend(*arguments, attn_mask=attn_mask, **keywords)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", noted)
+    encoder(x, times, inside)
+    assert max(largest) == 3 * 50
+
+
 # -------------------------------------------------------------------------- starts
 
 

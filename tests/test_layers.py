@@ -38,6 +38,7 @@ MIDDLE = {
     "_decoding",
     "_documents",
     "_sampling",
+    "_series_answers",
     "_series_model",
     "_series_objective",
     "_variational",

@@ -891,22 +891,23 @@ def test_crops_overlap(patch_size):
     encoder = SimpleNamespace(width=4, patch_size=patch_size)
     loss = HierarchicalContrast().make_series_loss(encoder, 1, 30)
     inside = torch.zeros(500, 30, dtype=torch.bool)
-    inside[:, 4:28] = True
+    inside[:, :24] = True
     inside[:3] = False  # nothing to crop
-    inside[3, 5:] = False  # one step
-    first, second = loss.crops(inside, torch.Generator().manual_seed(0))
-    for crop in (first, second):
-        assert not (crop & ~inside).any()
-        assert (crop.int().diff(dim=1) == 1).sum(1).max() == 1  # one piece each
-        assert crop.any(1)[3:].all() and not crop[:3].any()
-    shared = (first & second).sum(1)[4:]
-    assert shared.min() == 2 * patch_size and shared.max() == 24
-    assert (first.sum(1) < 24).any() and (first.sum(1) == 24).any()
-    steps = torch.arange(30)
-    # the first one begins no later, the second one ends no earlier
-    assert (first.int().argmax(1) <= second.int().argmax(1))[3:].all()
-    ends = [(steps * crop).amax(1) for crop in (first, second)]
-    assert (ends[0] <= ends[1]).all()
+    inside[3, 1:] = False  # one step
+    places = loss.crops(inside, torch.Generator().manual_seed(0))
+    begin, end, far_begin, far_end = (place // patch_size for place in places)
+    assert all((place % patch_size == 0).all() for place in places)
+    for place in (begin, end, far_begin, far_end):
+        assert not place[:3].any()
+    assert (begin[3], end[3], far_begin[3], far_end[3]) == (0, 1, 0, 1)
+    begin, end, far_begin, far_end = (p[4:] for p in (begin, end, far_begin, far_end))
+    n = 24 // patch_size
+    assert far_begin.min() == 0 and far_end.max() == n
+    assert (far_begin <= begin).all() and (end <= far_end).all()
+    shared = end - begin
+    assert shared.min() == 2 and shared.max() == n
+    assert set(shared.tolist()) == set(range(2, n + 1))
+    assert {0, n - 2} < set(begin.tolist())
 
 
 @pytest.mark.parametrize("bad", [-1, "a", True, math.nan, None])

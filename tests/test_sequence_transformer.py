@@ -384,6 +384,49 @@ def test_scores_do_not_depend_on_how_tokens_are_pooled():
     assert make(pooling="cls").fit(WAVES).score(WAVES) != scores["mean"]
 
 
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("n_components", 5),
+        ("pooling", "max"),
+        ("scaling", None),
+        ("scaling", "per_sample"),
+        ("time_channel", 1),
+        ("error_channel", 1),
+        ("band_channel", 1),
+        ("fixed_features", False),
+        ("architecture", Transformer(1, n_heads=2, n_units=12)),
+    ],
+)
+def test_training_does_not_go_on_with_another_network(of_lists, parameter, value):
+    for goes_on in ("fit", "partial_fit"):
+        other = copy.deepcopy(of_lists).set_params(warm_start=True, **{parameter: value})
+        with pytest.raises(ValueError, match=f"Training cannot go on.*{parameter}"):
+            getattr(other, goes_on)(RAGGED[:40])
+        assert_array_equal(other.transform(RAGGED[:5]), of_lists.transform(RAGGED[:5]))
+
+
+def test_patches_follow_a_common_length():
+    """One long series does not cut all others into few patches."""
+    series = [*RAGGED[:39], np.tile(RAGGED[39], 12)]
+    embedding = make(architecture=None, max_epochs=1).fit(series)
+    assert 25 < embedding.common_length_ <= LENGTH
+    assert embedding.module_.encoder.patch_size == 2
+    longest = max(one.shape[1] for one in series)
+    assert embedding.input_shape_ == (2, longest)
+    assert embedding.module_.classic.length == embedding.common_length_
+    of_array = make(architecture=None, max_epochs=1).fit(
+        np.stack(
+            [
+                np.pad(x, ((0, 0), (0, longest - x.shape[1])), constant_values=np.nan)
+                for x in series
+            ]
+        )
+    )
+    assert of_array.common_length_ == embedding.common_length_
+    assert of_array.module_.encoder.patch_size == 2
+
+
 # ------------------------------------------------------------------------------ bad input
 
 
@@ -406,6 +449,13 @@ def test_scores_do_not_depend_on_how_tokens_are_pooled():
         (WAVES, {"time_channel": -1}, "'time_channel' parameter"),
         (np.ones((20, 1, 4, 4)), {}, "Got an array of 4 axes"),
         (WAVES, {"input_shape": (1, 5, 8)}, "input_shape"),
+        (RAGGED, {"input_shape": (2, -1)}, "Leave it at None"),
+        (np.full((20, 9), np.nan), {}, "X holds no value"),
+        (
+            np.full((20, 2, 9), [[[1.0]], [[np.nan]]][:1] * np.array([[1], [np.nan]])),
+            {"time_channel": 0},
+            "X holds no value",
+        ),
     ],
 )
 def test_bad_input_is_told(X, parameters, message):

@@ -150,8 +150,8 @@ def test_a_padded_batch_is_one_series_at_a_time(parameters):
     for of in (model.encode, model.judge):
         expected = torch.cat([of(row[None]) for part in (short, x) for row in part])
         torch.testing.assert_close(of(both), expected, rtol=1e-4, atol=1e-5)
-    steps = model.codes(both)[:6]
-    torch.testing.assert_close(steps[:, :13], model.codes(short), rtol=1e-4, atol=1e-5)
+    steps = model.steps(both)[:6]
+    torch.testing.assert_close(steps[:, :13], model.steps(short), rtol=1e-4, atol=1e-5)
     assert steps[:, 13:].isnan().all()
     assert model.impute(both)[:6, 13:].isnan().all()
 
@@ -183,7 +183,7 @@ def test_pooling_against_a_loop(pooling):
     model.feature_mean.zero_(), model.feature_deviation.fill_(1)
     x[1, :, 9:] = math.nan
     if pooling == "attention":
-        torch.nn.init.normal_(model.steps.query, generator=torch.Generator().manual_seed(0))
+        torch.nn.init.normal_(model.reader.query, generator=torch.Generator().manual_seed(0))
     reading = model.read(model.units(x))
     assert (reading.summary is None) == (pooling != "cls")
     for i, row in enumerate(model.encode(x) / model.shares):
@@ -193,7 +193,7 @@ def test_pooling_against_a_loop(pooling):
             "max": lambda x: x.amax(0),
             "last": lambda x: x[-1],
             "mean_std": lambda x: torch.cat([x.mean(0), x.std(0, correction=0)]),
-            "attention": lambda x: (x @ model.steps.query / 8**0.5).softmax(0) @ x,
+            "attention": lambda x: (x @ model.reader.query / 8**0.5).softmax(0) @ x,
             "cls": lambda x, i=i: reading.summary[i],
         }[pooling](tokens_of)
         torch.testing.assert_close(row, expected.clamp(-8, 8), rtol=1e-4, atol=1e-5)
@@ -212,7 +212,7 @@ def test_the_learned_token_is_looked_at_and_looks():
     x[:, :, 11:] = math.nan
     assert (model.attention(x)[:, :7, :7] > 0).all()
     model(x).backward()
-    assert model.steps.summary.grad.any()
+    assert model.reader.summary.grad.any()
 
 
 def test_a_learned_token_needs_attention():
@@ -261,3 +261,30 @@ def test_each_kind_of_series_has_its_classic():
     for length, n_features in ((2, 100), (20, 1000), (500, 2000)):
         assert make_classic(SeriesUnits(1), length).n_features == n_features
     assert make_classic(SeriesUnits(1), 1) is None
+
+
+def test_rows_at_once_follow_the_length_that_is_met(monkeypatch):
+    """Memory is bounded however long a series is, and however short those of the fit were."""
+    model, _ = make(classic=False)
+    sizes = []
+    forward, attention = model.encoder.forward, model.encoder.attention
+
+    def noted(function):
+        def of(inputs, times, inside):
+            sizes.append(inputs.shape)
+            return function(inputs, times, inside)
+
+        return of
+
+    monkeypatch.setattr(model.encoder, "forward", noted(forward))
+    monkeypatch.setattr(model.encoder, "attention", noted(attention))
+    x = torch.randn(40, 2, 1000, generator=torch.Generator().manual_seed(0))
+    for function in (model.encode, model.impute, model.steps, model.judge):
+        sizes.clear()
+        with torch.inference_mode():
+            function(x)
+        assert {shape[0] for shape in sizes} == {16, 8}
+    sizes.clear()
+    with torch.inference_mode():
+        model.attention(x[:9])
+    assert {shape[0] for shape in sizes} == {4, 1}

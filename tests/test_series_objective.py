@@ -1,6 +1,7 @@
 """Views of series keep what they must, and values are read from codes as well as they can be."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -109,9 +110,9 @@ def test_views_keep_times_errors_bands_gaps_and_padding(special):
     assert after.observed is before.observed and after.weights is before.weights
     assert not after.values[~before.observed].any()
     whole = bridged(before.values, before.observed)
-    for row, (first, last) in enumerate([(0, 18), (0, 12), (3, 18), (0, 18)]):
-        expected = whole[row, :, first:last].flip(1) * before.observed[row, :, first:last]
-        assert_allclose(after.values[row, :, first:last], expected)
+    for row, length in enumerate([18, 12, 15, 18]):
+        expected = whole[row, :, :length].flip(1) * before.observed[row, :, :length]
+        assert_allclose(after.values[row, :, :length], expected)
 
 
 def test_views_of_padded_series_are_those_of_series_alone():
@@ -199,16 +200,48 @@ def test_a_hierarchical_contrast_of_a_model_falls(recipe):
     assert losses[-1] < 0.7 * losses[0]
 
 
-def test_what_a_crop_leaves_out_is_not_seen():
-    model, x, _ = make(HierarchicalContrast(0.0), per_sample=True)
+@pytest.mark.parametrize("patch_size", [1, 2])
+def test_what_a_crop_leaves_out_is_not_seen(patch_size):
+    model, x, _ = make(HierarchicalContrast(0.0), per_sample=True, patch_size=patch_size)
     x = x[:1]  # one without padding
-    seen = model.objective.crops(model.units(x).inside, torch.Generator().manual_seed(0))
-    outside = ~(seen[0] | seen[1])
-    assert outside.any()
+    inside, objective = model.units(x).inside, model.objective.train()
     x.requires_grad_()
-    model(x).backward()
-    assert not x.grad[outside[:, None].expand_as(x)].any()
-    assert x.grad.any()
+    n_left_out = 0
+    for seed in range(5):
+        objective.generator = torch.Generator().manual_seed(seed)
+        begin, end, far_begin, far_end = objective.crops(inside, objective.generator)
+        seen = torch.zeros(LENGTH, dtype=torch.bool)
+        seen[far_begin:far_end] = True
+        x.grad = None
+        objective.generator.manual_seed(seed)
+        model(x).backward()
+        assert not x.grad[0, :, ~seen].any()
+        assert x.grad[0, :, begin:end].any()
+        n_left_out += (~seen).sum()
+    assert n_left_out
+
+
+def test_codes_of_the_same_steps_are_contrasted():
+    """Without attention, and with nothing hidden, both crops tell the same of a step."""
+    model, x, _ = make(HierarchicalContrast(0.0), patch_size=2)
+    model.encoder.layers = torch.nn.ModuleList()
+    compared = []
+    module = sys.modules["skrepr.objectives._hierarchical_contrast"]
+    formula = module.hierarchical_contrast
+
+    def look(first, second, *, there, **options):
+        compared.append((first, second, there))
+        return formula(first, second, there=there, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "hierarchical_contrast", look)
+        for seed in range(5):
+            model.train().objective.generator = torch.Generator().manual_seed(seed)
+            model(x)
+    for first, second, there in compared:
+        assert there.any(1).all()
+        # but for the last patch, which the end of a crop may cut
+        torch.testing.assert_close(first[there], second[there])
 
 
 def test_a_sum_tells_its_terms():
@@ -282,7 +315,7 @@ def test_a_channel_without_values_is_predicted_to_be_zero():
 def test_hidden_values_do_not_leak_to_what_was_fitted():
     model, x, rows = make(SimCLR(projection_sizes=(4,)), per_sample=True, patch_size=2)
     model.fit_prediction(rows)
-    x.requires_grad_()
+    x = x[:2].requires_grad_()  # nothing before their first step
     of_x = model.units(x)
     for hidden in model.fitted.masked.rounds(of_x.inside):
         predicted, _ = model.predict(of_x, model.fitted.masked.head, hidden)

@@ -35,6 +35,9 @@ class Call(NamedTuple):
 class FittingMixin:
     """How an embedding is fitted."""
 
+    # Parameters that cannot change while training goes on, and that no shape of a weight tells.
+    _fixed_by_fit = ("n_components",)
+
     def _fit(self, X, y=None, *, stream=False):
         """Fit on a copy of this estimator, and become that copy once all is done."""
         goes_on = hasattr(self, "net_") and (stream or self.warm_start)
@@ -60,6 +63,8 @@ class FittingMixin:
         """Check, read, module, plan, hold out, start, train, finish."""
         self._validate_params()
         self._check_parameters()
+        if not call.is_new:
+            self._check_fixed()
         self.device_ = _training.resolve_device(self.device)
         rows = self._read(X, y, self._fewest_rows(call))
         call.watch.check()
@@ -132,6 +137,16 @@ class FittingMixin:
                 "early_stopping=True needs rows to be held out, but validation_fraction is "
                 "None. Set validation_fraction=0.1, or early_stopping=False."
             )
+
+    def _check_fixed(self):
+        """Check that nothing is asked for which training cannot go on with."""
+        for name in self._fixed_by_fit:
+            now, then = getattr(self, name), self._parameters_at_fit[name]
+            if now != then:
+                raise ValueError(
+                    f"Training cannot go on: {name}={now!r}, and the fitted network has been made "
+                    f"for {name}={then!r}. Restore it, or fit anew with warm_start=False."
+                )
 
     def _read(self, X, y, n_least):
         """Read X for training; labels are for estimators that use them."""

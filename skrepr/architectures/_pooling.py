@@ -26,8 +26,9 @@ class PooledSteps(nn.Module):
         if how == "cls":
             if not getattr(encoder, "takes_summary", False):
                 raise ValueError(
-                    "pooling='cls' needs an architecture in which tokens look at each other, such "
-                    "as Transformer(). Choose another pooling."
+                    "pooling='cls' needs an architecture in which all tokens look at each other, "
+                    "such as Transformer(), and an objective that is not causal. Choose another "
+                    "pooling."
                 )
             self.summary = nn.Parameter(torch.randn(encoder.width))
         if how == "attention":
@@ -43,6 +44,10 @@ class PooledSteps(nn.Module):
             return *self.encoder(inputs, times, inside), None
         tokens, there = self.encoder(inputs, times, inside, self.summary)
         return tokens[:, 1:], there[:, 1:], tokens[:, 0]
+
+    def n_tokens(self, length):
+        """Count the tokens that look at each other in a series."""
+        return self.encoder.n_patches(length) + (self.how == "cls")
 
     def attention(self, inputs, times, inside):
         """Return how much tokens look at each other; with a learned one, it is the first."""

@@ -36,8 +36,9 @@ class Transformer(BaseEstimator):
     n_units : int, default=64
         Width of a token; a multiple of twice `n_heads`.
     patch_size : int or None, default=None
-        Number of steps of a patch. None: the smallest that cuts a series into at most 32
-        patches, so that memory and time grow in proportion to its length.
+        Number of steps of a patch. None: the smallest that cuts a common series into at most 32
+        patches, and the longest one into at most 256, so that memory and time grow in proportion
+        to the length.
     dropout : float, default=0.0
         Share of the units after attention and after the fully connected layers set to zero in
         each training step, in [0, 1).
@@ -82,7 +83,7 @@ class Transformer(BaseEstimator):
         self.dropout = dropout
         self.linear_path = linear_path
 
-    def make_step_encoder(self, n_inputs, length):
+    def make_step_encoder(self, n_inputs, length, *, longest=None, causal=False):
         """Make the network that reads a series step by step.
 
         Parameters
@@ -90,15 +91,19 @@ class Transformer(BaseEstimator):
         n_inputs : int
             Number of values of a step.
         length : int
-            Length of a series; others can be read, too.
+            Length of a common series; others can be read, too.
+        longest : int or None, default=None
+            Length of the longest one. None: as common ones.
+        causal : bool, default=False
+            Whether a patch is told from itself and those before it alone.
 
         Returns
         -------
         encoder : torch.nn.Module
             See `StepEncoder`.
         """
-        patch_size = choose_patch_size(self, length)
-        return StepEncoder(self._layers(), n_inputs, self.n_units, patch_size)
+        patch_size = choose_patch_size(self, length, longest)
+        return StepEncoder(self._layers(), n_inputs, self.n_units, patch_size, causal=causal)
 
     def make_encoder(self, input_shape, n_components):
         """Make the encoder.
@@ -167,7 +172,7 @@ class Transformer(BaseEstimator):
 
 
 class StepEncoder(PatchReader):
-    """Tokens of the patches of a series, each of which has seen all others.
+    """Tokens of the patches of a series, each of which has seen all others, or those before it.
 
     Parameters
     ----------
@@ -178,12 +183,14 @@ class StepEncoder(PatchReader):
         Of a token.
     patch_size : int
         Number of steps of a patch.
+    causal : bool, default=False
+        Whether a token sees itself and those before it alone.
     """
 
-    takes_summary = True
-
-    def __init__(self, layers, n_inputs, width, patch_size):
+    def __init__(self, layers, n_inputs, width, patch_size, *, causal=False):
         super().__init__(n_inputs, width, patch_size)
+        self.causal = causal
+        self.takes_summary = not causal
         self.layers = layers
         self.norm = nn.LayerNorm(width)
         self.register_buffer("speeds", rotation_speeds(layers[0].width))
@@ -198,9 +205,11 @@ class StepEncoder(PatchReader):
         times : torch.Tensor of shape (B, L)
             In units of a typical step.
         inside : torch.Tensor of shape (B, L), bool
-            Which steps belong to a series: no other is looked at.
+            Which steps belong to a series: no other is looked at. Where the encoder is causal,
+            those that do not must be behind all that do, but for less than one patch in front.
         summary : torch.Tensor of shape (width,), default=None
-            A token that stands in the middle of each series, and for no patch.
+            A token that stands in the middle of each series, and for no patch; not where the
+            encoder is causal.
 
         Returns
         -------
@@ -223,11 +232,11 @@ class StepEncoder(PatchReader):
             Rows sum to 1.
         """
         x, angles, mask, _ = self._read(inputs, times, inside, summary)
-        maps = []
+        weights = 0
         for layer in self.layers:
-            maps.append(layer.weights(x, angles, mask).mean(1))
+            weights = weights + layer.weights(x, angles, mask) / len(self.layers)
             x = layer(x, angles, mask)
-        return torch.stack(maps).mean(0)
+        return weights
 
     def _read(self, inputs, times, inside, summary):
         x, when, there = self.read_patches(inputs, times, inside)
@@ -236,9 +245,8 @@ class StepEncoder(PatchReader):
             x = torch.cat([summary.expand(len(x), 1, -1), x], 1)
             when = torch.cat([middle[:, None], when], 1)
             there = F.pad(there, (1, 0), value=True)
-        # a token that is not there looks at itself, and nobody at it
-        itself = torch.eye(there.shape[1], dtype=torch.bool, device=x.device)
-        mask = (there[:, None, :] | itself)[:, None]  # (B, 1, S, S)
+        # where a series has no tokens, all are looked at: none would have no weights
+        mask = None if self.causal else (there | ~there.any(1, keepdim=True))[:, None, None]
         return x, when[..., None] * self.speeds, mask, there
 
 
@@ -272,16 +280,34 @@ class Layer(nn.Module):
                 last.weight /= math.sqrt(2 * depth)
 
     def forward(self, x, angles, mask):
+        """Return new tokens.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (B, S, W)
+        angles : torch.Tensor of shape (B, S, width / 2)
+        mask : torch.Tensor of shape (B, 1, 1, S), bool, or None
+            Which tokens are looked at. None: each looks at itself and those before it. No array
+            of S x S is made.
+        """
         query, key, value = self._heads(x, angles)
-        seen = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        seen = F.scaled_dot_product_attention(
+            query, key, value, attn_mask=mask, is_causal=mask is None
+        )
         x = x + self.dropout(self.from_heads(seen.transpose(1, 2).flatten(2)))  # (B, S, W)
         return x + self.dropout(self.beside(x))
 
     def weights(self, x, angles, mask):
-        """Return the weights of the attention: (B, n_heads, S, S)."""
+        """Return the weights of the attention, averaged over heads: (B, S, S)."""
         query, key, _ = self._heads(x, angles)
-        scores = query @ key.mT / math.sqrt(self.width)
-        return scores.masked_fill(~mask, -torch.inf).softmax(-1)
+        if mask is None:
+            n = x.shape[1]
+            mask = torch.ones(1, 1, n, n, dtype=torch.bool, device=x.device).tril()
+        mean = 0
+        for i in range(self.n_heads):  # one by one, since each is large
+            scores = query[:, i] @ key[:, i].mT / math.sqrt(self.width)
+            mean = mean + scores.masked_fill(~mask[:, 0], -torch.inf).softmax(-1) / self.n_heads
+        return mean
 
     def _heads(self, x, angles):
         parts = self.to_heads(self.norm(x)).chunk(3, -1)

@@ -51,7 +51,8 @@ none is, and the steps ``inside`` ``(B, L)``. Of ``model`` the loss may ask, and
 
 ``model.read(series, hidden=None)``
     Tokens ``(B, S, width)`` and which of them are ``there`` ``(B, S)``, read without the values
-    that are ``hidden`` ``(B, V, L)``. In ``series._replace(...)`` values may be others.
+    that are ``hidden`` ``(B, V, L)``. In ``series._replace(...)`` values may be others;
+    ``series.part(begin, end)`` is a crop of each.
 ``model.pooled(reading)``
     One vector of each series.
 ``model.predict(series, head, hidden)``

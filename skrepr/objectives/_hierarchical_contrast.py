@@ -53,8 +53,8 @@ class HierarchicalContrast(BaseEstimator):
     >>> encoder = SimpleNamespace(width=4, patch_size=1)
     >>> loss = HierarchicalContrast().make_series_loss(encoder, 1, 20)
     >>> inside = torch.ones(1, 20, dtype=torch.bool)
-    >>> first, second = loss.crops(inside)
-    >>> bool((first & second).any())
+    >>> begin, end, far_begin, far_end = loss.crops(inside)
+    >>> bool(0 <= far_begin <= begin < end <= far_end <= 20)
     True
     """
 
@@ -99,45 +99,45 @@ class _HierarchicalContrast(nn.Module):
         if not self.training:  # held-out losses differ by the network alone
             generator = torch.Generator(series.inside.device).manual_seed(0)
         views = []
-        for crop in self.crops(series.inside, generator):
-            draws = torch.rand(crop.shape, generator=generator, device=crop.device)
-            part = series._replace(inside=crop, observed=series.observed & crop[:, None])
-            views.append(model.read(part, (draws < self.hidden_share)[:, None]))
-        there = views[0].there & views[1].there  # (B, S)
-        longest = max(1, int(there.sum(1).max()))
-        steps = torch.arange(longest, device=there.device)
-        # what two crops share begins at another patch in each series
-        place = (there.int().argmax(1, keepdim=True) + steps) % there.shape[1]  # (B, T)
-        first, second = (view.tokens.take_along_dim(place[..., None], 1) for view in views)
-        there = there.gather(1, place)
+        begin, end, far_begin, far_end = self.crops(series.inside, generator)
+        for crop in (series.part(far_begin, end), series.part(begin, far_end)):
+            draws = torch.rand(crop.inside.shape, generator=generator, device=begin.device)
+            views.append(model.read(crop, (draws < self.hidden_share)[:, None]))
+        # what two crops share begins with the second one
+        first, second = (view.tokens for view in views)
+        n = views[0].there.sum(1) - (begin - far_begin) // self.patch_size  # (B,)
+        patches = torch.arange(max(1, int(n.max())), device=n.device)
+        place = (begin - far_begin)[:, None] // self.patch_size + patches  # (B, T)
+        first = first.take_along_dim(place.clamp(max=first.shape[1] - 1)[..., None], 1)
         return hierarchical_contrast(
-            first, second, there=there, instance_weight=self.instance_weight
+            first,
+            second[:, : len(patches)],
+            there=patches < n[:, None],
+            instance_weight=self.instance_weight,
         )
 
     def crops(self, inside, generator=None):
-        """Draw two crops of each series that share two patches at least: (B, L) each, bool.
+        """Draw two crops of each series that share two patches at least.
 
-        The first one ends where what they share ends, the second begins where it begins.
+        Returns
+        -------
+        begin, end, far_begin, far_end : torch.Tensor of shape (B,), int64
+            Steps, multiples of the size of a patch: one crop is from ``far_begin`` to before
+            ``end``, and the other from ``begin`` to before ``far_end``.
         """
-        n = inside.sum(1)  # (B,)
+        n = inside.sum(1).div(self.patch_size).ceil().long()  # (B,), patches
         draws = torch.rand(4, len(n), generator=generator, device=n.device)
 
         def draw(number, low, high):
-            """Draw a whole number of each row, both bounds included."""
+            """Draw a whole number for each row, both bounds included."""
             return low + (draws[number] * (high - low + 1)).long().minimum(high - low)
 
-        least = n.clamp(max=2 * self.patch_size)
-        shared = draw(0, least, n)
+        shared = draw(0, n.clamp(max=2), n)
         begin = draw(1, torch.zeros_like(n), n - shared)
         end = begin + shared
         far_begin = draw(2, torch.zeros_like(n), begin)
         far_end = draw(3, end, n)
-        step = (inside.cumsum(1) - 1).where(inside, -1)  # of a series, from 0 on
-
-        def between(first, last):
-            return (step >= first[:, None]) & (step < last[:, None])
-
-        return between(far_begin, end), between(begin, far_end)
+        return tuple(self.patch_size * place for place in (begin, end, far_begin, far_end))
 
 
 @in_full_precision

@@ -1,0 +1,141 @@
+"""What is asked of a fitted embedding of series, beside its embedding."""
+
+import numpy as np
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from ._rows import series_of
+
+
+def _may_show_attention(self):
+    # before the fit it is not known; then the method says that there was none
+    return not hasattr(self, "net_") or hasattr(self.module_.encoder, "attention")
+
+
+class SeriesAnswersMixin:
+    """Codes of steps, scores, filled gaps and maps of attention."""
+
+    def transform_steps(self, X):
+        """Embed each step of the series.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, length) or (n_samples, n_channels, length), or list \
+                of arrays of shape (n_channels, length_i)
+            Data of the layout given to `fit`.
+
+        Returns
+        -------
+        codes : ndarray of shape (n_samples, length, n_units), float32, or list of ndarray of \
+                shape (length_i, n_units)
+            What the network makes of each step in view of all others; steps of one patch share
+            it. NaN before the first observed step of a series and behind the last.
+        """
+        return self._each(X, self.module_.steps)
+
+    def score(self, X, y=None):
+        """Compute which share of the variance of hidden values is predicted.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, length) or (n_samples, n_channels, length), or list \
+                of arrays of shape (n_channels, length_i)
+            Data of the layout given to `fit`.
+        y : Ignored
+            Present for API consistency.
+
+        Returns
+        -------
+        score : float
+            One minus the sum of squared errors over that of squares around the mean of the
+            training rows (with ``scaling="per_sample"``: of what is seen of the series), in the
+            units of `scaling`, with the weights of the loss. Each observed value is hidden once.
+            1 at best; 0 for that mean.
+        """
+        check_is_fitted(self)
+        error, around, _ = self._apply(X, self.module_.judge, (3,), exact=True).sum(0)
+        return float(1 - error / around) if around > 0 else 0.0
+
+    def score_samples(self, X):
+        """Compute how well hidden values of each series are predicted.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, length) or (n_samples, n_channels, length), or list \
+                of arrays of shape (n_channels, length_i)
+            Data of the layout given to `fit`.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,), float32
+            Minus the mean squared error of values while they are hidden, in the units of
+            `scaling`, with the weights of the loss. Higher is more normal; 0 for a series without
+            a value.
+        """
+        check_is_fitted(self)
+        return self._apply(X, self.module_.normality, ())
+
+    def impute(self, X):
+        """Fill missing values between observed ones.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, length) or (n_samples, n_channels, length), or list \
+                of arrays of shape (n_channels, length_i)
+            Data of the layout given to `fit`.
+
+        Returns
+        -------
+        filled : ndarray of the shape of X, float64, or list of ndarray
+            X with what the network expects in the place of NaN, in the units of X. Steps before
+            the first observed one of a series and behind the last, and channels of times, errors
+            and bands, are left as they are.
+        """
+        predicted = self._each(X, self.module_.impute)
+        filled = series_of(X, self.input_shape_, self._is_ragged())
+        values = self.module_.units.value_channels
+        for series, expected in zip(filled, predicted, strict=True):
+            known = series[values]
+            series[values] = np.where(np.isnan(known), expected.T, known)
+        if not self._is_ragged():
+            return filled.reshape(-1, *self.layout_)
+        filled = [whole.reshape(np.shape(given)) for whole, given in zip(filled, X, strict=True)]
+        return self._as_given(filled, X)
+
+    @available_if(_may_show_attention)
+    def attention(self, X):
+        """Compute how much patches of a series look at each other.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, length) or (n_samples, n_channels, length), or list \
+                of arrays of shape (n_channels, length_i)
+            Data of the layout given to `fit`.
+
+        Returns
+        -------
+        maps : ndarray of shape (n_samples, n_patches, n_patches), float32, or list of ndarray
+            Weights of the attention, averaged over layers and heads. Each row sums to 1: what the
+            patch of that number looks at. With ``pooling="cls"``, first row and first column are
+            of the learned token.
+        """
+        return self._each(X, self.module_.attention, is_map=True)
+
+    def _each(self, X, function, *, is_map=False):
+        """Apply a function whose results are as long as the series, or maps of their patches."""
+        check_is_fitted(self)
+        n, chunks = self._read_chunks(X)
+        results = []
+        with self._evaluation(n):
+            for chunk in chunks:
+                results.extend(function(chunk.to(self.device_)).cpu().numpy())
+        if not self._is_ragged():
+            return np.stack(results)
+        for i, length in enumerate(np.shape(series)[-1] for series in X):
+            n = self.module_.reader.n_tokens(length) if is_map else length
+            results[i] = results[i][:n, :n] if is_map else results[i][:n]
+        return self._as_given(results, X)
+
+    def _as_given(self, results, X):
+        """Return a list, or one array where X is one."""
+        return np.stack(results) if getattr(X, "ndim", 0) == 3 else results
