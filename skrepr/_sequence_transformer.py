@@ -19,14 +19,13 @@ from ._base import (
     Number,
     StrOptions,
 )
-from ._named_parts import check_augmentations, check_instances, own_parts
+from ._named_parts import check_augmentations, check_instances
 from ._rows import Channels, common_length, read_series, read_series_chunks
 from ._series_answers import SeriesAnswersMixin
-from ._series_model import SeriesModel, find_predictor, make_classic, n_inputs
+from ._series_model import SeriesModel, make_classic, n_inputs
 from ._series_objective import (
-    FittedPrediction,
+    check_objective,
     choose_series_augmentation,
-    compares_views,
     make_series_objective,
 )
 from ._series_units import SeriesUnits
@@ -348,14 +347,7 @@ class SequenceTransformerEmbedding(SeriesAnswersMixin, BaseEmbedding):
         super()._check_parameters()
         check_instances(self, architecture="Transformer()", objective="MaskedReconstruction()")
         check_augmentations(self, "augmentation")
-        objective = self.objective or MaskedReconstruction()
-        if getattr(objective, "uses_labels", False):
-            raise ValueError(f"objective={objective!r} uses labels, and none are read here.")
-        if self.augmentation is not None and not compares_views(objective):
-            raise ValueError(
-                f"augmentation makes views of series, but objective={objective!r} compares none. "
-                "Set augmentation=None, or an objective such as SimCLR()."
-            )
+        check_objective(self.objective, self.augmentation)
 
     def _read(self, X, y, n_least):
         rows, self.layout_, bands = read_series(
@@ -397,11 +389,9 @@ class SequenceTransformerEmbedding(SeriesAnswersMixin, BaseEmbedding):
     def _choose_parts(self, input_shape):
         self.architecture_ = clone(self.architecture or Transformer(), safe=False)
         self.objective_ = clone(self.objective or MaskedReconstruction(), safe=False)
-        self.augmentation_ = []
-        if compares_views(self.objective_):
-            default = choose_series_augmentation(input_shape, self.time_channel is None)
-            given = self.augmentation
-            self.augmentation_ = own_parts(default if given is None else given)
+        self.augmentation_ = choose_series_augmentation(
+            self.objective_, self.augmentation, input_shape, self.time_channel is None
+        )
 
     def _make_module(self, input_shape):
         n_channels, longest = input_shape
@@ -419,17 +409,16 @@ class SequenceTransformerEmbedding(SeriesAnswersMixin, BaseEmbedding):
             longest=longest,
             causal=getattr(self.objective_, "is_causal", False),
         )
-        steps = PooledSteps(encoder, self.pooling)
-        shape = len(units.value_channels), length
-        objective = make_series_objective(
-            self.objective_, steps, *shape, own_parts(self.augmentation_)
+        reader = PooledSteps(encoder, self.pooling)
+        objective, fitted = make_series_objective(
+            self.objective_, reader, len(units.value_channels), length, self.augmentation_
         )
         return SeriesModel(
-            steps,
+            reader,
             units,
             objective,
             classic=make_classic(units, length) if self.fixed_features else None,
-            fitted=None if find_predictor(objective) else FittedPrediction(encoder, *shape),
+            fitted=fitted,
             per_sample=per_sample,
         )
 

@@ -90,7 +90,10 @@ class SeriesModel(nn.Module):
     @property
     def predictor(self):
         """What predicts values: a part of the objective, or what was fitted to its codes."""
-        return find_predictor(self.objective) or self.fitted
+        return self.fitted or self._part_with("judged")
+
+    def _part_with(self, method):
+        return next(part for part in self.objective.modules() if hasattr(part, method))
 
     def forward(self, x):
         return self.objective(self, self.units(x))
@@ -285,8 +288,7 @@ class SeriesModel(nn.Module):
         return self._disagreement
 
     def _disagreement(self, rows):
-        compared = next(part for part in self.objective.modules() if hasattr(part, "directions"))
-        return disagreement(compared.directions(self, rows.blocks()))
+        return disagreement(self._part_with("directions").directions(self, rows.blocks()))
 
     @property
     def smallest_batch(self):
@@ -328,8 +330,3 @@ def make_classic(units, length):
     n_values = len(units.value_channels)
     n_features = min(_FEATURES_OF_A_VALUE * n_values * length, _MOST_FEATURES)
     return KernelBank(n_values, length, n_features)
-
-
-def find_predictor(objective):
-    """Return the part of an objective that predicts values, or None."""
-    return next((part for part in objective.modules() if hasattr(part, "judged")), None)

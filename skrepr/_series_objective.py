@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ._named_parts import own_parts
 from ._training import chance_of
 from .architectures import cut
 from .augmentations import Jitter, TimeMask, choose_augmentation, make_view
@@ -15,25 +16,44 @@ _RIDGE = 1e-2
 _ROWS_AT_ONCE = 256
 
 
-def compares_views(recipe):
+def check_objective(objective, augmentation):
+    """Check that an objective, or None, can be used, and has use for an augmentation."""
+    if getattr(objective, "uses_labels", False):
+        raise ValueError(f"objective={objective!r} uses labels, and none are read here.")
+    if augmentation is not None and not (objective and compares_views(objective)):
+        raise ValueError(
+            f"augmentation makes views of series, but objective={objective!r} compares none. Set "
+            "augmentation=None, or an objective such as SimCLR()."
+        )
+
+
+def compares_views(objective):
     """Whether an objective, or a part of it, compares two views of each series."""
-    parts = [part for _, part, _ in recipe.parts] if hasattr(recipe, "make_sum") else [recipe]
+    is_sum = hasattr(objective, "make_sum")
+    parts = [part for _, part, _ in objective.parts] if is_sum else [objective]
     return not all(hasattr(part, "make_series_loss") for part in parts)
 
 
-def choose_series_augmentation(input_shape, is_even):
-    """Choose changes of values: of uneven series only such as leave them at their times."""
-    return choose_augmentation(input_shape) if is_even else [TimeMask(), Jitter()]
+def choose_series_augmentation(objective, given, input_shape, is_even):
+    """List the parts that make views for an objective; none if it compares no views.
+
+    Where the user leaves it open, those of uneven series leave values at their times.
+    """
+    if not compares_views(objective):
+        return []
+    if given is None:
+        given = choose_augmentation(input_shape) if is_even else [TimeMask(), Jitter()]
+    return own_parts(given)
 
 
-def make_series_objective(recipe, steps, n_values, length, augmentation):
+def make_series_objective(objective, reader, n_values, length, augmentation):
     """Make the loss of series by an objective of any kind.
 
     Parameters
     ----------
-    recipe : objective
+    objective : objective
         Of series, of two views, or a sum of both kinds.
-    steps : PooledSteps
+    reader : PooledSteps
     n_values : int
         Number of values of a step.
     length : int
@@ -45,14 +65,19 @@ def make_series_objective(recipe, steps, n_values, length, augmentation):
     -------
     loss : torch.nn.Module
         Called as ``loss(model, series)``.
+    fitted : FittedPrediction or None
+        Predicts values where the loss does not.
     """
 
     def make(part):
         if hasattr(part, "make_series_loss"):
-            return part.make_series_loss(steps.encoder, n_values, length)
-        return TwoViews(part.make_loss(steps, steps.width), augmentation)
+            return part.make_series_loss(reader.encoder, n_values, length)
+        return TwoViews(part.make_loss(reader, reader.width), own_parts(augmentation))
 
-    return recipe.make_sum(make) if hasattr(recipe, "make_sum") else make(recipe)
+    is_sum = hasattr(objective, "make_sum")
+    loss = objective.make_sum(make) if is_sum else make(objective)
+    predicts = any(hasattr(part, "judged") for part in loss.modules())
+    return loss, None if predicts else FittedPrediction(reader.encoder, n_values, length)
 
 
 class TwoViews(nn.Module):
@@ -92,10 +117,9 @@ class TwoViews(nn.Module):
 
     def _inputs(self, model, series, generator):
         """Return what the encoder reads of both views, one behind the other."""
-        units = model.units
-        views = [view_of(series, self.augmentation, generator, units) for _ in range(2)]
-        both = type(series)(*map(torch.cat, zip(*views, strict=True)))
-        return model.inputs(both, None)[0]
+        views = (view_of(series, self.augmentation, generator, model.units) for _ in range(2))
+        inputs = [model.inputs(view, None)[0] for view in views]
+        return tuple(map(torch.cat, zip(*inputs, strict=True)))
 
     def set_progress(self, fraction):
         if hasattr(self.loss, "set_progress"):

@@ -10,9 +10,8 @@ from numpy.testing import assert_allclose
 from sklearn.linear_model import Ridge
 
 from skrepr._rows import Rows
-from skrepr._series_model import SeriesModel, find_predictor, n_inputs
+from skrepr._series_model import SeriesModel, n_inputs
 from skrepr._series_objective import (
-    FittedPrediction,
     TwoViews,
     bridged,
     choose_series_augmentation,
@@ -80,10 +79,9 @@ def make(
         units = SeriesUnits(5 if special else 2, **where, bands=bands, scaled=scaled)
         recipe = recipe or Transformer(1, n_heads=2, n_units=8, patch_size=patch_size)
         encoder = recipe.make_step_encoder(n_inputs(units, per_sample), LENGTH)
-        steps = PooledSteps(encoder, "mean")
-        loss = make_series_objective(objective, steps, 2, LENGTH, list(augmentation))
-        fitted = None if find_predictor(loss) else FittedPrediction(encoder, 2, LENGTH)
-        model = SeriesModel(steps, units, loss, fitted=fitted, per_sample=per_sample)
+        reader = PooledSteps(encoder, "mean")
+        loss, fitted = make_series_objective(objective, reader, 2, LENGTH, list(augmentation))
+        model = SeriesModel(reader, units, loss, fitted=fitted, per_sample=per_sample)
     x = series(special=special)
     rows = Rows(x, x.shape[1:], torch.device("cpu"))
     model.eval().start(rows)
@@ -140,10 +138,13 @@ def test_augmentations_see_channels_in_their_own_units():
 
 
 def test_changes_of_time_are_for_even_series():
-    kinds = [type(part) for part in choose_series_augmentation((1, 30), is_even=True)]
-    assert kinds == [TimeCrop, TimeMask, Jitter]
-    kinds = [type(part) for part in choose_series_augmentation((3, 30), is_even=False)]
-    assert kinds == [TimeMask, Jitter]
+    even, uneven = (choose_series_augmentation(SUM, None, (3, 30), even) for even in (True, False))
+    assert [type(part) for part in even] == [TimeCrop, TimeMask, Jitter]
+    assert [type(part) for part in uneven] == [TimeMask, Jitter]
+    given = [Jitter(0.3)]
+    (part,) = choose_series_augmentation(SUM, given, (3, 30), False)
+    assert part.scale == 0.3 and part is not given[0]
+    assert choose_series_augmentation(MaskedReconstruction(), None, (3, 30), True) == []
 
 
 def test_who_compares_views():

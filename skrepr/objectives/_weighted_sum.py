@@ -92,6 +92,11 @@ class WeightedSum(BaseEstimator):
         """Whether a part needs labels."""
         return any(getattr(part, "uses_labels", False) for _, part, _ in _triples(self.parts))
 
+    @property
+    def is_causal(self):
+        """Whether a part is about the future, of which the encoder must not know."""
+        return any(getattr(part, "is_causal", False) for _, part, _ in _triples(self.parts))
+
     def make_sum(self, make):
         """Make the module that adds the terms.
 
