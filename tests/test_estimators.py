@@ -43,7 +43,7 @@ from sklearn.utils.fixes import parse_version
 import skrepr
 from skrepr.architectures import MLP, ConvNet, Transformer
 from skrepr.augmentations import GaussianNoise
-from skrepr.objectives import BYOL, MaskedReconstruction, VICReg
+from skrepr.objectives import BYOL, MaskedReconstruction, NextStepPrediction, VICReg
 
 ROOT = Path(__file__).parents[1]
 SMALL = {"n_components": 2, "architecture": MLP((8,)), "max_epochs": 2}
@@ -69,7 +69,7 @@ CONFIGURATIONS = {
         | {"fixed_features": False, "objective": MaskedReconstruction(0.5, mask_length=1)},
         SMALL
         | {"architecture": SMALL_TRANSFORMER, "scaling": None, "pooling": "last"}
-        | {"early_stopping": True, "n_components": 1},
+        | {"early_stopping": True, "n_components": 1, "objective": NextStepPrediction(2)},
     ],
     "VAEEmbedding": [
         SMALL | {"n_score_samples": 16},
