@@ -21,7 +21,7 @@ from ._base import (
 )
 from ._named_parts import check_augmentations, check_instances
 from ._rows import Channels, common_length, read_series, read_series_chunks
-from ._series_answers import SeriesAnswersMixin
+from ._series_answers import SeriesAnswersMixin, is_causal
 from ._series_model import SeriesModel, make_classic, n_inputs
 from ._series_objective import (
     check_objective,
@@ -348,6 +348,11 @@ class SequenceTransformerEmbedding(SeriesAnswersMixin, BaseEmbedding):
         check_instances(self, architecture="Transformer()", objective="MaskedReconstruction()")
         check_augmentations(self, "augmentation")
         check_objective(self.objective, self.augmentation)
+        if self.scaling == "per_sample" and is_causal(self.objective):
+            raise ValueError(
+                "scaling='per_sample' takes units from a whole series, of whose future a causal "
+                'objective must not know. Use scaling="per_channel".'
+            )
 
     def _read(self, X, y, n_least):
         rows, self.layout_, bands = read_series(
@@ -402,12 +407,9 @@ class SequenceTransformerEmbedding(SeriesAnswersMixin, BaseEmbedding):
             bands=range(len(getattr(self, "bands_", ()))),
             scaled=self.scaling is not None,
         )
-        per_sample = self.scaling == "per_sample"
+        per_sample, causal = self.scaling == "per_sample", is_causal(self.objective_)
         encoder = self.architecture_.make_step_encoder(
-            n_inputs(units, per_sample),
-            length,
-            longest=longest,
-            causal=getattr(self.objective_, "is_causal", False),
+            n_inputs(units, per_sample), length, longest=longest, causal=causal
         )
         reader = PooledSteps(encoder, self.pooling)
         objective, fitted = make_series_objective(
@@ -420,6 +422,7 @@ class SequenceTransformerEmbedding(SeriesAnswersMixin, BaseEmbedding):
             classic=make_classic(units, length) if self.fixed_features else None,
             fitted=fitted,
             per_sample=per_sample,
+            causal=causal,
         )
 
     def _state_that_goes_on(self, earlier, module):

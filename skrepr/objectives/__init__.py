@@ -61,6 +61,11 @@ none is, and the steps ``inside`` ``(B, L)``. Of ``model`` the loss may ask, and
 ``model.expect(series, head)``
     The same with nothing hidden, in the units of ``series.values``.
 
+If the recipe has the class attribute ``is_causal = True``, the encoder is made causal: no token
+depends on what is behind its patch. Its loss then may have a method
+``ahead(model, series, horizon)`` that returns values behind the last step ``(B, V, horizon)``,
+for forecasts. ``series.moved(by, length)`` makes room for them.
+
 An objective that predicts values has two methods more: ``judged(model, series)`` yields, for
 scores, predictions, what they are compared with, and which of them count, ``(B, V, L)`` each, so
 that every value counts at most once; ``expected(model, series)`` returns what missing values are,
@@ -89,6 +94,7 @@ from ._le_jepa import LeJEPA
 from ._masked_reconstruction import MaskedReconstruction
 from ._moco import MoCo
 from ._momentum import MomentumTeacher
+from ._next_step_prediction import NextStepPrediction
 from ._sim_clr import SimCLR
 from ._sim_siam import SimSiam
 from ._sup_con import SupCon
@@ -106,6 +112,7 @@ __all__ = [
     "MaskedReconstruction",
     "MoCo",
     "MomentumTeacher",
+    "NextStepPrediction",
     "SimCLR",
     "SimSiam",
     "SupCon",
