@@ -256,11 +256,11 @@ def test_a_long_series_has_32_patches_at_most():
         assert encoder.n_patches(length) <= 32
 
 
-def test_the_longest_series_has_256_patches_at_most():
-    for longest, patch_size in ((40, 2), (512, 2), (513, 3), (10_000, 40)):
+def test_the_longest_series_has_512_patches_at_most():
+    for longest, patch_size in ((40, 2), (1024, 2), (1025, 3), (10_000, 20)):
         encoder = Transformer().make_step_encoder(1, 40, longest=longest)
         assert encoder.patch_size == patch_size
-        assert encoder.n_patches(longest) <= 256
+        assert encoder.n_patches(longest) <= 512
 
 
 @pytest.mark.parametrize("patch_size", [1, 3])

@@ -11,8 +11,8 @@ from ._layers import LINEAR_PATHS, Dropout, check_count, check_dropout, check_op
 from ._linear_path import with_linear_path
 
 # Patches of a common series where their size is left open, and of the longest one: attention
-# costs the square of their number.
-_COMMON_PATCHES, _MOST_PATCHES = 32, 256
+# takes time with the square of their number, and all series of a batch are as long as one.
+_COMMON_PATCHES, _MOST_PATCHES = 32, 512
 # The slowest rotation turns by one radian in so many patches.
 _SLOWEST = 1000.0
 
@@ -39,7 +39,7 @@ class Transformer(BaseEstimator):
         Width of a token; a multiple of twice `n_heads`.
     patch_size : int or None, default=None
         Number of steps of a patch. None: the smallest that cuts a common series into at most 32
-        patches, and the longest one into at most 256, so that memory and time grow in proportion
+        patches, and the longest one into at most 512, so that memory and time grow in proportion
         to the length.
     dropout : float, default=0.0
         Share of the units after attention and after the fully connected layers set to zero in
