@@ -72,7 +72,7 @@ def test_training_does_not_go_on_in_another_number_of_dimensions(fitted):
     """No weight of the network tells: the readout is a matter of its own."""
     for goes_on in ("fit", "partial_fit"):
         other = clone(fitted).fit(X[:50]).set_params(n_components=5, warm_start=True)
-        with pytest.raises(ValueError, match="n_components=5 .* which has n_components=8"):
+        with pytest.raises(ValueError, match=r"n_components=5 .* which has n_components=8"):
             getattr(other, goes_on)(X[:50])
         assert other.transform(X[:3]).shape == (3, 8)
 
