@@ -40,13 +40,16 @@ class SeriesAnswersMixin:
         -------
         codes : ndarray of shape (n_samples, length, n_units), float32, or list of ndarray of \
                 shape (length_i, n_units)
-            What the network makes of each step in view of all others; steps of one patch share
-            it. NaN before the first observed step of a series and behind the last.
+            What the network makes of each step in view of all others, with a causal objective of
+            those up to the end of its patch; steps of one patch share it. NaN before the first
+            observed step of a series and behind the last.
         """
         return self._each(X, self.module_.steps)
 
     def score(self, X, y=None):
         """Compute which share of the variance of hidden values is predicted.
+
+        With a causal objective: of values to come, from the patches before.
 
         Parameters
         ----------
@@ -61,8 +64,9 @@ class SeriesAnswersMixin:
         score : float
             One minus the sum of squared errors over that of squares around the mean of the
             training rows (with ``scaling="per_sample"``: of what is seen of the series), in the
-            units of `scaling`, with the weights of the loss. Each observed value is hidden once.
-            1 at best; 0 for that mean.
+            units of `scaling`, with the weights of the loss. Each observed value is hidden once;
+            with a causal objective each is predicted once, but for those of the first patch. 1 at
+            best; 0 for that mean.
         """
         check_is_fitted(self)
         error, around, _ = self._apply(X, self.module_.judge, (3,), exact=True).sum(0)
@@ -70,6 +74,8 @@ class SeriesAnswersMixin:
 
     def score_samples(self, X):
         """Compute how well hidden values of each series are predicted.
+
+        With a causal objective: values to come, from the patches before.
 
         Parameters
         ----------
@@ -89,6 +95,10 @@ class SeriesAnswersMixin:
 
     def impute(self, X):
         """Fill missing values between observed ones.
+
+        From all that is observed of a series: steps on both sides, and other channels of the same
+        step. With a causal objective from the past alone, as if a gap were the future; then what
+        is missing in the first patch is filled with the mean of the channel in the training rows.
 
         Parameters
         ----------

@@ -302,9 +302,11 @@ class SeriesModel(nn.Module):
     @torch.no_grad()
     def settle(self, rows):
         """Find the mean and the deviation of the features, which are divided by it."""
-        deviation, mean = torch.std_mean(
-            self._features(rows.sample(_ROWS_MEASURED)), 0, correction=0
-        )
+        # in blocks: in one, all series would be padded to the longest
+        n = len(rows)
+        some = torch.linspace(0, n - 1, min(n, _ROWS_MEASURED), dtype=torch.float64).long()
+        features = torch.cat([self._features(x) for x in rows.subset(some).blocks()])
+        deviation, mean = torch.std_mean(features, 0, correction=0)
         self.feature_mean.copy_(mean)
         varies = deviation > _ROUNDING * mean.abs()
         self.feature_deviation.copy_(torch.where(varies, deviation, torch.inf))

@@ -70,6 +70,15 @@ def test_classes_come_closer_than_in_pca():
     assert scores[0] > scores[1] + 0.03
 
 
+def test_training_does_not_go_on_in_another_number_of_dimensions(fitted):
+    """No weight of the network tells: the readout is a matter of its own."""
+    for goes_on in ("fit", "partial_fit"):
+        other = clone(fitted).fit(X[:50]).set_params(n_components=5, warm_start=True)
+        with pytest.raises(ValueError, match=r"n_components=5 .* which has n_components=8"):
+            getattr(other, goes_on)(X[:50])
+        assert other.transform(X[:3]).shape == (3, 8)
+
+
 @pytest.mark.slow
 def test_rotated_images_stay_closest_to_their_own_original():
     """Where the objective compares them, behind its head."""

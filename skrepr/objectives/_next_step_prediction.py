@@ -24,7 +24,8 @@ class NextStepPrediction(BaseEstimator):
     is filled from what is in front of it, patch by patch, as if it were the future. The values of
     the first patch follow from nothing: scores leave them out, and what is missing there is
     filled with the mean of the channel in the training rows. Where gaps are to be filled from both
-    sides, use :class:`MaskedReconstruction`.
+    sides, use :class:`MaskedReconstruction`. Of uneven series it is not told when the next steps
+    are, so that predictions are for a step at a typical time.
 
     Parameters
     ----------
