@@ -43,8 +43,8 @@ class ConvNet(BaseEstimator):
     them down to that size.
 
     As an encoder of steps, its convolutions have no stride: their dilation doubles from one to the
-    next until they see the whole series, in patches of a few steps where common ones are longer than
-    256, and `channels` are each for an equal share of them.
+    next until they see the whole series, and `channels` are each for an equal share of them. Steps
+    are joined in patches where common series are longer than 256, or the longest than 1024.
 
     Parameters
     ----------
