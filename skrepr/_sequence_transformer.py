@@ -356,12 +356,7 @@ class SequenceTransformerEmbedding(SeriesAnswersMixin, BaseEmbedding):
         super()._check_parameters()
         check_instances(self, architecture="Transformer()", objective="MaskedReconstruction()")
         check_augmentations(self, "augmentation")
-        check_objective(self.objective, self.augmentation)
-        if self.scaling == "per_sample" and is_causal(self.objective):
-            raise ValueError(
-                "scaling='per_sample' takes units from a whole series, of whose future a causal "
-                'objective must not know. Use scaling="per_channel".'
-            )
+        check_objective(self.objective, self.augmentation, self.scaling)
 
     def _read(self, X, y, n_least):
         rows, self.layout_, bands = read_series(
