@@ -491,14 +491,14 @@ def test_training_does_not_go_on_with_another_network(of_lists, parameter, value
 
 def test_patches_follow_a_common_length():
     """One long series does not cut all others into few patches."""
-    series = [*RAGGED[:39], np.tile(RAGGED[39], 12)]
+    series = [*RAGGED[:39], np.tile(RAGGED[39], 8)]
     embedding = make(architecture=None, max_epochs=1).fit(series)
     assert 25 < embedding.common_length_ <= LENGTH
-    assert embedding.module_.encoder.patch_size == 2
+    assert embedding.module_.encoder.patch_size == -(-embedding.common_length_ // 32)
     longest = max(one.shape[1] for one in series)
     assert embedding.input_shape_ == (2, longest)
     assert embedding.module_.classic.length == embedding.common_length_
-    of_array = make(architecture=None, max_epochs=1).fit(
+    of_array = make(architecture=None, max_epochs=1, fixed_features=False).fit(
         np.stack(
             [
                 np.pad(x, ((0, 0), (0, longest - x.shape[1])), constant_values=np.nan)
@@ -507,7 +507,7 @@ def test_patches_follow_a_common_length():
         )
     )
     assert of_array.common_length_ == embedding.common_length_
-    assert of_array.module_.encoder.patch_size == 2
+    assert of_array.module_.encoder.patch_size == embedding.module_.encoder.patch_size
 
 
 # ------------------------------------------------------------------------------ bad input

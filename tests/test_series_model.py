@@ -281,7 +281,9 @@ def test_rows_at_once_follow_the_length_that_is_met(monkeypatch):
 
     monkeypatch.setattr(model.encoder, "forward", noted(forward))
     monkeypatch.setattr(model.encoder, "attention", noted(attention))
-    x = torch.randn(40, 2, 1000, generator=torch.Generator().manual_seed(0))
+    monkeypatch.setattr("skrepr._series_model._TOKENS_AT_ONCE", 1600)
+    monkeypatch.setattr("skrepr._series_model._WEIGHTS_AT_ONCE", 40_000)
+    x = torch.randn(40, 2, 100, generator=torch.Generator().manual_seed(0))
     for function in (model.encode, model.impute, model.steps, model.judge):
         sizes.clear()
         with torch.inference_mode():
