@@ -69,7 +69,11 @@ for forecasts. ``series.moved(by, length)`` makes room for them.
 An objective that predicts values has two methods more: ``judged(model, series)`` yields, for
 scores, predictions, what they are compared with, and which of them count, ``(B, V, L)`` each, so
 that every value counts at most once; ``expected(model, series)`` returns what missing values are,
-in the units of ``series.values``.
+in the units of ``series.values``. Where no part has them, values are read from tokens by a linear
+map that is fitted after the training. An objective of two views is given those of series, too.
+
+An objective of several parts has ``make_sum(make)`` beside ``make_loss``: it returns a module that
+is called as the losses of its parts are, each made by ``make(part)``, and returns a dict of terms.
 
 All that is learned or remembered stands in parameters and buffers, so that it is saved, loaded
 and resumed. Any class with this method is as good as the ones in this package; how to write one:
