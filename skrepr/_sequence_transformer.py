@@ -21,7 +21,7 @@ from ._base import (
 )
 from ._named_parts import check_augmentations, check_instances
 from ._rows import Channels, common_length, read_series, read_series_chunks
-from ._series_answers import SeriesAnswersMixin
+from ._series_answers import SeriesAnswersMixin, is_causal
 from ._series_model import SeriesModel, make_classic, n_inputs
 from ._series_objective import (
     check_objective,
@@ -71,6 +71,7 @@ class SequenceTransformerEmbedding(SeriesAnswersMixin, BaseEmbedding):
         (:class:`~skrepr.objectives.HierarchicalContrast`), any objective of two views, or a
         :class:`~skrepr.objectives.WeightedSum` of them. None:
         :class:`~skrepr.objectives.MaskedReconstruction`.
+        :class:`~skrepr.objectives.NextStepPrediction` is for forecasts.
     augmentation : augmentation, list or None, default=None
         How the two views are made: one of :mod:`skrepr.augmentations`, or a list of them, or of
         pairs of a name and one. Only for objectives of two views. They change values; times,
@@ -86,7 +87,9 @@ class SequenceTransformerEmbedding(SeriesAnswersMixin, BaseEmbedding):
         Units in which the network sees values. "per_channel": centered, and divided by the
         standard deviation of the channel in the training rows. "per_sample": in addition each
         series by its own mean and deviation, which stand beside it as inputs; of hidden values
-        they know nothing. None: as they are.
+        they know nothing. Losses and scores are in these units, too, so that loud series count
+        no more than faint ones; there, a hidden value counts as at most 8 deviations away. None:
+        as they are.
     time_channel : int or None, default=None
         Channel of the times of the steps, which must not fall. Only their differences matter.
         None: steps are even.
@@ -203,7 +206,13 @@ class SequenceTransformerEmbedding(SeriesAnswersMixin, BaseEmbedding):
     to zero along a cosine; in `partial_fit` it is constant.
 
     Steps before the first observed one of a series and behind the last are padding, and nothing is
-    said of them. Memory and time grow in proportion to the length: a long series has 32 patches.
+    said of them. Patches are cut from the first observed step on. A series of a common length has
+    at most 32 patches, the longest one of the training rows at most 512, so that memory and time
+    grow in proportion to the length. A series far longer than those costs time with the square of
+    its length, but memory in proportion to it.
+
+    A further `fit` with `warm_start`, and `partial_fit`, go on with the network, the units and the
+    bands of the first call; parameters on which these depend cannot be changed in between.
 
     References
     ----------
@@ -310,7 +319,7 @@ class SequenceTransformerEmbedding(SeriesAnswersMixin, BaseEmbedding):
         X : array-like of shape (n_samples, length) or (n_samples, n_channels, length), or list \
                 of arrays of shape (n_channels, length_i)
             Training data. NaN is a missing value or padding. After a list, series of any length
-            are read.
+            are read. Arrays of shape (length_i,) in a list are series of one channel.
         y : Ignored
             Present for API consistency.
 
@@ -347,7 +356,7 @@ class SequenceTransformerEmbedding(SeriesAnswersMixin, BaseEmbedding):
         super()._check_parameters()
         check_instances(self, architecture="Transformer()", objective="MaskedReconstruction()")
         check_augmentations(self, "augmentation")
-        check_objective(self.objective, self.augmentation)
+        check_objective(self.objective, self.augmentation, self.scaling)
 
     def _read(self, X, y, n_least):
         rows, self.layout_, bands = read_series(
@@ -402,12 +411,9 @@ class SequenceTransformerEmbedding(SeriesAnswersMixin, BaseEmbedding):
             bands=range(len(getattr(self, "bands_", ()))),
             scaled=self.scaling is not None,
         )
-        per_sample = self.scaling == "per_sample"
+        per_sample, causal = self.scaling == "per_sample", is_causal(self.objective_)
         encoder = self.architecture_.make_step_encoder(
-            n_inputs(units, per_sample),
-            length,
-            longest=longest,
-            causal=getattr(self.objective_, "is_causal", False),
+            n_inputs(units, per_sample), length, longest=longest, causal=causal
         )
         reader = PooledSteps(encoder, self.pooling)
         objective, fitted = make_series_objective(
@@ -420,6 +426,7 @@ class SequenceTransformerEmbedding(SeriesAnswersMixin, BaseEmbedding):
             classic=make_classic(units, length) if self.fixed_features else None,
             fitted=fitted,
             per_sample=per_sample,
+            causal=causal,
         )
 
     def _state_that_goes_on(self, earlier, module):

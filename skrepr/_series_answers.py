@@ -1,10 +1,22 @@
 """What is asked of a fitted embedding of series, beside its embedding."""
 
+from functools import partial
+from numbers import Integral
+
 import numpy as np
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._rows import series_of
+
+
+def is_causal(objective):
+    """Whether an objective, or None, is about the future, of which the encoder must not know."""
+    return getattr(objective, "is_causal", False)
+
+
+def _may_forecast(self):
+    return is_causal(getattr(self, "objective_", self.objective))
 
 
 def _may_show_attention(self):
@@ -13,7 +25,7 @@ def _may_show_attention(self):
 
 
 class SeriesAnswersMixin:
-    """Codes of steps, scores, filled gaps and maps of attention."""
+    """Codes of steps, scores, filled gaps, forecasts and maps of attention."""
 
     def transform_steps(self, X):
         """Embed each step of the series.
@@ -28,13 +40,16 @@ class SeriesAnswersMixin:
         -------
         codes : ndarray of shape (n_samples, length, n_units), float32, or list of ndarray of \
                 shape (length_i, n_units)
-            What the network makes of each step in view of all others; steps of one patch share
-            it. NaN before the first observed step of a series and behind the last.
+            What the network makes of each step in view of all others, with a causal objective of
+            those up to the end of its patch; steps of one patch share it. NaN before the first
+            observed step of a series and behind the last.
         """
         return self._each(X, self.module_.steps)
 
     def score(self, X, y=None):
         """Compute which share of the variance of hidden values is predicted.
+
+        With a causal objective: of values to come, from the patches before.
 
         Parameters
         ----------
@@ -49,8 +64,9 @@ class SeriesAnswersMixin:
         score : float
             One minus the sum of squared errors over that of squares around the mean of the
             training rows (with ``scaling="per_sample"``: of what is seen of the series), in the
-            units of `scaling`, with the weights of the loss. Each observed value is hidden once.
-            1 at best; 0 for that mean.
+            units of `scaling`, with the weights of the loss. Each observed value is hidden once;
+            with a causal objective each is predicted once, but for those of the first patch. 1 at
+            best; 0 for that mean.
         """
         check_is_fitted(self)
         error, around, _ = self._apply(X, self.module_.judge, (3,), exact=True).sum(0)
@@ -58,6 +74,8 @@ class SeriesAnswersMixin:
 
     def score_samples(self, X):
         """Compute how well hidden values of each series are predicted.
+
+        With a causal objective: values to come, from the patches before.
 
         Parameters
         ----------
@@ -77,6 +95,10 @@ class SeriesAnswersMixin:
 
     def impute(self, X):
         """Fill missing values between observed ones.
+
+        From all that is observed of a series: steps on both sides, and other channels of the same
+        step. With a causal objective from the past alone, as if a gap were the future; then what
+        is missing in the first patch is filled with the mean of the channel in the training rows.
 
         Parameters
         ----------
@@ -101,6 +123,43 @@ class SeriesAnswersMixin:
             return filled.reshape(-1, *self.layout_)
         filled = [whole.reshape(np.shape(given)) for whole, given in zip(filled, X, strict=True)]
         return self._as_given(filled, X)
+
+    @available_if(_may_forecast)
+    def forecast(self, X, horizon):
+        """Predict what comes behind the last observed step of each series.
+
+        Only where the objective is a causal one, and steps are even: with `time_channel` or
+        `band_channel` it would have to be told when, and in which band, steps to come are.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, length) or (n_samples, n_channels, length), or list \
+                of arrays of shape (n_channels, length_i)
+            Data of the layout given to `fit`.
+        horizon : int
+            Number of steps. Beyond those that the objective predicts at once, predictions are
+            read as if they had been observed.
+
+        Returns
+        -------
+        future : ndarray of shape (n_samples, n_values, horizon), float32
+            In the units of X; of all channels but that of errors. Of shape (n_samples, horizon) if
+            rows of X are single series of one channel. NaN for series without a value.
+        """
+        check_is_fitted(self)
+        if not (isinstance(horizon, Integral) and horizon >= 1):
+            raise ValueError(f"horizon must be an int in the range [1, inf). Got {horizon!r}.")
+        at_fit = self._parameters_at_fit
+        for name in ("time_channel", "band_channel"):
+            if at_fit[name] is not None:
+                raise ValueError(
+                    f"Forecasts are for even steps of one kind. With {name}={at_fit[name]} it is "
+                    "not known what steps to come will be."
+                )
+        n_values = len(self.module_.units.value_channels)
+        is_flat = len(self.layout_) == 1 and self.input_shape_[0] == 1
+        shape = (horizon,) if is_flat else (n_values, horizon)
+        return self._apply(X, partial(self.module_.forecast, horizon=int(horizon)), shape)
 
     @available_if(_may_show_attention)
     def attention(self, X):

@@ -1,14 +1,16 @@
 """An encoder of series, what stands beside it, and what it is asked for."""
 
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from ._kernel_bank import KernelBank
 from ._light_curve_features import LightCurveFeatures
 from ._training import rise_and_fall
-from .architectures import Unpatch
+from .architectures import Unpatch, cut
 from .objectives import disagreement
 
 # Outside of the training: rows whose tokens are computed together, as far as there are no more
@@ -59,12 +61,17 @@ class SeriesModel(nn.Module):
         Predicts values where the objective does not.
     per_sample : bool
         Whether the network sees each series in units of its own.
+    causal : bool, default=False
+        Whether no token may depend on what is behind its patch.
     """
 
     generator = None
 
-    def __init__(self, reader, units, objective, *, classic=None, fitted=None, per_sample):
+    def __init__(
+        self, reader, units, objective, *, classic=None, fitted=None, per_sample, causal=False
+    ):
         super().__init__()
+        self.causal = causal
         self.reader = reader
         self.units = units
         self.objective = objective
@@ -181,6 +188,16 @@ class SeriesModel(nn.Module):
         series = self.units(x)
         return series.in_place(self.units.undo(self.predictor.expected(self, series)).mT)
 
+    def forecast(self, x, horizon):
+        """Predict what comes behind each series, in units of X: (B, V, horizon)."""
+        forecast = partial(self._forecast, horizon=horizon)
+        return self._in_parts(forecast, x, n_steps=x.shape[2] + horizon)
+
+    def _forecast(self, x, horizon):
+        series = self.units(x)
+        values = self.units.undo(self._part_with("ahead").ahead(self, series, horizon))
+        return values.masked_fill(~series.inside.any(1)[:, None, None], torch.nan)
+
     def judge(self, x):
         """Compare hidden values with their predictions, and with a mean that is known of them.
 
@@ -193,13 +210,18 @@ class SeriesModel(nn.Module):
         """
         return self._in_parts(self._judge, x)
 
+    @property
+    def mean(self):
+        """Of each channel in the training rows, in the units of ``series.values``: (V, 1)."""
+        center = self.units.center
+        return torch.zeros_like(center) if self.units.scaled else center
+
     def _judge(self, x):
         series = self.units(x)
-        center = 0 if self.units.scaled else self.units.center
         sums = torch.zeros(len(x), 3, device=x.device)
         for predicted, wanted, counts in self.predictor.judged(self, series):
             weights = series.weights * counts
-            squares = (predicted - wanted).square(), (wanted - center).square()
+            squares = (predicted - wanted).square(), (wanted - self.mean).square()
             parts = *(weights * square for square in squares), weights
             sums += torch.stack([part.sum((1, 2)) for part in parts], 1)
         return sums
@@ -225,19 +247,30 @@ class SeriesModel(nn.Module):
     def _attention(self, x):
         return self.reader.attention(*self.inputs(self.units(x), None)[0])
 
-    def _in_parts(self, function, x, *, is_map=False):
+    def _in_parts(self, function, x, *, is_map=False, n_steps=None):
         """Apply a function to so many rows at a time that memory is bounded, however long."""
-        return torch.cat([function(part) for part in self._split(x, is_map)])
+        return torch.cat([function(part) for part in self._split(x, is_map, n_steps)])
 
-    def _split(self, x, is_map=False):
-        n_patches = self.encoder.n_patches(x.shape[2])
+    def _split(self, x, is_map=False, n_steps=None):
+        n_patches = self.encoder.n_patches(n_steps or x.shape[2])
         most = _WEIGHTS_AT_ONCE // n_patches**2 if is_map else _TOKENS_AT_ONCE // n_patches
         return x.split(max(1, min(most, _ROWS_AT_ONCE)))
 
     def inputs(self, series, hidden):
         """Return what the encoder is given, and center and scale of each series."""
+        excess = series.values.shape[2] % self.encoder.patch_size
+        if self.causal and excess:
+            # the last patch goes on to its end, as it does where longer series are in the batch
+            length = series.values.shape[2] + self.encoder.patch_size - excess
+            series = series.moved(torch.zeros_like(series.begin), length)
+            hidden = None if hidden is None else F.pad(hidden, (0, length - hidden.shape[2]))
         visible = series.observed if hidden is None else series.observed & ~hidden
-        values, told, inside = series.values * visible, visible.float(), series.inside[:, None]
+        values, told = series.values * visible, visible.float()
+        inside, bands = series.inside, series.bands
+        any_visible = visible.any(1, keepdim=True)
+        if self.causal:
+            # where a series ends, or whether a gap does, is known behind it only
+            inside, bands = inside.cumsum(1) > 0, bands * any_visible
         # what is hidden has no part in the units of a series
         count = told.sum(2, keepdim=True).clamp(min=1)
         center, scale = torch.zeros_like(count), torch.ones_like(count)
@@ -247,11 +280,13 @@ class SeriesModel(nn.Module):
             variance = ((values - center).square() * told).sum(2, keepdim=True) / count
             scale = variance.sqrt().clamp(min=_LEAST_SPREAD)
             values = (values - center) / scale * told
-            about = [(part * inside) for part in (center, scale.log())]
-        errors = series.errors.log1p() * visible.any(1, keepdim=True)
+            about = [(part * inside[:, None]) for part in (center, scale.log())]
+        errors = series.errors.log1p() * any_visible
         # steps between observed ones are told from those outside
-        inputs = torch.cat([values, told, *about, errors, series.bands, inside.float()], 1)
-        return (inputs, series.times, series.inside), center, scale
+        inputs = torch.cat([values, told, *about, errors, bands, inside[:, None].float()], 1)
+        # of a causal network the tokens that go on behind a series are not its own
+        there = [cut(series.inside, self.encoder.patch_size).any(2)] if self.causal else []
+        return (inputs, series.times, inside, *there), center, scale
 
     def start(self, rows):
         """Find the units, and what the kernels are compared with."""
@@ -267,9 +302,11 @@ class SeriesModel(nn.Module):
     @torch.no_grad()
     def settle(self, rows):
         """Find the mean and the deviation of the features, which are divided by it."""
-        deviation, mean = torch.std_mean(
-            self._features(rows.sample(_ROWS_MEASURED)), 0, correction=0
-        )
+        # in blocks: in one, all series would be padded to the longest
+        n = len(rows)
+        some = torch.linspace(0, n - 1, min(n, _ROWS_MEASURED), dtype=torch.float64).long()
+        features = torch.cat([self._features(x) for x in rows.subset(some).blocks()])
+        deviation, mean = torch.std_mean(features, 0, correction=0)
         self.feature_mean.copy_(mean)
         varies = deviation > _ROUNDING * mean.abs()
         self.feature_deviation.copy_(torch.where(varies, deviation, torch.inf))

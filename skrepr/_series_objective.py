@@ -16,14 +16,19 @@ _RIDGE = 1e-2
 _ROWS_AT_ONCE = 256
 
 
-def check_objective(objective, augmentation):
-    """Check that an objective, or None, can be used, and has use for an augmentation."""
+def check_objective(objective, augmentation, scaling):
+    """Check that an objective, or None, can be used, and with other parameters."""
     if getattr(objective, "uses_labels", False):
         raise ValueError(f"objective={objective!r} uses labels, and none are read here.")
     if augmentation is not None and not (objective and compares_views(objective)):
         raise ValueError(
             f"augmentation makes views of series, but objective={objective!r} compares none. Set "
             "augmentation=None, or an objective such as SimCLR()."
+        )
+    if scaling == "per_sample" and getattr(objective, "is_causal", False):
+        raise ValueError(
+            "scaling='per_sample' takes units from a whole series, of whose future a causal "
+            'objective must not know. Use scaling="per_channel".'
         )
 
 

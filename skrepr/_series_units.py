@@ -20,6 +20,25 @@ class Series(NamedTuple):
     bands: torch.Tensor  # (B, n_bands, L), 0 or 1
     weights: torch.Tensor  # (B, V, L), of each value in a loss; 0 where there is none
     begin: torch.Tensor  # (B,), int64: number of steps of X before the first observed one
+    pace: float  # by how much times go on from step to step behind the last one of X
+
+    def moved(self, by, length):
+        """Move the steps of each series to the back, into ``length`` ones.
+
+        What stands in front and behind belongs to no series; times go on there.
+
+        Parameters
+        ----------
+        by : torch.Tensor of shape (B,), int64
+        length : int
+        """
+        names = "values", "observed", "errors", "bands", "weights"
+        parts = {name: moved(getattr(self, name), by, length) for name in names}
+        inside = moved(self.inside[:, None], by, length)[:, 0]
+        steps = torch.arange(length, device=by.device) - by[:, None]  # (B, length)
+        known = steps.clamp(0, self.times.shape[1] - 1)
+        times = self.times.gather(1, known) + (steps - known) * self.pace
+        return self._replace(**parts, inside=inside, times=times)
 
     def in_place(self, results):
         """Move what was computed for each step to where it stands in X: (B, L, n).
@@ -31,23 +50,13 @@ class Series(NamedTuple):
 
     def part(self, begin, end):
         """Return the steps of each series from ``begin`` on to before ``end``: (B,) each."""
-        steps = torch.arange(self.inside.shape[1], device=begin.device)
+        length = self.inside.shape[1]
+        steps = torch.arange(length, device=begin.device)
         inside = self.inside & (steps >= begin[:, None]) & (steps < end[:, None])
-
-        def cut(values):
-            return moved(values * inside[:, None], -begin)
-
-        inside_now = moved(inside[:, None], -begin)[:, 0]
-        return Series(
-            cut(self.values),
-            cut(self.observed),
-            inside_now,
-            cut(self.times[:, None])[:, 0],
-            cut(self.errors),
-            cut(self.bands),
-            cut(self.weights),
-            self.begin + begin,
-        )
+        names = "values", "observed", "errors", "bands", "weights"
+        parts = {name: getattr(self, name) * inside[:, None] for name in names}
+        part = self._replace(**parts, inside=inside, begin=self.begin + begin)
+        return part.moved(-begin, length)
 
 
 class BesideValues(NamedTuple):
@@ -158,7 +167,15 @@ class SeriesUnits(nn.Module):
         if self.band_channel is not None:
             bands = ((x[:, [self.band_channel]] == self.bands) & inside[:, None]).to(values.dtype)
         return Series(
-            values.nan_to_num(), observed, inside, self._times(x), errors, bands, weights, begin
+            values.nan_to_num(),
+            observed,
+            inside,
+            self._times(x),
+            errors,
+            bands,
+            weights,
+            begin,
+            pace=1.0 if self.is_even else 0.0,
         )
 
     def undo(self, values):

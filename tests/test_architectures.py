@@ -357,7 +357,8 @@ def test_convolutions_of_steps_are_bounded_in_length_and_number():
         assert len(encoder.layers) == n_layers
         channels = [layer.convolution.out_channels for layer in encoder.layers]
         assert channels == sorted(channels) and set(channels) == {4, 8}
-    assert step_encoder(ConvNet((4, 8)), 24, longest=1000).patch_size == 4
+    assert step_encoder(ConvNet((4, 8)), 24, longest=1024).patch_size == 1
+    assert step_encoder(ConvNet((4, 8)), 24, longest=10_000).patch_size == 10
     assert len(step_encoder(ConvNet((4, 8), kernel_size=1)).layers) == 2
 
 
@@ -377,11 +378,11 @@ def test_recurrent_steps_are_those_of_torch(cell):
     torch.testing.assert_close(encoder(x, times, inside)[0], encoder.norm(expected(tokens)[0]))
 
 
-def test_the_longest_series_has_256_patches_at_most():
-    for longest, patch_size in ((40, 2), (512, 2), (513, 3), (10_000, 40)):
+def test_the_longest_series_has_512_patches_at_most():
+    for longest, patch_size in ((40, 2), (1024, 2), (1025, 3), (10_000, 20)):
         encoder = Transformer().make_step_encoder(1, 40, longest=longest)
         assert encoder.patch_size == patch_size
-        assert encoder.n_patches(longest) <= 256
+        assert encoder.n_patches(longest) <= 512
 
 
 @pytest.mark.parametrize("patch_size", [1, 3])

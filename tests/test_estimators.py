@@ -47,6 +47,7 @@ from skrepr.objectives import (
     BYOL,
     HierarchicalContrast,
     MaskedReconstruction,
+    NextStepPrediction,
     SimCLR,
     VICReg,
     WeightedSum,
@@ -79,7 +80,7 @@ CONFIGURATIONS = {
         | {"fixed_features": False, "objective": MaskedReconstruction(0.5, mask_length=1)},
         SMALL
         | {"architecture": SMALL_TRANSFORMER, "scaling": None, "pooling": "last"}
-        | {"early_stopping": True, "n_components": 1},
+        | {"early_stopping": True, "n_components": 1, "objective": NextStepPrediction(2)},
         SMALL | {"architecture": Recurrent(n_units=4), "objective": HierarchicalContrast()},
         SMALL
         | {"architecture": ConvNet((4,)), "pooling": "attention"}

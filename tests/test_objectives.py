@@ -13,6 +13,7 @@ from sklearn.base import clone
 from torch import nn
 
 from skrepr import objectives
+from skrepr._series_units import Series
 from skrepr.objectives import (
     BYOL,
     DINO,
@@ -22,6 +23,7 @@ from skrepr.objectives import (
     MaskedReconstruction,
     MoCo,
     MomentumTeacher,
+    NextStepPrediction,
     SimCLR,
     SimSiam,
     SupCon,
@@ -991,3 +993,101 @@ def test_a_sum_asks_for_what_its_parts_ask_for():
 def test_bad_sums_are_told(parts, message):
     with pytest.raises(ValueError, match=message):
         WeightedSum(parts).make_loss(nn.Linear(3, 4), 4)
+
+
+def causal_steps(length, n_values=2, size=3, horizon=5):
+    """Make a loss, a series, and a model whose tokens are the sums of all steps so far."""
+    loss = NextStepPrediction(horizon).make_series_loss(
+        SimpleNamespace(width=n_values, patch_size=size), n_values, length
+    )
+    loss.generator = torch.Generator().manual_seed(0)
+    for parameter in loss.head.parameters():
+        torch.nn.init.normal_(parameter, generator=loss.generator)
+    values = torch.randn(4, n_values, length, generator=loss.generator)
+    inside = torch.ones(4, length, dtype=torch.bool)
+    inside[1, length - 4 :] = False
+    observed = torch.rand(values.shape, generator=loss.generator) < 0.8
+    observed = observed & inside[:, None]
+    none = values.new_zeros(4, 0, length)
+    times = torch.arange(float(length)).expand(4, -1)
+    weights = observed * torch.rand(values.shape, generator=loss.generator)
+    start = torch.zeros(4, dtype=torch.int64)
+    series = Series(values * observed, observed, inside, times, none, none, weights, start, 1.0)
+
+    class Model:
+        mean = torch.full((n_values, 1), 7.0)
+
+        def read(self, series):
+            patches = torch.nn.functional.pad(series.values, (0, -series.values.shape[2] % size))
+            return SimpleNamespace(tokens=patches.unflatten(2, (-1, size)).sum(3).cumsum(2).mT)
+
+    return loss.eval(), series, Model()
+
+
+@pytest.mark.parametrize("length", [12, 14])
+def test_next_steps_against_loops(length):
+    loss, series, model = causal_steps(length)
+    tokens, error, weight = model.read(series).tokens, 0.0, 0.0
+    predicted = loss.head(tokens).reshape(4, -1, 2, 2, 3)  # patches ahead, values, steps
+    for row, s, ahead, channel, step in np.ndindex(4, tokens.shape[1], 2, 2, 3):
+        t = 3 * (s + 1 + ahead) + step
+        if t < length:
+            off = predicted[row, s, ahead, channel, step] - series.values[row, channel, t]
+            error = error + series.weights[row, channel, t] * off**2
+            weight = weight + series.weights[row, channel, t]
+    assert_allclose(loss(model, series).item(), (error / weight).item(), rtol=1e-5)
+    ((nearest, wanted, counts),) = loss.judged(model, series)
+    assert torch.equal(wanted, series.values)
+    assert not counts[..., :3].any() and counts[..., 3:].all()
+    for t in range(3, length):
+        assert torch.equal(nearest[..., t], predicted[:, t // 3 - 1, 0, :, t % 3])
+
+
+def test_patches_begin_anywhere_in_training_alone():
+    loss, series, model = causal_steps(14)
+    assert loss(model, series) == loss(model, series)
+    losses = {loss.train()(model, series).item() for _ in range(20)}
+    assert len(losses) > 10
+    single = causal_steps(14, size=1)
+    assert single[0].train()(*single[:0:-1]) == single[0](*single[:0:-1])
+
+
+def test_what_comes_next_is_told_from_what_was_told_before():
+    loss, series, model = causal_steps(14)
+    future = loss.ahead(model, series, 16)
+    assert future.shape == (4, 2, 16)
+    for row, last in enumerate((14, 10, 14, 14)):
+        so_far = series.values[row, :, :last]
+        so_far = torch.nn.functional.pad(so_far, (-last % 3, 0))
+        for _ in range(3):  # two patches each
+            token = so_far.sum(1)
+            blocks = loss.head(token).reshape(2, 2, 3)
+            so_far = torch.cat([so_far, *blocks], 1)
+        torch.testing.assert_close(future[row], so_far[:, -18:][:, :16], rtol=1e-4, atol=1e-4)
+
+
+def test_gaps_are_told_from_what_is_before_them():
+    loss, series, model = causal_steps(14)
+    filled = loss.expected(model, series)
+    expected = series.values.clone()
+    for row, channel, t in (~series.observed & series.inside[:, None]).nonzero().tolist():
+        if t < 3:
+            expected[row, channel, t] = 7.0
+    for s in range(1, 5):
+        for row, channel, t in np.ndindex(4, 2, 14):
+            if t // 3 == s and series.inside[row, t] and not series.observed[row, channel, t]:
+                token = expected[row, :, : 3 * s].sum(1)
+                block = loss.head(token).reshape(2, 2, 3)[0]
+                expected[row, channel, t] = block[channel, t % 3]
+    torch.testing.assert_close(filled, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_series_of_one_patch_has_no_loss():
+    loss, series, model = causal_steps(3)
+    assert loss(model, series) == 0
+
+
+@pytest.mark.parametrize("horizon", [0, 1.5, True, "2"])
+def test_a_bad_horizon_is_named(horizon):
+    with pytest.raises(ValueError, match="'horizon' parameter of NextStepPrediction"):
+        NextStepPrediction(horizon).make_series_loss(STEPS, 1, 40)

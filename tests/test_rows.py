@@ -595,6 +595,7 @@ def test_times_keep_their_digits():
         (np.ones((3, 4)) * 1j, "Complex data not supported"),
         ([np.ones((2, 3)), np.ma.ones((2, 3))], r"X\[1\].filled\(np.nan\)"),
         (np.ma.ones((4, 3)), r"X.filled\(np.nan\)"),
+        ([np.ma.ones(3), np.ma.ones(3)], "The mask of a masked array would be lost"),
         ([np.ones((2, 3)), np.full((2, 3), np.inf)], r"infinity: X\[1\]"),
         ([np.ones((2, 3)), np.full((2, 3), 1e300)], "too large for dtype"),
         ([np.ones((2, 3)), np.full((2, 3), "a")], r"X\[1\] must be an array of numbers"),

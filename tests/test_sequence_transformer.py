@@ -23,6 +23,7 @@ from skrepr.objectives import (
     BYOL,
     HierarchicalContrast,
     MaskedReconstruction,
+    NextStepPrediction,
     SimCLR,
     SupCon,
     VICReg,
@@ -49,6 +50,15 @@ RAGGED = [
 CURVES = make_light_curves(24, classes=["rr_lyrae_ab", "quasar"], random_state=0).curves
 CURVES = [curve[:, :60] for curve in CURVES]
 OF_CURVES = {"time_channel": 0, "error_channel": 2, "band_channel": 3}
+
+
+AMPLITUDES = RNG.normal(size=(2, 2, 240, 1))
+OSCILLATIONS = sum(
+    a * np.cos(angle) + b * np.sin(angle)
+    for (a, b), angle in zip(
+        AMPLITUDES, (2 * np.pi * np.arange(60) / period for period in (8, 13)), strict=True
+    )
+)
 
 
 def make(n_components=4, **parameters):
@@ -123,6 +133,58 @@ def test_missing_values_follow_from_other_channels_of_the_same_step():
     holes[:, 1, ::5] = np.nan
     off = (embedding.impute(holes) - X[160:])[:, 1, ::5]
     assert (off**2).mean() < 0.15 * X[160:, 1, ::5].var()
+
+
+@pytest.fixture(scope="module")
+def of_the_future():
+    recipe = Transformer(2, n_heads=2, n_units=32, patch_size=3)
+    settings = {"max_epochs": 50, "batch_size": 32, "learning_rate": 3e-3}
+    objective = NextStepPrediction(12)
+    embedding = make(architecture=recipe, objective=objective, fixed_features=False, **settings)
+    return embedding.fit(100 + 5 * OSCILLATIONS[:200])
+
+
+def test_the_future_is_told_from_the_past(of_the_future):
+    """Sums of two oscillations obey a linear recurrence; the last 20 steps are not shown."""
+    X = 100 + 5 * OSCILLATIONS[200:]
+    assert of_the_future.score(X) > 0.95
+    past = X.copy()
+    past[:, 40:] = np.nan
+    future = of_the_future.forecast(past, 20)  # two predictions, and a patch of a third
+    assert future.shape == (40, 20)
+    assert ((future - X[:, 40:]) ** 2).mean() < 0.05 * X.var()
+    assert_allclose(of_the_future.forecast(past, 5), future[:, :5], rtol=1e-5)
+    holes = X.copy()
+    holes[:, 30:33] = np.nan
+    filled = of_the_future.impute(holes)
+    assert ((filled - X) ** 2)[:, 30:33].mean() < 0.05 * X.var()
+    assert of_the_future.transform(X).shape == (40, 4)
+
+
+def test_forecasts_have_the_layout_of_x(tmp_path):
+    of_lists = make(objective=NextStepPrediction(), error_channel=1).fit(RAGGED)
+    future = of_lists.forecast(RAGGED, 3)
+    assert future.shape == (80, 1, 3)
+    assert np.isfinite(future).all()
+    alone = np.concatenate([of_lists.forecast([series], 3) for series in RAGGED[:9]])
+    assert_allclose(future[:9], alone, rtol=1e-4)
+    save(of_lists, tmp_path / "embedding")
+    assert_array_equal(load(tmp_path / "embedding").forecast(RAGGED, 3), future)
+
+
+def test_forecasts_are_for_causal_objectives_and_even_steps(of_lists):
+    assert not hasattr(of_lists, "forecast")
+    assert not hasattr(make(), "forecast")
+    with pytest.raises(NotFittedError):
+        make(objective=NextStepPrediction()).forecast(WAVES, 3)
+    of_curves = make(objective=NextStepPrediction(), **OF_CURVES).fit(CURVES)
+    with pytest.raises(ValueError, match="With time_channel=0 it is not known"):
+        of_curves.forecast(CURVES, 3)
+    assert np.isfinite(of_curves.score_samples(CURVES)).all()
+    of_waves = make(objective=NextStepPrediction()).fit(WAVES)
+    for horizon in (0, 2.5, None):
+        with pytest.raises(ValueError, match="horizon must be an int"):
+            of_waves.forecast(WAVES, horizon)
 
 
 def test_a_broken_series_is_told(trained):
@@ -282,6 +344,13 @@ def test_what_auto_becomes():
 SUM = WeightedSum(
     [("mask", MaskedReconstruction(), 1.0), ("contrast", HierarchicalContrast(), 0.5)]
 )
+CAUSAL_SUM = WeightedSum(
+    [
+        ("contrast", HierarchicalContrast(), 0.5),
+        ("next", NextStepPrediction(2), 1.0),
+        ("views", VICReg(projection_sizes=(8,)), 0.1),
+    ]
+)
 PARTS = {
     "gru": {"architecture": Recurrent(n_units=8), "pooling": "last"},
     "lstm": {"architecture": Recurrent("lstm", n_units=8, dropout=0.1), "pooling": "attention"},
@@ -290,6 +359,9 @@ PARTS = {
     "views": {"objective": VICReg(projection_sizes=(8,)), "pooling": "attention"},
     "teacher": {"objective": BYOL(projection_sizes=(8,), predictor_size=8), "pooling": "cls"},
     "sum": {"objective": SUM, "scaling": None},
+    "causal": {"objective": CAUSAL_SUM, "pooling": "last"},
+    "causal gru": {"objective": NextStepPrediction(2), "architecture": Recurrent(n_units=8)},
+    "causal convolutions": {"objective": CAUSAL_SUM, "architecture": ConvNet((4, 8))},
 }
 with_parts = pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
 
@@ -378,6 +450,16 @@ def test_a_sum_tells_its_terms_and_is_searched_by_name():
     assert model.fitted is None and model.predictor is model.objective.losses[0]
 
 
+def test_a_sum_forecasts_if_a_part_does():
+    embedding = make(objective=CAUSAL_SUM).fit(WAVES)
+    assert embedding.forecast(WAVES, 3).shape == (80, 3)
+    parts = [SUM.parts[0], CAUSAL_SUM.parts[1]]  # the first one that predicts fills gaps
+    embedding = make(objective=WeightedSum(parts)).fit(WAVES)
+    assert embedding.forecast(WAVES, 3).shape == (80, 3)
+    assert embedding.module_.predictor is embedding.module_.objective.losses[0]
+    assert not hasattr(make(objective=SUM).fit(WAVES), "forecast")
+
+
 def test_scores_do_not_depend_on_how_tokens_are_pooled():
     scores = {how: make(pooling=how).fit(WAVES).score(WAVES) for how in ("mean", "max", "last")}
     assert len(set(scores.values())) == 1
@@ -396,6 +478,7 @@ def test_scores_do_not_depend_on_how_tokens_are_pooled():
         ("band_channel", 1),
         ("fixed_features", False),
         ("architecture", Transformer(1, n_heads=2, n_units=12)),
+        ("objective", NextStepPrediction()),
     ],
 )
 def test_training_does_not_go_on_with_another_network(of_lists, parameter, value):
@@ -408,14 +491,14 @@ def test_training_does_not_go_on_with_another_network(of_lists, parameter, value
 
 def test_patches_follow_a_common_length():
     """One long series does not cut all others into few patches."""
-    series = [*RAGGED[:39], np.tile(RAGGED[39], 12)]
+    series = [*RAGGED[:39], np.tile(RAGGED[39], 8)]
     embedding = make(architecture=None, max_epochs=1).fit(series)
     assert 25 < embedding.common_length_ <= LENGTH
-    assert embedding.module_.encoder.patch_size == 2
+    assert embedding.module_.encoder.patch_size == -(-embedding.common_length_ // 32)
     longest = max(one.shape[1] for one in series)
     assert embedding.input_shape_ == (2, longest)
     assert embedding.module_.classic.length == embedding.common_length_
-    of_array = make(architecture=None, max_epochs=1).fit(
+    of_array = make(architecture=None, max_epochs=1, fixed_features=False).fit(
         np.stack(
             [
                 np.pad(x, ((0, 0), (0, longest - x.shape[1])), constant_values=np.nan)
@@ -424,7 +507,7 @@ def test_patches_follow_a_common_length():
         )
     )
     assert of_array.common_length_ == embedding.common_length_
-    assert of_array.module_.encoder.patch_size == 2
+    assert of_array.module_.encoder.patch_size == embedding.module_.encoder.patch_size
 
 
 # ------------------------------------------------------------------------------ bad input
@@ -446,6 +529,8 @@ def test_patches_follow_a_common_length():
         (WAVES, {"objective": SimCLR(), "augmentation": Jitter}, "must be an instance"),
         (WAVES, {"pooling": "sum"}, "'pooling' parameter"),
         (WAVES, {"pooling": "cls", "architecture": Recurrent()}, "pooling='cls' needs"),
+        (WAVES, {"objective": NextStepPrediction(), "scaling": "per_sample"}, "of whose future"),
+        (WAVES, {"objective": NextStepPrediction(), "pooling": "cls"}, "is not causal"),
         (WAVES, {"time_channel": -1}, "'time_channel' parameter"),
         (np.ones((20, 1, 4, 4)), {}, "Got an array of 4 axes"),
         (WAVES, {"input_shape": (1, 5, 8)}, "input_shape"),

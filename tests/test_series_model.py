@@ -11,7 +11,7 @@ from skrepr._rows import Rows
 from skrepr._series_model import SeriesModel, make_classic, n_inputs
 from skrepr._series_units import SeriesUnits
 from skrepr.architectures import POOLINGS, ConvNet, PooledSteps, Recurrent, Transformer
-from skrepr.objectives import MaskedReconstruction
+from skrepr.objectives import MaskedReconstruction, NextStepPrediction
 
 CPU = torch.device("cpu")
 LENGTH = 21
@@ -54,6 +54,7 @@ def make(
     patch_size=1,
     classic=True,
     recipe=None,
+    objective=None,
 ):
     channels = ("time_channel", "error_channel", "band_channel")
     where = dict(zip(channels, range(3), strict=True)) if special else {}
@@ -63,15 +64,17 @@ def make(
             5 if special else 2, **where, bands=[0.0, 1.0][: 2 * special], scaled=scaled
         )
         recipe = recipe or Transformer(2, n_heads=2, n_units=8, patch_size=patch_size)
-        encoder = recipe.make_step_encoder(n_inputs(units, per_sample), LENGTH)
+        objective = objective or MaskedReconstruction(0.4, mask_length=2)
+        causal = getattr(objective, "is_causal", False)
+        encoder = recipe.make_step_encoder(n_inputs(units, per_sample), LENGTH, causal=causal)
         fixed = LightCurveFeatures(2) if special else KernelBank(2, LENGTH, 200)
-        objective = MaskedReconstruction(0.4, mask_length=2)
         model = SeriesModel(
             PooledSteps(encoder, pooling),
             units,
             objective.make_series_loss(encoder, 2, LENGTH),
             classic=fixed if classic else None,
             per_sample=per_sample,
+            causal=causal,
         )
     x = series(special=special)
     rows = Rows(x, x.shape[1:], CPU)
@@ -278,7 +281,9 @@ def test_rows_at_once_follow_the_length_that_is_met(monkeypatch):
 
     monkeypatch.setattr(model.encoder, "forward", noted(forward))
     monkeypatch.setattr(model.encoder, "attention", noted(attention))
-    x = torch.randn(40, 2, 1000, generator=torch.Generator().manual_seed(0))
+    monkeypatch.setattr("skrepr._series_model._TOKENS_AT_ONCE", 1600)
+    monkeypatch.setattr("skrepr._series_model._WEIGHTS_AT_ONCE", 40_000)
+    x = torch.randn(40, 2, 100, generator=torch.Generator().manual_seed(0))
     for function in (model.encode, model.impute, model.steps, model.judge):
         sizes.clear()
         with torch.inference_mode():
@@ -288,3 +293,71 @@ def test_rows_at_once_follow_the_length_that_is_met(monkeypatch):
     with torch.inference_mode():
         model.attention(x[:9])
     assert {shape[0] for shape in sizes} == {4, 1}
+
+
+# -------------------------------------------------------------------- about the future
+
+CAUSAL = {name: which for name, which in CONFIGURATIONS.items() if "per_sample" not in which}
+CAUSAL["uneven patches"] = {"special": True, "patch_size": 4}
+causal = pytest.mark.parametrize("parameters", CAUSAL.values(), ids=CAUSAL)
+
+
+@causal
+@pytest.mark.parametrize("change", ["others", "none"])
+def test_the_encoder_does_not_know_of_the_future(parameters, change):
+    model, x = make(**parameters, objective=NextStepPrediction(2))
+    size = model.encoder.patch_size
+    now = 12
+    x[1, model.units.value_channels, 8:12] = math.nan  # a gap that may not end
+    later = x.clone()
+    later[..., now:] = math.nan if change == "none" else later[..., now:].flip(1)
+    if parameters.get("special") and change == "others":
+        later[:, 0, now:] = x[:, 0, [-1]] + 5  # in times, errors and bands, too
+        later[:, 1:3, now:] = 1.0
+    before, after = (model.read(model.units(of)).tokens for of in (x, later))
+    n = now // size
+    torch.testing.assert_close(after[:, :n], before[:, :n])
+    if change == "others":
+        assert not torch.allclose(after[:, n:], before[:, n:])
+
+
+@causal
+def test_values_are_predicted_from_those_before(parameters):
+    model, x = make(**parameters, objective=NextStepPrediction(2))
+    size = model.encoder.patch_size
+    x.requires_grad_()
+    of_x = model.units(x)
+    ((predicted, _, counts),) = model.objective.judged(model, of_x)
+    for t in (size, 2 * size + 1, LENGTH - 1):
+        assert counts[..., t].all()
+        (slope,) = torch.autograd.grad(predicted[..., t].square().sum(), x, retain_graph=True)
+        slope = slope[:, model.units.value_channels]
+        assert not slope[..., t // size * size :].any()
+        assert slope[..., : t // size * size].any()
+
+
+@causal
+def test_a_padded_batch_is_one_series_at_a_time_for_causal_encoders(parameters):
+    model, x = make(**parameters, objective=NextStepPrediction(3))
+    short = x[..., :13].clone()
+    short[..., -1] = x[..., -1]  # the last step of it is observed
+    padded = torch.nn.functional.pad(short, (0, 8), value=math.nan)
+    both = torch.cat([padded, x])
+    of_future = [] if parameters.get("special") else [lambda of: model.forecast(of, 7)]
+    with torch.no_grad():
+        for of in (model.encode, model.judge, *of_future):
+            expected = torch.cat([of(row[None]) for part in (short, x) for row in part])
+            torch.testing.assert_close(of(both), expected, rtol=1e-4, atol=1e-5)
+        for of in (model.steps, model.impute):
+            torch.testing.assert_close(of(both)[:6, :13], of(short), rtol=1e-4, atol=1e-5)
+            assert of(both)[:6, 13:].isnan().all()
+
+
+def test_of_nothing_nothing_is_predicted():
+    model, x = make(objective=NextStepPrediction(2), patch_size=2)
+    x[2] = math.nan
+    future = model.forecast(x, 3)
+    assert future[2].isnan().all()
+    assert future[[0, 1, 3, 4, 5]].isfinite().all()
+    assert model(x).isfinite()
+    assert model.normality(x)[2] == 0

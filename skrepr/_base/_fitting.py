@@ -144,8 +144,9 @@ class FittingMixin:
             now, then = getattr(self, name), self._parameters_at_fit[name]
             if now != then:
                 raise ValueError(
-                    f"Training cannot go on: {name}={now!r}, and the fitted network has been made "
-                    f"for {name}={then!r}. Restore it, or fit anew with warm_start=False."
+                    f"Training cannot go on: {name}={now!r} describes another network than the "
+                    f"fitted one, which has {name}={then!r}. Restore it, or fit anew with "
+                    "warm_start=False."
                 )
 
     def _read(self, X, y, n_least):

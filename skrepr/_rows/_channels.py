@@ -97,8 +97,9 @@ def from_first_time(values, time_channel, first_row=0):
     if (times < so_far).any():
         row = first_row + int((times < so_far).any(1).nonzero()[0])
         raise ValueError(
-            f"Times must not fall. Those of X[{row}] do (channel {time_channel}): sort its steps "
-            "by time."
+            f"Times must not fall. Those of X[{row}] do (channel {time_channel} of "
+            f"{values.shape[1]}, {values.shape[2]} steps): sort its steps by time, or give series "
+            "as (n_channels, length) if these are (length, n_channels)."
         )
     first = times.nan_to_num(nan=torch.inf).amin(1)  # (n,)
     first = torch.where(first.isinf(), 0.0, first)
@@ -130,7 +131,7 @@ def find_bands(series, band_channel):
     bands : ndarray of shape (n_bands,), float64
         In rising order.
     """
-    bands = [np.unique(x[..., band_channel, :].numpy()) for x in series]
+    bands = [np.unique(x[..., band_channel, :].cpu().numpy()) for x in series]
     bands = np.unique(np.concatenate(bands))
     bands = bands[~np.isnan(bands)]
     if len(bands) > _MOST_BANDS:

@@ -56,9 +56,11 @@ def as_numbers(X):
 
 def check_numbers(X, name):
     """Check that an array is none of those that numpy would turn into others without a word."""
-    if isinstance(X, np.ma.MaskedArray):
+    parts = X if isinstance(X, (list, tuple)) else [X]
+    if any(isinstance(part, np.ma.MaskedArray) for part in parts):
         raise ValueError(
-            f"{name} is a masked array, whose mask would be lost. Give {name}.filled(np.nan)."
+            f"The mask of a masked array would be lost. Give {name}.filled(np.nan), or a list of "
+            "such arrays."
         )
     is_tensor = isinstance(X, torch.Tensor)
     if X.is_complex() if is_tensor else isinstance(X, np.ndarray) and np.iscomplexobj(X):

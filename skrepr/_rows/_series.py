@@ -137,7 +137,7 @@ def read_series(
         nonlocal bands
         channels.check(values.shape[1])
         if bands is None and channels.band_channel is not None:
-            bands = find_bands(values, channels.band_channel)
+            bands = find_bands([values], channels.band_channel)
         return channels.prepare(values, bands)
 
     if ragged if known else is_ragged(X):

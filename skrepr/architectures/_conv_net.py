@@ -16,6 +16,8 @@ from ._linear_path import with_linear_path
 # stem brings longer ones down to: three further halvings leave a map that a linear layer
 # can read.
 _LONGEST = {1: 256, 2: 64}
+# Of the longest series, where common ones go without patches.
+_MOST_PATCHES = 1024
 # A backbone keeps a map of at least this length or side: where things are matters.
 _SHORTEST = {1: 16, 2: 4}
 
@@ -41,8 +43,8 @@ class ConvNet(BaseEstimator):
     them down to that size.
 
     As an encoder of steps, its convolutions have no stride: their dilation doubles from one to the
-    next until they see the whole series, in patches of a few steps where it is longer than 256,
-    and `channels` are each for an equal share of them.
+    next until they see the whole series, and `channels` are each for an equal share of them. Steps
+    are joined in patches where common series are longer than 256, or the longest than 1024.
 
     Parameters
     ----------
@@ -169,7 +171,7 @@ class ConvNet(BaseEstimator):
         return ConvSteps(
             n_inputs,
             length,
-            -(-(longest or length) // _LONGEST[1]),
+            max(-(-length // _LONGEST[1]), -(-(longest or length) // _MOST_PATCHES)),
             channels=channels,
             kernel_size=self.kernel_size,
             activation=self.activation,

@@ -7,8 +7,8 @@ from torch.nn import functional as F
 from ._layers import check_count
 
 # Patches of a common series where their size is left open, and of the longest one: attention
-# costs the square of their number, and what is recurrent reads one after the other.
-_COMMON_PATCHES, _MOST_PATCHES = 32, 256
+# takes time with the square of their number, and all series of a batch are as long as one.
+_COMMON_PATCHES, _MOST_PATCHES = 32, 512
 
 
 class PatchReader(nn.Module):

@@ -38,21 +38,39 @@ class PooledSteps(nn.Module):
         """Make one vector of each series: (B, width)."""
         return self.pooled(*self.read(*inputs))
 
-    def read(self, inputs, times, inside):
-        """Return tokens (B, S, W), which are there (B, S), and the learned one (B, W) or None."""
-        if self.how != "cls":
-            return *self.encoder(inputs, times, inside), None
-        tokens, there = self.encoder(inputs, times, inside, self.summary)
-        return tokens[:, 1:], there[:, 1:], tokens[:, 0]
+    def read(self, inputs, times, inside, there=None):
+        """Read series.
+
+        Parameters
+        ----------
+        inputs, times, inside : torch.Tensor
+            What the encoder is given.
+        there : torch.Tensor of shape (B, S), bool, default=None
+            Which tokens are pooled. None: those that the encoder says are there.
+
+        Returns
+        -------
+        tokens : torch.Tensor of shape (B, S, W)
+        there : torch.Tensor of shape (B, S), bool
+        summary : torch.Tensor of shape (B, W), or None
+            Of the learned token.
+        """
+        tokens, found = self.encoder(inputs, times, inside, *self._learned())
+        there = found if there is None else there
+        if self.how == "cls":
+            return tokens[:, 1:], there[:, 1:], tokens[:, 0]
+        return tokens, there, None
 
     def n_tokens(self, length):
         """Count the tokens that look at each other in a series."""
         return self.encoder.n_patches(length) + (self.how == "cls")
 
-    def attention(self, inputs, times, inside):
-        """Return how much tokens look at each other; with a learned one, it is the first."""
-        learned = [self.summary] if self.how == "cls" else []
-        return self.encoder.attention(inputs, times, inside, *learned)
+    def attention(self, inputs, times, inside, there=None):
+        """Return how much tokens look at each other; a learned one is the first."""
+        return self.encoder.attention(inputs, times, inside, *self._learned())
+
+    def _learned(self):
+        return [self.summary] if self.how == "cls" else []
 
     def pooled(self, tokens, there, summary):
         """Make one vector of what `read` returns: (B, width)."""

@@ -29,7 +29,7 @@ class Recurrent(BaseEstimator):
         Number of layers.
     patch_size : int or None, default=None
         Number of steps of a patch. None: the smallest that cuts a common series into at most 32
-        patches, and the longest one into at most 256, so that memory and time grow in proportion
+        patches, and the longest one into at most 512, so that memory and time grow in proportion
         to the length.
     dropout : float, default=0.0
         Share of the units behind each layer set to zero in each training step, in [0, 1).

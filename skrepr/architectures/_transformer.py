@@ -37,7 +37,7 @@ class Transformer(BaseEstimator):
         Width of a token; a multiple of twice `n_heads`.
     patch_size : int or None, default=None
         Number of steps of a patch. None: the smallest that cuts a common series into at most 32
-        patches, and the longest one into at most 256, so that memory and time grow in proportion
+        patches, and the longest one into at most 512, so that memory and time grow in proportion
         to the length.
     dropout : float, default=0.0
         Share of the units after attention and after the fully connected layers set to zero in

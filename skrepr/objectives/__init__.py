@@ -61,10 +61,19 @@ none is, and the steps ``inside`` ``(B, L)``. Of ``model`` the loss may ask, and
 ``model.expect(series, head)``
     The same with nothing hidden, in the units of ``series.values``.
 
+If the recipe has the class attribute ``is_causal = True``, the encoder is made causal: no token
+depends on what is behind its patch. Its loss then may have a method
+``ahead(model, series, horizon)`` that returns values behind the last step ``(B, V, horizon)``,
+for forecasts. ``series.moved(by, length)`` makes room for them.
+
 An objective that predicts values has two methods more: ``judged(model, series)`` yields, for
 scores, predictions, what they are compared with, and which of them count, ``(B, V, L)`` each, so
 that every value counts at most once; ``expected(model, series)`` returns what missing values are,
-in the units of ``series.values``.
+in the units of ``series.values``. Where no part has them, values are read from tokens by a linear
+map that is fitted after the training. An objective of two views is given those of series, too.
+
+An objective of several parts has ``make_sum(make)`` beside ``make_loss``: it returns a module that
+is called as the losses of its parts are, each made by ``make(part)``, and returns a dict of terms.
 
 All that is learned or remembered stands in parameters and buffers, so that it is saved, loaded
 and resumed. Any class with this method is as good as the ones in this package; how to write one:
@@ -89,6 +98,7 @@ from ._le_jepa import LeJEPA
 from ._masked_reconstruction import MaskedReconstruction
 from ._moco import MoCo
 from ._momentum import MomentumTeacher
+from ._next_step_prediction import NextStepPrediction
 from ._sim_clr import SimCLR
 from ._sim_siam import SimSiam
 from ._sup_con import SupCon
@@ -106,6 +116,7 @@ __all__ = [
     "MaskedReconstruction",
     "MoCo",
     "MomentumTeacher",
+    "NextStepPrediction",
     "SimCLR",
     "SimSiam",
     "SupCon",
