@@ -339,10 +339,10 @@ def pairs_in(rows, batch_size=10**9, seed=0):
     """List all (center, other) of one pass."""
     found = []
     for batch in rows.batches(batch_size, torch.Generator().manual_seed(seed)):
-        block, center, place = batch.near.nonzero().T
+        block, center, place = batch.near(torch.float32).nonzero().T
         found += zip(
             batch.centers[block, center].tolist(),
-            batch.around[block, center + place].tolist(),
+            batch.around[block, place].tolist(),
         )
     return found
 
@@ -374,14 +374,20 @@ def test_windows_of_full_width_hold_all_pairs_and_none_across_documents(window):
 def test_n_near_counts_what_is_near():
     rows = sentences_of([list("abcdefg") * 30], sample=0)
     for batch in rows.batches(100, torch.Generator().manual_seed(0)):
-        assert batch.near.sum(-1, keepdim=True).float().equal(batch.n_near)
+        near = batch.near(torch.float64)
+        assert set(near.unique().tolist()) == {0.0, 1.0}
+        assert near.sum(-1, keepdim=True).equal(batch.n_near.double())
         assert batch.around[:, 5:-5].equal(batch.centers)
+        both = batch.near_and_negative(6, torch.float64)
+        assert both[..., : near.shape[2]].equal(near)
+        of_negatives = both[..., near.shape[2] :].sum(-1, keepdim=True)
+        assert torch.allclose(of_negatives, 6 * batch.n_near.double())
 
 
 def test_widths_of_windows_are_uniform():
     rows = sentences_of([["a"] * 9000], window=5)
     (batch,) = rows.batches(10**9, torch.Generator().manual_seed(0))
-    widths = batch.near[:, :, 6:].sum(-1).flatten()[batch.n_near.flatten() > 1]
+    widths = batch.sides[..., 1].flatten()[batch.n_near.flatten() > 1]
     assert chisquare(torch.bincount(widths, minlength=6)[1:]).pvalue > 1e-3
 
 
@@ -457,7 +463,7 @@ def test_a_pass_without_a_word_gives_empty_windows(monkeypatch):
     rows = sentences_of([["a"] * 200], sample=1e-12)
     batches = list(rows.batches(50, torch.Generator().manual_seed(0)))
     assert len(batches) == 4
-    assert sum(int(batch.near.sum()) for batch in batches) == 0
+    assert sum(int(batch.n_near.sum()) for batch in batches) == 0
 
 
 def test_table_of_negatives_reaches_every_word_of_a_large_vocabulary():
