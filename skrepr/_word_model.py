@@ -152,6 +152,7 @@ class WordModel(nn.Module):
 
         A pair is a negative of which one vector is turned round: its logit has the other sign.
         """
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         total, n_pairs = F.softplus(logits) * counts, blocks.n_near
         if self.algorithm == "cbow":
             n_pairs = (n_pairs > 0).to(logits.dtype)
@@ -264,11 +265,7 @@ class WordModel(nn.Module):
             logits.mul_(per_word)
         counts, loss = self._counts(blocks, dtype), None
         if n_asked:
-            loss = self._loss(
-                logits[:n_asked].to(torch.promote_types(dtype, torch.float32)),
-                counts[:n_asked],
-                blocks.first(n_asked),
-            )
+            loss = self._loss(logits[:n_asked], counts[:n_asked], blocks.first(n_asked))
         errors = logits.sigmoid_().mul_(counts)
         of_words, words = torch.bmm(errors, o), blocks.centers
         if is_cbow:
