@@ -68,7 +68,7 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
     negative : int, default=5
         Number of negatives for each pair of words.
     ns_exponent : float, default=0.75
-        Negatives are drawn in proportion to the counts of words to this power.
+        Negatives are drawn in proportion to the counts of words to this power, from -10 to 10.
     sample : float, default=1e-3
         Words that make up a larger share of the corpus are left out at random, the more
         frequent the more often. 0: none, the right choice for few words, as of baskets. Does not
@@ -113,7 +113,8 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
         `max_epochs` is "auto", at least a tenth of `max_epochs_`. Told in `patience_`.
     learning_rate : float or "auto", default="auto"
         Step size at the beginning; it falls to 0.004 of that, in `partial_fit` it is constant.
-        "auto": 0.025 for skip-gram and 0.07 for CBOW. Told in `learning_rate_`.
+        A scheduler of skorch among the `callbacks` takes the place of that. "auto": 0.025 for
+        skip-gram and 0.07 for CBOW. Told in `learning_rate_`.
     callbacks : list or None, default=None
         Callbacks of skorch, or pairs of a name and a callback. They are copied, and take no
         part in cross-validation. Those of scikit-learn are set by `set_callbacks`.
@@ -230,7 +231,7 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
         "negative": [Number(Integral, 1, None, closed="left")],
         "window": [Number(Integral, 1, None, closed="left")],
         "min_count": [Number(Integral, 1, None, closed="left")],
-        "ns_exponent": [Number(Real, None, None, closed="neither")],
+        "ns_exponent": [Number(Real, -10, 10, closed="both")],
         "sample": [Number(Real, 0, 1, closed="both")],
         "max_vocabulary": [Number(Integral, 1, None, closed="left"), None],
         "subword": [tuple, list, None],
@@ -242,6 +243,11 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
         "n_jobs": [Number(Integral, None, None, closed="neither"), None],
     }
 
+    _advice = (
+        "or batches in which too many gradients of a frequent word are added up. Cures: "
+        'learning_rate="auto", or a lower one; a batch_size of a few hundred; a smaller sample, '
+        "which leaves out more of the frequent words"
+    )
     # what the base asks for: the module takes its own steps, and this one is never used
     optimizer = torch.optim.SGD
 

@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, LRScheduler
 
 from skrepr import RepresentationCollapseWarning, Word2VecEmbedding, WordVectors, load, save
 from skrepr._training import _devices
@@ -244,8 +244,8 @@ def test_words_never_seen_are_near_those_of_their_root(with_parts):
     np.testing.assert_allclose(both, (vectors["cooking"] + vectors["cookery"]) / 2, rtol=1e-5)
     with pytest.raises(KeyError, match=r"'x' has no vector"):
         vectors["x"]
-    with pytest.raises(KeyError, match=r"'Walke' has no vector. Did you mean 'walked'"):
-        make(subword=(6, 6), sample=0).fit([["walked", "walker"]] * 9).word_vectors_["Walke"]
+    with pytest.raises(KeyError, match=r"'Walke' has no vector. Did you mean 'walker'"):
+        make(subword=(7, 7), sample=0).fit([["walked", "walker"]] * 9).word_vectors_["Walke"]
     with pytest.warns(UserWarning, match="1 of 2 documents"):
         assert not with_parts.transform([["x"], ["cookery"]])[0].any()
 
@@ -351,7 +351,7 @@ def test_bins_close_together_keep_their_names():
 
 
 def test_documents_of_one_word_teach_nothing_and_break_nothing():
-    embedding = make(early_stopping=True).fit([["a", "b"], ["c"]])
+    embedding = make().fit([["a", "b"], ["c"]])
     embedding.partial_fit([["a"], ["b"], ["c"], ["a"]] * 5)
     assert embedding.history_.train_loss.iloc[-1] == 0
     assert np.isfinite(embedding.transform([["a"], ["c"]])).all()
@@ -405,9 +405,17 @@ def test_text_and_tables_do_not_mix(docs, fitted):
         make().fit(table).transform(table[:, :2])
 
 
-def test_weights_that_explode_are_told(docs):
-    with pytest.raises(ValueError, match="NaN or infinite in epoch"):
+def test_weights_that_explode_are_told_with_what_helps_words(docs):
+    told = r"NaN or infinite in epoch .*learning_rate=1e\+30.*learning_rate=\"auto\".*batch_size"
+    with pytest.raises(ValueError, match=told) as error:
         make(learning_rate=1e30).fit(docs)
+    assert "Scaler" not in str(error.value) and "Clipping" not in str(error.value)
+
+
+@pytest.mark.parametrize("ns_exponent", [-10, 10])
+def test_words_may_be_drawn_by_any_power_of_their_counts(ns_exponent):
+    texts = [["a", "b"]] * 300 + [["b", "c"]]
+    assert make(ns_exponent=ns_exponent).fit(texts).transform(texts[-1:]).any()
 
 
 def test_collapse_is_told():
@@ -488,6 +496,17 @@ def test_callbacks_that_watch_batches_change_nothing(docs):
     plain = make().fit(docs)
     assert same_words(watched, plain)
     assert watched.history_.train_loss.tolist() == plain.history_.train_loss.tolist()
+
+
+def test_schedulers_of_skorch_act(docs):
+    def schedule(factor):
+        return LRScheduler("LambdaLR", lr_lambda=lambda epoch: factor**epoch)
+
+    constant, stopped = (make(callbacks=[schedule(factor)]).fit(docs) for factor in (1.0, 0.0))
+    assert not same_words(constant, make().fit(docs))  # whose steps get shorter
+    assert constant.history_.event_lr.tolist() == [0.025, 0.025]
+    assert stopped.history_.event_lr.tolist() == [0.025, 0.0]
+    assert same_words(stopped, make(max_epochs=1, callbacks=[schedule(1.0)]).fit(docs))
 
 
 class Pressing(Callback):
@@ -724,6 +743,7 @@ def test_pipeline_and_column_transformer():
         ("min_count", 0),
         ("negative", 0),
         ("ns_exponent", "a"),
+        ("ns_exponent", 500),
         ("sample", -1),
         ("sample", 2.0),
         ("max_vocabulary", 0),

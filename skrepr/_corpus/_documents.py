@@ -114,7 +114,8 @@ def _lines(path):
         except UnicodeDecodeError as error:
             raise ValueError(
                 f"{os.fspath(path)!r} must be a text file in the encoding UTF-8, which it is not: "
-                f'{error}. Pass its lines, in the encoding that it has: open(path, encoding="...").'
+                f"{error}. Pass its lines, in the encoding that it has: "
+                'open(path, encoding="...").'
             ) from error
 
 

@@ -32,8 +32,8 @@ def write_vectors(path, words, vectors, *, binary, header):
             raise ValueError(
                 "words must be strings without spaces and line breaks for the word2vec format, "
                 "where these separate them, and without halves of surrogate pairs, which UTF-8 "
-                f"does not have. Got {word!r}. Put another sign such as '_' in their place, or use "
-                "to_frame() and the format of a table."
+                f"does not have. Got {word!r}. Put another sign such as '_' in their place, or "
+                "use to_frame() and the format of a table."
             )
     with _replacing(path) as file:
         if header:
@@ -92,7 +92,8 @@ def read_counts(path, words, *, encoding, errors):
             found = _COUNTED.fullmatch(line)
             if not found:
                 raise ValueError(
-                    f"{fspath(path)!r} must have lines of a word, a space and a count. Got {line!r}."
+                    f"{fspath(path)!r} must have lines of a word, a space and a count. Got "
+                    f"{line!r}."
                 )
             counts[found[1].decode(encoding, errors)] = int(found[2])
     missing = [word for word in words if word not in counts]
