@@ -28,6 +28,10 @@ _WORDS_IN_ALL, _FEWEST_EPOCHS, _MOST_EPOCHS = 2e7, 5, 20
 _WORDS_AT_LEAST, _MOST_EPOCHS_OF_FEW = 4e5, 100
 # Words of a batch: where threads wait for each other, and where they do not.
 _WORDS_OF_STEP, _WORDS_OF_FREE_STEP = 4096, 2**16
+_FEWEST_WORDS_OF_STEP = 128
+# With more words in a window, batches and learning rate are smaller: the gradients of a window are
+# added up, and at twice as many words and the same rate training diverges.
+_WIDE = 16
 # Documents from which figures are estimated.
 _DOCUMENTS_DESCRIBED = 256
 
@@ -101,7 +105,8 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
     batch_size : int or "auto", default="auto"
         Number of rows in one step of the optimizer. Rows are words here, before some are left
         out. "auto": 4096, less for a corpus of fewer than 130,000 words; with `n_jobs` 65,536,
-        which threads share out and of which each uses 2,000 at a time. Told in `batch_size_`.
+        which threads share out and of which each uses 2,000 at a time. For skip-gram with more
+        than 16 words in a mean window, fewer in proportion. Told in `batch_size_`.
     early_stopping : bool or "auto", default="auto"
         Whether to hold rows out, to keep the weights with the lowest loss on them, and to
         stop when `patience_` epochs brought no better ones. Rows are documents here. "auto":
@@ -114,7 +119,8 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
     learning_rate : float or "auto", default="auto"
         Step size at the beginning; it falls to 0.004 of that, in `partial_fit` it is constant.
         A scheduler of skorch among the `callbacks` takes the place of that. "auto": 0.025 for
-        skip-gram and 0.07 for CBOW. Told in `learning_rate_`.
+        skip-gram, less for wide windows as `batch_size` is, and 0.07 for CBOW. Told in
+        `learning_rate_`.
     callbacks : list or None, default=None
         Callbacks of skorch, or pairs of a name and a callback. They are copied, and take no
         part in cross-validation. Those of scikit-learn are set by `set_callbacks`.
@@ -453,16 +459,21 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
 
     def _plan(self, rows, call):
         super()._plan(rows, call)
+        # CBOW has one pair in a window, and a table so few words that steps are scaled down
+        adds_up = self.algorithm == "skipgram" and rows.sampling.shrinks
+        narrow = min(1.0, _WIDE / rows.sampling.mean_window) if adds_up else 1.0
+        if self.batch_size == "auto" and (call.is_new or not call.stream):
+            self.batch_size_ = max(_FEWEST_WORDS_OF_STEP, int(narrow * self.batch_size_))
         automatic = self.learning_rate == "auto"
         self.learning_rate_ = (
-            _LEARNING_RATES[self.algorithm] if automatic else float(self.learning_rate)
+            narrow * _LEARNING_RATES[self.algorithm] if automatic else float(self.learning_rate)
         )
         self.precision_ = _training.probe_precision(self.precision, self.device_)
 
     def _auto_batch_size(self, n):
         if effective_n_jobs(self.n_jobs) > 1:
             return _WORDS_OF_FREE_STEP
-        return int(np.clip(n // 32, 128, _WORDS_OF_STEP))
+        return int(np.clip(n // 32, _FEWEST_WORDS_OF_STEP, _WORDS_OF_STEP))
 
     def _auto_max_epochs(self, n, batch_size):
         most = np.clip(_WORDS_AT_LEAST // n, _MOST_EPOCHS, _MOST_EPOCHS_OF_FEW)

@@ -25,6 +25,7 @@ from skorch.callbacks import Callback, LRScheduler
 
 from skrepr import RepresentationCollapseWarning, Word2VecEmbedding, WordVectors, load, save
 from skrepr._training import _devices
+from skrepr.datasets import load_python_docs
 
 ALGORITHMS = ["skipgram", "cbow"]
 SMALL = {"n_components": 4, "max_epochs": 2, "min_count": 1}
@@ -456,6 +457,33 @@ def test_what_auto_becomes(docs):
     assert [make()._auto_max_epochs(n, 1) for n in n_words] == [100, 40, 20, 10, 5]
     assert [make()._auto_batch_size(n) for n in (10**7, 64_000, 10)] == [4096, 2000, 128]
     assert make(n_jobs=2)._auto_batch_size(10**7) == 2**16
+
+
+@pytest.fixture(scope="module")
+def long_texts():
+    words = " ".join(load_python_docs()).lower().split()[:20_000]
+    return [words[start : start + 500] for start in range(0, len(words), 500)]
+
+
+@pytest.mark.parametrize("window", [50, 100])
+def test_wide_windows_have_shorter_steps_and_do_not_diverge(long_texts, window):
+    wide = make(window=window, n_components=50, max_epochs=4, n_jobs=1).fit(long_texts)
+    assert (wide.history_.train_loss < 6 * np.log(2)).all()
+    n_near = window * (2 * window - window + 1) / window
+    assert wide.learning_rate_ == pytest.approx(0.025 * 16 / n_near)
+    assert wide.batch_size_ == max(128, int(625 * 16 / n_near))
+    asked = make(window=window, batch_size=500, learning_rate=1e-3, max_epochs=1)
+    asked.fit(long_texts[:9])
+    assert (asked.batch_size_, asked.learning_rate_) == (500, 1e-3)
+
+
+def test_windows_of_one_pair_and_of_rows_keep_their_steps(long_texts):
+    of_cbow = make(window=50, algorithm="cbow", max_epochs=1).fit(long_texts)
+    assert (of_cbow.batch_size_, of_cbow.learning_rate_) == (625, 0.07)
+    table = np.arange(120).reshape(4, 30) % 7
+    assert make(max_epochs=1).fit(table).learning_rate_ == 0.025
+    # a window is no wider than the documents
+    assert make(window=50, max_epochs=1).fit([["a", "b", "c"]] * 9).learning_rate_ == 0.025
 
 
 @pytest.mark.parametrize("bf16_pays", [True, False])
