@@ -86,14 +86,17 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
         long. None: words are units.
     analyzer : {"word"} or callable, default="word"
         How a document becomes a list of words. "word": a string by `token_pattern`, and a list
-        as it is. A function is given the document and returns a list of hashable tokens.
+        as it is. A function is given the document and returns a list of hashable tokens. Times
+        of numpy become those of pandas, whatever their unit.
     lowercase : bool, default=True
         Whether strings are converted to lower case first.
     token_pattern : str, default=r"(?u)\b\w\w+\b"
-        Regular expression that finds the words of a string.
+        Regular expression that finds the words of a string. With a group in it, that group is
+        the word; there may be one.
     n_bins : int or None, default=None
         In a table, number of bins of equal counts into which each column of numbers is cut.
-        None: integers are categories, and other numbers an error.
+        None: integers are categories, and other numbers an error. Infinite ones belong to the
+        first and the last bin.
     pooling : {"mean", "idf", "sif", "max"}, default="mean"
         How the vectors of its words become that of a document. "idf": mean weighted by the
         inverse document frequency. "sif": rare words weigh more, and the direction that all
@@ -250,9 +253,9 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
     }
 
     _advice = (
-        "or batches in which too many gradients of a frequent word are added up. Cures: "
-        'learning_rate="auto", or a lower one; a batch_size of a few hundred; a smaller sample, '
-        "which leaves out more of the frequent words"
+        "or gradients of too many words that are added up, by a wide window or in a large batch. "
+        'Cures: learning_rate="auto", or a lower one; a narrower window; a batch_size of a few '
+        "hundred; a smaller sample, which leaves out more of the frequent words"
     )
     # what the base asks for: the module takes its own steps, and this one is never used
     optimizer = torch.optim.SGD
@@ -323,8 +326,10 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
         ----------
         X : iterable of str or of lists of hashable, path, or table of shape (n_samples, n_columns)
             Documents: strings, or lists of tokens; a list, an array or a Series of them, or an
-            iterator. Or the path of a text file (UTF-8) with a document in each line. Or a table
-            of categories: a data frame, or an array of integers or strings with two axes.
+            iterator. Or the path of a text file (UTF-8; compressed, if its name ends with ".gz")
+            with a document in each line. Or a table of categories: a data frame, or an array of
+            integers or strings with two axes. A list of arrays holds documents, also where
+            these are of equal length.
         y : Ignored
             Present for API consistency.
 
@@ -332,6 +337,12 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
         -------
         self : Word2VecEmbedding
             Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If no document has two words that occur `min_count` times: there is nothing to learn
+            from.
         """
         return self._fit(X, y)
 
