@@ -28,6 +28,12 @@ from ._corpus import (
 class DocumentsMixin:
     """An embedding that is given documents, or tables whose rows are read as such."""
 
+    _advice = (
+        "or gradients of too many words that are added up, by a wide window or in a large batch. "
+        'Cures: learning_rate="auto", or a lower one; a narrower window; a batch_size of a few '
+        "hundred; a smaller sample, which leaves out more of the frequent words"
+    )
+
     @_training.own_surroundings()
     def _embed_documents(self, X):
         """Embed documents, and tell how many there are without any known word."""

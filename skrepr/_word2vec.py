@@ -252,11 +252,6 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
         "n_jobs": [Number(Integral, None, None, closed="neither"), None],
     }
 
-    _advice = (
-        "or gradients of too many words that are added up, by a wide window or in a large batch. "
-        'Cures: learning_rate="auto", or a lower one; a narrower window; a batch_size of a few '
-        "hundred; a smaller sample, which leaves out more of the frequent words"
-    )
     # what the base asks for: the module takes its own steps, and this one is never used
     optimizer = torch.optim.SGD
 
