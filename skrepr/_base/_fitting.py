@@ -35,6 +35,9 @@ class Call(NamedTuple):
 class FittingMixin:
     """How an embedding is fitted."""
 
+    # what a training that diverges is told, where it is not features
+    _advice = None
+
     def _fit(self, X, y=None, *, stream=False):
         """Fit on a copy of this estimator, and become that copy once all is done."""
         goes_on = hasattr(self, "net_") and (stream or self.warm_start)
@@ -298,6 +301,7 @@ class FittingMixin:
             max_epochs=self.max_epochs_,
             device=self.device_,
             precision=self._resolve_precision(module),
+            **{"advice": self._advice} if self._advice else {},
             **settings,
         )
 

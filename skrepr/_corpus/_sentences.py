@@ -136,6 +136,11 @@ class Sentences:
         return int((self.bounds[self.index + 1] - self.bounds[self.index]).sum())
 
     @property
+    def has_pairs(self):
+        """Whether any document has two words."""
+        return any(bool((bags.lengths > 1).any()) for bags in self.blocks())
+
+    @property
     def sample_shape(self):
         """What stands for the shape of a sample: the number of words."""
         return (self.sampling.n_words,)
