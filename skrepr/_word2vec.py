@@ -27,7 +27,7 @@ _LEARNING_RATES = {"skipgram": 0.025, "cbow": 0.07}
 _WORDS_IN_ALL, _FEWEST_EPOCHS, _MOST_EPOCHS = 2e7, 5, 20
 _WORDS_AT_LEAST, _MOST_EPOCHS_OF_FEW = 4e5, 100
 # Words of a batch: where threads wait for each other, and where they do not.
-_WORDS_OF_STEP, _WORDS_OF_FREE_STEP = 4096, 2**16
+_WORDS_OF_STEP, _WORDS_OF_FREE_STEP = {"skipgram": 2**13, "cbow": 2**14}, 2**16
 _FEWEST_WORDS_OF_STEP = 128
 # With more words in a window, batches and learning rate are smaller: the gradients of a window are
 # added up, and at twice as many words and the same rate training diverges.
@@ -107,7 +107,7 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
         rate falls linearly over these. Told in `max_epochs_`.
     batch_size : int or "auto", default="auto"
         Number of rows in one step of the optimizer. Rows are words here, before some are left
-        out. "auto": 4096, less for a corpus of fewer than 130,000 words; with `n_jobs` 65,536,
+        out. "auto": 8192, of CBOW 16,384, but at most a 64th of the corpus; with `n_jobs` 65,536,
         which threads share out and of which each uses 2,000 at a time. For skip-gram with more
         than 16 words in a mean window, fewer in proportion. Told in `batch_size_`.
     early_stopping : bool or "auto", default="auto"
@@ -479,7 +479,7 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
     def _auto_batch_size(self, n):
         if effective_n_jobs(self.n_jobs) > 1:
             return _WORDS_OF_FREE_STEP
-        return int(np.clip(n // 32, _FEWEST_WORDS_OF_STEP, _WORDS_OF_STEP))
+        return int(np.clip(n // 64, _FEWEST_WORDS_OF_STEP, _WORDS_OF_STEP[self.algorithm]))
 
     def _auto_max_epochs(self, n, batch_size):
         most = np.clip(_WORDS_AT_LEAST // n, _MOST_EPOCHS, _MOST_EPOCHS_OF_FEW)

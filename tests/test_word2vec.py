@@ -455,7 +455,7 @@ def test_what_auto_becomes(docs):
     assert make(n_jobs=2).fit(docs).batch_size_ == 2400
     n_words = (10**3, 10**4, 10**5, 2 * 10**6, 10**8)
     assert [make()._auto_max_epochs(n, 1) for n in n_words] == [100, 40, 20, 10, 5]
-    assert [make()._auto_batch_size(n) for n in (10**7, 64_000, 10)] == [4096, 2000, 128]
+    assert [make()._auto_batch_size(n) for n in (10**7, 64_000, 10)] == [8192, 1000, 128]
     assert make(n_jobs=2)._auto_batch_size(10**7) == 2**16
 
 
