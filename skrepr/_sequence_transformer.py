@@ -1,15 +1,14 @@
 """Embedding of series: what is hidden is predicted, next to kernels that are not trained.
 
-This file holds the estimator. Its torch module is in ``_series_model.py``, what it is trained for
-in ``objectives/``, and its network in ``architectures/``.
+This file holds the estimator, and how it is fitted. What is asked of it then is in
+``_series_answers.py``, its torch module in ``_series_model.py``, what it is trained for in
+``objectives/``, and its network in ``architectures/``.
 """
 
 from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
 from ._base import (
     ARRAY_CONSTRAINTS,
@@ -20,23 +19,26 @@ from ._base import (
     Number,
     StrOptions,
 )
-from ._named_parts import check_instances
-from ._rows import as_numbers, check_channels, find_bands, read_series, read_series_chunks
+from ._named_parts import check_augmentations, check_instances
+from ._rows import Channels, common_length, read_series, read_series_chunks
+from ._series_answers import SeriesAnswersMixin, is_causal
 from ._series_model import SeriesModel, make_classic, n_inputs
+from ._series_objective import (
+    check_objective,
+    choose_series_augmentation,
+    make_series_objective,
+)
 from ._series_units import SeriesUnits
-from .architectures import Transformer
+from .architectures import POOLINGS, PooledSteps, Transformer
 from .objectives import MaskedReconstruction
 
 # What "auto" plans: passes, and steps of the optimizer at least and at most.
 _EPOCHS, _FEWEST_STEPS, _MOST_STEPS = 5, 200, 2000
 _CHANNEL = [Number(Integral, 0, None, closed="left"), None]
+_CHANNELS = "time_channel", "error_channel", "band_channel"
 
 
-def _shows_attention(self):
-    return hasattr(self.module_.encoder, "attention")
-
-
-class SequenceTransformerEmbedding(BaseEmbedding):
+class SequenceTransformerEmbedding(SeriesAnswersMixin, BaseEmbedding):
     r"""Embedding of series by attention and by fixed kernels.
 
     A transformer [1]_ is trained without labels to predict spans of a series that are hidden from
@@ -64,16 +66,30 @@ class SequenceTransformerEmbedding(BaseEmbedding):
         Recipe of the network, with a method ``make_step_encoder``. None:
         :class:`~skrepr.architectures.Transformer`.
     objective : objective or None, default=None
-        What the network is trained for, with a method ``make_series_loss``. None:
+        What the network is trained for: what is hidden of a series
+        (:class:`~skrepr.objectives.MaskedReconstruction`), crops of it
+        (:class:`~skrepr.objectives.HierarchicalContrast`), any objective of two views, or a
+        :class:`~skrepr.objectives.WeightedSum` of them. None:
         :class:`~skrepr.objectives.MaskedReconstruction`.
-    pooling : {"mean_std", "mean", "max", "last"}, default="mean_std"
+        :class:`~skrepr.objectives.NextStepPrediction` is for forecasts.
+    augmentation : augmentation, list or None, default=None
+        How the two views are made: one of :mod:`skrepr.augmentations`, or a list of them, or of
+        pairs of a name and one. Only for objectives of two views. They change values; times,
+        errors, bands and gaps stay. None: crops, gaps and noise, with `time_channel` gaps and
+        noise. Told in `augmentation_`.
+    pooling : {"mean_std", "mean", "max", "last", "attention", "cls"}, default="mean_std"
         How the tokens of a series become its features: mean and standard deviation of each unit,
-        the mean alone, the largest value, or the last token.
+        the mean alone, the largest value, the last token, the mean weighted by a learned query
+        ("attention"), or a learned token that is read along with the others ("cls", for
+        :class:`~skrepr.architectures.Transformer`). The query is learned by objectives of two
+        views only, and is the mean before.
     scaling : {"per_channel", "per_sample"} or None, default="per_channel"
         Units in which the network sees values. "per_channel": centered, and divided by the
         standard deviation of the channel in the training rows. "per_sample": in addition each
         series by its own mean and deviation, which stand beside it as inputs; of hidden values
-        they know nothing. None: as they are.
+        they know nothing. Losses and scores are in these units, too, so that loud series count
+        no more than faint ones; there, a hidden value counts as at most 8 deviations away. None:
+        as they are.
     time_channel : int or None, default=None
         Channel of the times of the steps, which must not fall. Only their differences matter.
         None: steps are even.
@@ -137,7 +153,7 @@ class SequenceTransformerEmbedding(BaseEmbedding):
     explained_variance_ : ndarray of shape (n_components,), float64
         Variance of each component over the training rows, before whitening. Not after
         `partial_fit`.
-    architecture_, objective_ : objects
+    architecture_, objective_, augmentation_ : objects
         The parts in use.
     module_ : torch.nn.Module
         The trained network, in evaluation mode.
@@ -153,6 +169,9 @@ class SequenceTransformerEmbedding(BaseEmbedding):
         What "auto" has become.
     device_ : torch.device
         Where it was computed.
+    common_length_ : int
+        Upper quartile of the lengths of the training rows, without padding; sizes of patches,
+        spans and kernels follow from it.
     input_shape_ : tuple of int
         Number of channels, and length; of series of different lengths, of the longest.
     layout_ : tuple of int
@@ -168,10 +187,14 @@ class SequenceTransformerEmbedding(BaseEmbedding):
 
     Notes
     -----
-    `score` may be used to compare `architecture` and all parameters of the training; it does not
-    depend on `pooling` and `n_components`. Not `scaling`, `mask_ratio` and `mask_length` of the
-    objective, `error_channel`, `input_shape` or anything in front that changes the data, since
-    they change the task.
+    `score` may be used to compare `architecture` and all parameters of the training; with the
+    default objective it does not depend on `n_components` and `pooling`, but for "cls". It may not
+    be used to compare `scaling`, `mask_ratio` and `mask_length` of the objective, `error_channel`,
+    `input_shape` or anything in front that changes the data, since they change the task.
+
+    Where the objective predicts no values, `score`, `score_samples` and `impute` read them from
+    the codes of patches, by a ridge regression on hidden values of the training rows at the end of
+    `fit`; of `partial_fit`, on those of its chunk.
 
     The network adds little to what is fixed where classes are to be told apart, and so has a small
     share of the embedding; what it learns is for imputation, scores and codes of steps.
@@ -183,7 +206,13 @@ class SequenceTransformerEmbedding(BaseEmbedding):
     to zero along a cosine; in `partial_fit` it is constant.
 
     Steps before the first observed one of a series and behind the last are padding, and nothing is
-    said of them. Memory and time grow in proportion to the length: a long series has 32 patches.
+    said of them. Patches are cut from the first observed step on. A series of a common length has
+    at most 32 patches, the longest one of the training rows at most 512, so that memory and time
+    grow in proportion to the length. A series far longer than those costs time with the square of
+    its length, but memory in proportion to it.
+
+    A further `fit` with `warm_start`, and `partial_fit`, go on with the network, the units and the
+    bands of the first call; parameters on which these depend cannot be changed in between.
 
     References
     ----------
@@ -211,8 +240,9 @@ class SequenceTransformerEmbedding(BaseEmbedding):
         **OPTIMIZER_CONSTRAINTS,
         "input_shape": ARRAY_CONSTRAINTS["input_shape"],
         "architecture": [HasMethods(["make_step_encoder"]), None],
-        "objective": [HasMethods(["make_series_loss"]), None],
-        "pooling": [StrOptions({"mean_std", "mean", "max", "last"})],
+        "objective": [HasMethods(["make_series_loss"]), HasMethods(["make_loss"]), None],
+        "augmentation": [callable, list, tuple, None],
+        "pooling": [StrOptions(set(POOLINGS))],
         "scaling": [StrOptions({"per_channel", "per_sample"}), None],
         "time_channel": _CHANNEL,
         "error_channel": _CHANNEL,
@@ -220,6 +250,7 @@ class SequenceTransformerEmbedding(BaseEmbedding):
         "fixed_features": ["boolean"],
         "whiten": ["boolean"],
     }
+    _fixed_by_fit = ("n_components", "pooling", "scaling", "fixed_features", *_CHANNELS)
 
     def __init__(
         self,
@@ -227,6 +258,7 @@ class SequenceTransformerEmbedding(BaseEmbedding):
         *,
         architecture=None,
         objective=None,
+        augmentation=None,
         pooling="mean_std",
         scaling="per_channel",
         time_channel=None,
@@ -254,6 +286,7 @@ class SequenceTransformerEmbedding(BaseEmbedding):
         self.n_components = n_components
         self.architecture = architecture
         self.objective = objective
+        self.augmentation = augmentation
         self.pooling = pooling
         self.scaling = scaling
         self.time_channel = time_channel
@@ -286,7 +319,7 @@ class SequenceTransformerEmbedding(BaseEmbedding):
         X : array-like of shape (n_samples, length) or (n_samples, n_channels, length), or list \
                 of arrays of shape (n_channels, length_i)
             Training data. NaN is a missing value or padding. After a list, series of any length
-            are read.
+            are read. Arrays of shape (length_i,) in a list are series of one channel.
         y : Ignored
             Present for API consistency.
 
@@ -319,143 +352,26 @@ class SequenceTransformerEmbedding(BaseEmbedding):
         """
         return self._fit(X, stream=True)
 
-    def transform_steps(self, X):
-        """Embed each step of the series.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, length) or (n_samples, n_channels, length), or list \
-                of arrays of shape (n_channels, length_i)
-            Data of the layout given to `fit`.
-
-        Returns
-        -------
-        codes : ndarray of shape (n_samples, length, n_units), float32, or list of ndarray of \
-                shape (length_i, n_units)
-            What the network makes of each step in view of all others; steps of one patch share
-            it. NaN before the first observed step of a series and behind the last.
-        """
-        return self._each(X, self.module_.steps)
-
-    def score(self, X, y=None):
-        """Compute which share of the variance of hidden values is predicted.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, length) or (n_samples, n_channels, length), or list \
-                of arrays of shape (n_channels, length_i)
-            Data of the layout given to `fit`.
-        y : Ignored
-            Present for API consistency.
-
-        Returns
-        -------
-        score : float
-            One minus the sum of squared errors over that of squares around the mean of the
-            training rows, with the weights of the loss. Each observed value is hidden once. 1 at
-            best; 0 for the mean of the training rows.
-        """
-        check_is_fitted(self)
-        error, around, _ = self._apply(X, self.module_.judge, (3,), exact=True).sum(0)
-        return float(1 - error / around) if around > 0 else 0.0
-
-    def score_samples(self, X):
-        """Compute how well hidden values of each series are predicted.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, length) or (n_samples, n_channels, length), or list \
-                of arrays of shape (n_channels, length_i)
-            Data of the layout given to `fit`.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples,), float32
-            Minus the mean squared error of values while they are hidden, in the units of
-            `scaling`, with the weights of the loss. Higher is more normal; 0 for a series without
-            a value.
-        """
-        check_is_fitted(self)
-        return self._apply(X, self.module_.normality, ())
-
-    def impute(self, X):
-        """Fill missing values between observed ones.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, length) or (n_samples, n_channels, length), or list \
-                of arrays of shape (n_channels, length_i)
-            Data of the layout given to `fit`.
-
-        Returns
-        -------
-        filled : ndarray of the shape of X, float64, or list of ndarray
-            X with what the network expects in the place of NaN, in the units of X. Steps before
-            the first observed one of a series and behind the last, and channels of times, errors
-            and bands, are left as they are.
-        """
-        predicted = self._each(X, self.module_.impute)
-        values = self.module_.units.value_channels
-        if self._is_ragged():
-            filled = [as_numbers(series) for series in X]
-        else:
-            filled = as_numbers(X).reshape(-1, *self.input_shape_)
-        for series, expected in zip(filled, predicted, strict=True):
-            known = series[values]
-            series[values] = np.where(np.isnan(known), expected.T, known)
-        return filled if self._is_ragged() else filled.reshape(-1, *self.layout_)
-
-    @available_if(_shows_attention)
-    def attention(self, X):
-        """Compute how much patches of a series look at each other.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, length) or (n_samples, n_channels, length), or list \
-                of arrays of shape (n_channels, length_i)
-            Data of the layout given to `fit`.
-
-        Returns
-        -------
-        maps : ndarray of shape (n_samples, n_patches, n_patches), float32, or list of ndarray
-            Weights of the attention, averaged over layers and heads. Each row sums to 1: what the
-            patch of that number looks at.
-        """
-        return self._each(X, self.module_.attention, is_map=True)
-
-    def _each(self, X, function, *, is_map=False):
-        """Apply a function whose results are as long as the series, or maps of their patches."""
-        n, chunks = self._read_chunks(X)
-        results = []
-        with self._evaluation(n):
-            for chunk in chunks:
-                results.extend(function(chunk.to(self.device_)).cpu().numpy())
-        if not self._is_ragged():
-            return np.stack(results)
-        for i, length in enumerate(as_numbers(series).shape[1] for series in X):
-            n_patches = self.module_.encoder.n_patches(length)
-            results[i] = results[i][:n_patches, :n_patches] if is_map else results[i][:length]
-        return results
-
-    def _is_ragged(self):
-        """Whether series of any length are read: a fit to an array has counted its features."""
-        return not hasattr(self, "n_features_in_")
-
     def _check_parameters(self):
         super()._check_parameters()
         check_instances(self, architecture="Transformer()", objective="MaskedReconstruction()")
+        check_augmentations(self, "augmentation")
+        check_objective(self.objective, self.augmentation, self.scaling)
 
     def _read(self, X, y, n_least):
-        rows, self.layout_ = read_series(
+        rows, self.layout_, bands = read_series(
             self,
             X,
             self.device_,
             input_shape=self.input_shape,
-            time_channel=self.time_channel,
+            channels=Channels(*(getattr(self, name) for name in _CHANNELS)),
             n_least=n_least,
+            bands=getattr(self, "bands_", None),
             layout=getattr(self, "layout_", None),
             ragged=self._is_ragged(),
         )
+        if bands is not None:
+            self.bands_ = bands
         return rows
 
     def _read_chunks(self, X):
@@ -463,44 +379,64 @@ class SequenceTransformerEmbedding(BaseEmbedding):
             self,
             X,
             sample_shape=self.input_shape_,
-            time_channel=self._parameters_at_fit["time_channel"],
-            error_channel=self._parameters_at_fit["error_channel"],
+            channels=Channels(*(self._parameters_at_fit[name] for name in _CHANNELS)),
+            bands=getattr(self, "bands_", None),
             layout=self.layout_,
             ragged=self._is_ragged(),
         )
 
-    def _check_values(self, rows):
-        check_channels(rows, **self._special_channels())
-        if self.band_channel is not None and not hasattr(self, "bands_"):
-            self.bands_ = find_bands(rows, self.band_channel)
+    def _is_ragged(self):
+        """Whether series of any length are read: a fit to an array has counted its features."""
+        return not hasattr(self, "n_features_in_")
 
-    def _special_channels(self):
-        names = "time_channel", "error_channel", "band_channel"
-        return {name: getattr(self, name) for name in names}
+    def _check_values(self, rows):
+        channels = Channels(*(getattr(self, name) for name in _CHANNELS))
+        length = common_length(rows, channels)
+        if not hasattr(self, "common_length_"):
+            self.common_length_ = length
 
     def _choose_parts(self, input_shape):
         self.architecture_ = clone(self.architecture or Transformer(), safe=False)
         self.objective_ = clone(self.objective or MaskedReconstruction(), safe=False)
+        self.augmentation_ = choose_series_augmentation(
+            self.objective_, self.augmentation, input_shape, self.time_channel is None
+        )
 
     def _make_module(self, input_shape):
-        n_channels, length = input_shape
+        n_channels, longest = input_shape
+        length = self.common_length_
         units = SeriesUnits(
             n_channels,
-            **self._special_channels(),
-            bands=getattr(self, "bands_", ()),
+            **{name: getattr(self, name) for name in _CHANNELS},
+            bands=range(len(getattr(self, "bands_", ()))),
             scaled=self.scaling is not None,
         )
-        per_sample = self.scaling == "per_sample"
-        encoder = self.architecture_.make_step_encoder(n_inputs(units, per_sample), length)
-        n_outputs = len(units.value_channels) * encoder.patch_size
-        return SeriesModel(
-            encoder,
-            units,
-            self.objective_.make_series_loss(encoder.width, n_outputs, length),
-            classic=make_classic(units, length) if self.fixed_features else None,
-            pooling=self.pooling,
-            per_sample=per_sample,
+        per_sample, causal = self.scaling == "per_sample", is_causal(self.objective_)
+        encoder = self.architecture_.make_step_encoder(
+            n_inputs(units, per_sample), length, longest=longest, causal=causal
         )
+        reader = PooledSteps(encoder, self.pooling)
+        objective, fitted = make_series_objective(
+            self.objective_, reader, len(units.value_channels), length, self.augmentation_
+        )
+        return SeriesModel(
+            reader,
+            units,
+            objective,
+            classic=make_classic(units, length) if self.fixed_features else None,
+            fitted=fitted,
+            per_sample=per_sample,
+            causal=causal,
+        )
+
+    def _state_that_goes_on(self, earlier, module):
+        kinds = ([type(part) for part in model.objective.modules()] for model in (earlier, module))
+        if next(kinds) != next(kinds):
+            raise ValueError(
+                f"Training cannot go on: objective={self.objective!r} is of another kind than the "
+                "one of the fitted network. Restore it, or fit anew with warm_start=False."
+            )
+        return super()._state_that_goes_on(earlier, module)
 
     def _auto_batch_size(self, n):
         return 32 if n < 500 else 64
@@ -512,6 +448,7 @@ class SequenceTransformerEmbedding(BaseEmbedding):
     def _fit_readout(self, rows, call):
         if call.is_new or not call.stream:
             self.module_.settle(rows)
+        self.module_.fit_prediction(rows)
         super()._fit_readout(rows, call)
 
     def _collapse(self, Z, sample):

@@ -1,17 +1,21 @@
-"""An encoder of series, trained to predict what is hidden of them."""
+"""An encoder of series, what stands beside it, and what it is asked for."""
 
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from ._kernel_bank import KernelBank
 from ._light_curve_features import LightCurveFeatures
 from ._training import rise_and_fall
-from .architectures import Unpatch
+from .architectures import Unpatch, cut
+from .objectives import disagreement
 
-# Rows whose tokens are computed together outside of the training: attention takes memory.
-_ROWS_AT_ONCE = 256
+# Outside of the training: rows whose tokens are computed together, as far as there are no more
+# of these in all, and weights of maps of attention.
+_ROWS_AT_ONCE, _TOKENS_AT_ONCE, _WEIGHTS_AT_ONCE = 256, 2**14, 2**22
 # Rows from which spreads are estimated.
 _ROWS_MEASURED = 4096
 # What is read of the network, as a share of what is read beside it. On seven sets of UCR classes
@@ -23,40 +27,59 @@ _FEATURES_OF_A_VALUE, _MOST_FEATURES = 50, 2000
 _FARTHEST = 8.0
 # Of the deviation of all series; one that is scaled by itself and varies less is constant.
 _LEAST_SPREAD = 1e-3
+# In deviations of what is seen of a series: a hidden value farther from it counts as that far.
+_FARTHEST_HIDDEN = 8.0
 # Of its mean; a feature that varies less does not but for rounding.
 _ROUNDING = 1e-6
+
+
+class Reading(NamedTuple):
+    """What an encoder makes of series, and in which units it has seen them."""
+
+    tokens: torch.Tensor  # (B, S, W)
+    there: torch.Tensor  # (B, S), bool: which patches have a step inside
+    summary: torch.Tensor | None  # (B, W), of a learned token
+    center: torch.Tensor  # (B, V, 1)
+    scale: torch.Tensor  # (B, V, 1)
 
 
 class SeriesModel(nn.Module):
     """An encoder of series, the kernels beside it, and what is asked of it.
 
+    An objective is called with this model and a batch of `Series`. It asks for what it needs:
+    `read` for tokens, `pooled` for a vector of each series, `predict` and `expect` for values.
+
     Parameters
     ----------
-    encoder : torch.nn.Module
-        Of steps: see :mod:`skrepr.architectures`.
+    reader : PooledSteps
+        An encoder of steps, and how its tokens become features of the series.
     units : SeriesUnits
     objective : torch.nn.Module
     classic : KernelBank, LightCurveFeatures or None
         Describes series by what is not trained: even ones, or those with times.
-    pooling : {"mean", "max", "last", "mean_std"}
-        How tokens become features of the series.
+    fitted : FittedPrediction or None
+        Predicts values where the objective does not.
     per_sample : bool
         Whether the network sees each series in units of its own.
+    causal : bool, default=False
+        Whether no token may depend on what is behind its patch.
     """
 
     generator = None
 
-    def __init__(self, encoder, units, objective, *, classic=None, pooling, per_sample):
+    def __init__(
+        self, reader, units, objective, *, classic=None, fitted=None, per_sample, causal=False
+    ):
         super().__init__()
-        self.encoder = encoder
+        self.causal = causal
+        self.reader = reader
         self.units = units
         self.objective = objective
         self.classic = classic
-        self.pooling = pooling
+        self.fitted = fitted
         self.per_sample = per_sample
-        self.unpatch = Unpatch(encoder.patch_size)
-        n_learned = encoder.width * (2 if pooling == "mean_std" else 1)
-        n_fixed = 0
+        self.unpatch = Unpatch(self.encoder.patch_size)
+        n_learned, n_fixed = reader.width, 0
         if classic is not None:
             n_fixed = classic.n_features * (1 if units.is_even else len(units.value_channels))
         self.width = n_learned + n_fixed
@@ -67,71 +90,141 @@ class SeriesModel(nn.Module):
         shares = [share / n_learned**0.5] * n_learned + [max(1, n_fixed) ** -0.5] * n_fixed
         self.register_buffer("shares", torch.tensor(shares), persistent=False)
 
+    @property
+    def encoder(self):
+        return self.reader.encoder
+
+    @property
+    def predictor(self):
+        """What predicts values: a part of the objective, or what was fitted to its codes."""
+        return self.fitted or self._part_with("judged")
+
+    def _part_with(self, method):
+        return next(part for part in self.objective.modules() if hasattr(part, method))
+
     def forward(self, x):
-        series = self.units(x)
-        return self.objective(partial(self.predict, series), series)
+        return self.objective(self, self.units(x))
 
     def encode(self, x):
         features = (self._features(x) - self.feature_mean) / self.feature_deviation
         return features.clamp(-_FARTHEST, _FARTHEST) * self.shares  # (B, width)
 
     def _features(self, x):
-        return _in_parts(self._features_of_part, x)
+        return self._in_parts(self._features_of_part, x)
 
     def _features_of_part(self, x):
-        series = self.units(x)
-        tokens, there = self._tokens(series)[:2]
-        learned = _pooled(tokens, there, self.pooling)
+        learned = self.pooled(self.read(self.units(x)))
         if self.classic is None:
             return learned
         values = x[:, self.units.value_channels]
         if self.units.is_even:
             return torch.cat([learned, self.classic(values)], 1)
-        beside = self.units.beside_values(x, series.bands)
+        beside = self.units.beside_values(x)
         curves = [
             self.classic(beside.time, value, beside.error, beside.band)
             for value in values.unbind(1)
         ]
         return torch.cat([learned, *curves], 1)
 
-    def predict(self, series, hidden):
-        """Predict all values from those that are not hidden: (B, V, L)."""
-        tokens, _, center, scale = self._tokens(series, hidden)
-        values = self.unpatch(self.objective.head(tokens))[..., : hidden.shape[1]]
-        return values * scale + center
+    def read(self, series, hidden=None):
+        """Read series, but for what is hidden.
+
+        Parameters
+        ----------
+        series : Series
+        hidden : torch.Tensor of shape (B, V, L), bool, default=None
+            None: nothing.
+
+        Returns
+        -------
+        reading : Reading
+        """
+        inputs, center, scale = self.inputs(series, hidden)
+        return Reading(*self.reader.read(*inputs), center, scale)
+
+    def pooled(self, reading):
+        """Make one vector of the tokens of each series: (B, width)."""
+        return self.reader.pooled(reading.tokens, reading.there, reading.summary)
+
+    def predict(self, series, head, hidden):
+        """Predict all values from those that are not hidden.
+
+        Parameters
+        ----------
+        series : Series
+        head : torch.nn.Module
+            From tokens (B, S, W) to the values of their patches (B, S, V * p).
+        hidden : torch.Tensor of shape (B, V, L), bool
+
+        Returns
+        -------
+        predicted, wanted : torch.Tensor of shape (B, V, L)
+            In the units in which the network has seen each series: loud ones count no more than
+            faint ones.
+        """
+        reading = self.read(series, hidden)
+        return self._values(reading, head, series), self.in_units_of(reading, series.values)
+
+    def expect(self, series, head):
+        """Predict all values, in the units of ``series.values``, from the observed ones."""
+        reading = self.read(series)
+        return self._values(reading, head, series) * reading.scale + reading.center
+
+    def _values(self, reading, head, series):
+        return self.unpatch(head(reading.tokens))[..., : series.values.shape[2]]
+
+    def in_units_of(self, reading, values):
+        """Return values in the units in which the network has seen each series."""
+        if not self.per_sample:
+            return values
+        values = (values - reading.center) / reading.scale
+        return values.clamp(-_FARTHEST_HIDDEN, _FARTHEST_HIDDEN)
 
     def impute(self, x):
         """Predict all values, in units of X, from those that are observed: (B, L, V)."""
-        return _in_parts(self._impute, x)
+        return self._in_parts(self._impute, x)
 
     def _impute(self, x):
         series = self.units(x)
-        nothing = torch.zeros_like(series.inside)
-        predicted = self.units.undo(self.predict(series, nothing))
-        return predicted.masked_fill(~series.inside[:, None], torch.nan).mT
+        return series.in_place(self.units.undo(self.predictor.expected(self, series)).mT)
+
+    def forecast(self, x, horizon):
+        """Predict what comes behind each series, in units of X: (B, V, horizon)."""
+        forecast = partial(self._forecast, horizon=horizon)
+        return self._in_parts(forecast, x, n_steps=x.shape[2] + horizon)
+
+    def _forecast(self, x, horizon):
+        series = self.units(x)
+        values = self.units.undo(self._part_with("ahead").ahead(self, series, horizon))
+        return values.masked_fill(~series.inside.any(1)[:, None, None], torch.nan)
 
     def judge(self, x):
-        """Compare hidden values with their predictions, and with the mean of training.
+        """Compare hidden values with their predictions, and with a mean that is known of them.
 
         Each value is hidden once.
 
         Returns
         -------
         sums : torch.Tensor of shape (B, 3)
-            Of squared errors, of squares around the mean of training, and of weights.
+            Of squared errors, of squares around the mean, and of weights.
         """
-        return _in_parts(self._judge, x)
+        return self._in_parts(self._judge, x)
+
+    @property
+    def mean(self):
+        """Of each channel in the training rows, in the units of ``series.values``: (V, 1)."""
+        center = self.units.center
+        return torch.zeros_like(center) if self.units.scaled else center
 
     def _judge(self, x):
         series = self.units(x)
-        error = torch.zeros_like(series.values)
-        for hidden in self.objective.rounds(series.inside):
-            off = self.predict(series, hidden) - series.values
-            error = torch.where(hidden[:, None], off.square(), error)
-        center = 0 if self.units.scaled else self.units.center
-        around = (series.values - center).square()
-        sums = [series.weights * part for part in (error, around, torch.ones_like(error))]
-        return torch.stack([part.sum((1, 2)) for part in sums], 1)
+        sums = torch.zeros(len(x), 3, device=x.device)
+        for predicted, wanted, counts in self.predictor.judged(self, series):
+            weights = series.weights * counts
+            squares = (predicted - wanted).square(), (wanted - self.mean).square()
+            parts = *(weights * square for square in squares), weights
+            sums += torch.stack([part.sum((1, 2)) for part in parts], 1)
+        return sums
 
     def normality(self, x):
         """Return minus the mean squared error of hidden values: (B,)."""
@@ -140,37 +233,44 @@ class SeriesModel(nn.Module):
 
     def steps(self, x):
         """Return the code of each step, NaN outside of a series: (B, L, width of the encoder)."""
-        return _in_parts(self._steps, x)
+        return self._in_parts(self._steps, x)
 
     def _steps(self, x):
         series = self.units(x)
-        tokens = self._tokens(series)[0].repeat_interleave(self.encoder.patch_size, 1)
-        tokens = tokens[:, : x.shape[2]]
-        return tokens.masked_fill(~series.inside[..., None], torch.nan)
+        tokens = self.read(series).tokens.repeat_interleave(self.encoder.patch_size, 1)
+        return series.in_place(tokens[:, : x.shape[2]])
 
     def attention(self, x):
         """Return how much each patch looks at each other: (B, S, S)."""
-        return _in_parts(self._attention, x)
+        return self._in_parts(self._attention, x, is_map=True)
 
     def _attention(self, x):
-        return self.encoder.attention(*self._read(self.units(x), None)[0])
+        return self.reader.attention(*self.inputs(self.units(x), None)[0])
 
-    def _tokens(self, series, hidden=None):
-        """Read series, but for what is hidden.
+    def _in_parts(self, function, x, *, is_map=False, n_steps=None):
+        """Apply a function to so many rows at a time that memory is bounded, however long."""
+        return torch.cat([function(part) for part in self._split(x, is_map, n_steps)])
 
-        Returns
-        -------
-        tokens : torch.Tensor of shape (B, S, W)
-        there : torch.Tensor of shape (B, S), bool
-        center, scale : torch.Tensor of shape (B, V, 1)
-            The units in which the network sees each series.
-        """
-        inputs, center, scale = self._read(series, hidden)
-        return *self.encoder(*inputs), center, scale
+    def _split(self, x, is_map=False, n_steps=None):
+        n_patches = self.encoder.n_patches(n_steps or x.shape[2])
+        most = _WEIGHTS_AT_ONCE // n_patches**2 if is_map else _TOKENS_AT_ONCE // n_patches
+        return x.split(max(1, min(most, _ROWS_AT_ONCE)))
 
-    def _read(self, series, hidden):
-        visible = series.observed if hidden is None else series.observed & ~hidden[:, None]
-        values, told, inside = series.values * visible, visible.float(), series.inside[:, None]
+    def inputs(self, series, hidden):
+        """Return what the encoder is given, and center and scale of each series."""
+        excess = series.values.shape[2] % self.encoder.patch_size
+        if self.causal and excess:
+            # the last patch goes on to its end, as it does where longer series are in the batch
+            length = series.values.shape[2] + self.encoder.patch_size - excess
+            series = series.moved(torch.zeros_like(series.begin), length)
+            hidden = None if hidden is None else F.pad(hidden, (0, length - hidden.shape[2]))
+        visible = series.observed if hidden is None else series.observed & ~hidden
+        values, told = series.values * visible, visible.float()
+        inside, bands = series.inside, series.bands
+        any_visible = visible.any(1, keepdim=True)
+        if self.causal:
+            # where a series ends, or whether a gap does, is known behind it only
+            inside, bands = inside.cumsum(1) > 0, bands * any_visible
         # what is hidden has no part in the units of a series
         count = told.sum(2, keepdim=True).clamp(min=1)
         center, scale = torch.zeros_like(count), torch.ones_like(count)
@@ -180,11 +280,13 @@ class SeriesModel(nn.Module):
             variance = ((values - center).square() * told).sum(2, keepdim=True) / count
             scale = variance.sqrt().clamp(min=_LEAST_SPREAD)
             values = (values - center) / scale * told
-            about = [(part * inside) for part in (center, scale.log())]
-        errors = series.errors.log1p() * visible.any(1, keepdim=True)
+            about = [(part * inside[:, None]) for part in (center, scale.log())]
+        errors = series.errors.log1p() * any_visible
         # steps between observed ones are told from those outside
-        inputs = torch.cat([values, told, *about, errors, series.bands, inside.float()], 1)
-        return (inputs, series.times, series.inside), center, scale
+        inputs = torch.cat([values, told, *about, errors, bands, inside[:, None].float()], 1)
+        # of a causal network the tokens that go on behind a series are not its own
+        there = [cut(series.inside, self.encoder.patch_size).any(2)] if self.causal else []
+        return (inputs, series.times, inside, *there), center, scale
 
     def start(self, rows):
         """Find the units, and what the kernels are compared with."""
@@ -200,12 +302,42 @@ class SeriesModel(nn.Module):
     @torch.no_grad()
     def settle(self, rows):
         """Find the mean and the deviation of the features, which are divided by it."""
-        deviation, mean = torch.std_mean(
-            self._features(rows.sample(_ROWS_MEASURED)), 0, correction=0
-        )
+        # in blocks: in one, all series would be padded to the longest
+        n = len(rows)
+        some = torch.linspace(0, n - 1, min(n, _ROWS_MEASURED), dtype=torch.float64).long()
+        features = torch.cat([self._features(x) for x in rows.subset(some).blocks()])
+        deviation, mean = torch.std_mean(features, 0, correction=0)
         self.feature_mean.copy_(mean)
         varies = deviation > _ROUNDING * mean.abs()
         self.feature_deviation.copy_(torch.where(varies, deviation, torch.inf))
+
+    @torch.no_grad()
+    def fit_prediction(self, rows):
+        """Find what predicts values from codes, where the objective does not."""
+        if self.fitted is not None:
+            self.fitted.fit(self, self._split(rows.sample(_ROWS_MEASURED)))
+
+    @property
+    def watched(self):
+        """Minus the agreement of held-out rows, where the loss itself is lowest at collapse."""
+        if not getattr(self.objective, "lowest_at_collapse", False):
+            raise AttributeError("The loss is watched.")
+        return self._disagreement
+
+    def _disagreement(self, rows):
+        return disagreement(self._part_with("directions").directions(self, rows.blocks()))
+
+    @property
+    def smallest_batch(self):
+        return getattr(self.objective, "smallest_batch", 2)
+
+    def set_progress(self, fraction):
+        if hasattr(self.objective, "set_progress"):
+            self.objective.set_progress(fraction)
+
+    def after_step(self):
+        if hasattr(self.objective, "after_step"):
+            self.objective.after_step(self.reader)
 
     @staticmethod
     def learning_rate_factor(fraction):
@@ -235,32 +367,3 @@ def make_classic(units, length):
     n_values = len(units.value_channels)
     n_features = min(_FEATURES_OF_A_VALUE * n_values * length, _MOST_FEATURES)
     return KernelBank(n_values, length, n_features)
-
-
-def _in_parts(function, x):
-    return torch.cat([function(part) for part in x.split(_ROWS_AT_ONCE)])
-
-
-def _pooled(tokens, there, how):
-    """Make one vector of the tokens of each series that are there.
-
-    Parameters
-    ----------
-    tokens : torch.Tensor of shape (B, S, W)
-    there : torch.Tensor of shape (B, S), bool
-    how : {"mean", "max", "last", "mean_std"}
-    """
-    there = there[..., None]
-    nothing = ~there.any(1)  # (B, 1): rows without a value
-    if how == "max":
-        return tokens.masked_fill(~there, -torch.inf).amax(1).masked_fill(nothing, 0)
-    if how == "last":
-        places = torch.arange(tokens.shape[1], device=tokens.device)[:, None]
-        last = (places * there).argmax(1, keepdim=True)  # (B, 1, 1)
-        return tokens.take_along_dim(last, 1)[:, 0].masked_fill(nothing, 0)
-    count = there.sum(1).clamp(min=1)
-    mean = (tokens * there).sum(1) / count
-    if how == "mean":
-        return mean
-    variance = ((tokens - mean[:, None]).square() * there).sum(1) / count
-    return torch.cat([mean, variance.sqrt()], 1)

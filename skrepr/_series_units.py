@@ -10,7 +10,7 @@ _ROWS_MEASURED = 1024
 
 
 class Series(NamedTuple):
-    """A batch of series, as networks and objectives see them."""
+    """A batch of series from their first observed step on, as networks and objectives see them."""
 
     values: torch.Tensor  # (B, V, L), scaled; 0 where there is none
     observed: torch.Tensor  # (B, V, L), bool
@@ -19,6 +19,44 @@ class Series(NamedTuple):
     errors: torch.Tensor  # (B, 0 or 1, L), relative to typical ones; 0 where there is none
     bands: torch.Tensor  # (B, n_bands, L), 0 or 1
     weights: torch.Tensor  # (B, V, L), of each value in a loss; 0 where there is none
+    begin: torch.Tensor  # (B,), int64: number of steps of X before the first observed one
+    pace: float  # by how much times go on from step to step behind the last one of X
+
+    def moved(self, by, length):
+        """Move the steps of each series to the back, into ``length`` ones.
+
+        What stands in front and behind belongs to no series; times go on there.
+
+        Parameters
+        ----------
+        by : torch.Tensor of shape (B,), int64
+        length : int
+        """
+        names = "values", "observed", "errors", "bands", "weights"
+        parts = {name: moved(getattr(self, name), by, length) for name in names}
+        inside = moved(self.inside[:, None], by, length)[:, 0]
+        steps = torch.arange(length, device=by.device) - by[:, None]  # (B, length)
+        known = steps.clamp(0, self.times.shape[1] - 1)
+        times = self.times.gather(1, known) + (steps - known) * self.pace
+        return self._replace(**parts, inside=inside, times=times)
+
+    def in_place(self, results):
+        """Move what was computed for each step to where it stands in X: (B, L, n).
+
+        NaN where there is no series.
+        """
+        results = results.mT.masked_fill(~self.inside[:, None], torch.nan)
+        return moved(results, self.begin, fill=torch.nan).mT
+
+    def part(self, begin, end):
+        """Return the steps of each series from ``begin`` on to before ``end``: (B,) each."""
+        length = self.inside.shape[1]
+        steps = torch.arange(length, device=begin.device)
+        inside = self.inside & (steps >= begin[:, None]) & (steps < end[:, None])
+        names = "values", "observed", "errors", "bands", "weights"
+        parts = {name: getattr(self, name) * inside[:, None] for name in names}
+        part = self._replace(**parts, inside=inside, begin=self.begin + begin)
+        return part.moved(-begin, length)
 
 
 class BesideValues(NamedTuple):
@@ -72,14 +110,14 @@ class SeriesUnits(nn.Module):
     def is_even(self):
         return self.time_channel is None
 
-    def beside_values(self, x, bands):
-        """Return times, errors and numbers of bands, which stand in ``Series.bands``."""
+    def beside_values(self, x):
+        """Return times, errors and numbers of bands."""
         error = None if self.error_channel is None else x[:, self.error_channel]
         band = None
         if self.band_channel is not None:
             # the largest is 1 + the number of the band, or 0
-            band = (bands * torch.arange(1, bands.shape[1] + 1, device=x.device)[:, None]).amax(1)
-            band = band - 1
+            number = torch.arange(1, len(self.bands) + 1, device=x.device)[:, None]
+            band = ((x[:, [self.band_channel]] == self.bands) * number).amax(1) - 1
         return BesideValues(x[:, self.time_channel], error, band)
 
     def fit(self, rows):
@@ -108,7 +146,12 @@ class SeriesUnits(nn.Module):
         return (x[:, self.value_channels].cpu().double() for x in rows.blocks())
 
     def forward(self, x):
-        values = x[:, self.value_channels]  # (B, V, L)
+        observed = ~x[:, self.value_channels].isnan()  # (B, V, L)
+        # patches are cut from there on, whatever is in front
+        begin = observed.any(1).int().argmax(1)
+        if begin.any():
+            x = moved(x, -begin, fill=torch.nan)
+        values = x[:, self.value_channels]
         observed = ~values.isnan()
         inside = span(observed.any(1))
         if self.scaled:
@@ -124,18 +167,50 @@ class SeriesUnits(nn.Module):
         if self.band_channel is not None:
             bands = ((x[:, [self.band_channel]] == self.bands) & inside[:, None]).to(values.dtype)
         return Series(
-            values.nan_to_num(), observed, inside, self._times(x, inside), errors, bands, weights
+            values.nan_to_num(),
+            observed,
+            inside,
+            self._times(x),
+            errors,
+            bands,
+            weights,
+            begin,
+            pace=1.0 if self.is_even else 0.0,
         )
 
     def undo(self, values):
         """Return values in units of X."""
         return values * self.scale + self.center if self.scaled else values
 
-    def _times(self, x, inside):
+    def _times(self, x):
         if self.is_even:
             return torch.arange(x.shape[2], dtype=x.dtype, device=x.device).expand(len(x), -1)
         times = x[:, self.time_channel].nan_to_num(nan=-torch.inf).cummax(1).values
-        return times.clamp(min=0) * inside / self.typical_step
+        return times.clamp(min=0) / self.typical_step
+
+
+def moved(x, by, length=None, *, fill=0):
+    """Move the steps of each row.
+
+    Parameters
+    ----------
+    x : torch.Tensor of shape (B, n, L)
+    by : torch.Tensor of shape (B,), int64
+        Number of steps to the back; below 0 to the front.
+    length : int or None, default=None
+        Number of steps of the result; None: L.
+    fill : float, default=0
+        What stands where no step was moved to.
+
+    Returns
+    -------
+    x : torch.Tensor of shape (B, n, length)
+    """
+    last = x.shape[2] - 1
+    index = torch.arange(length or last + 1, device=x.device) - by[:, None]  # (B, length)
+    is_there = (index >= 0) & (index <= last)
+    index = index.clamp(0, last)[:, None].expand(-1, x.shape[1], -1)
+    return x.gather(2, index).masked_fill(~is_there[:, None], fill)
 
 
 def span(observed):

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from ._training import chance_of, rise_and_fall
 from .augmentations import make_view
-from .objectives import bits_of_agreement, blocks_of, fit_temperature, pointwise_agreement
+from .objectives import blocks_of, disagreement, pointwise_agreement
 
 # Views of each row in `score_samples`, and training rows that it is compared with.
 _N_VIEWS, _N_KEPT = 4, 256
@@ -127,9 +127,7 @@ class ViewModel(nn.Module):
         return self._disagreement
 
     def _disagreement(self, rows):
-        blocks = list(self.pairs(rows.blocks()))
-        temperature = fit_temperature(blocks)
-        return -sum(bits_of_agreement(*block, temperature) for block in blocks) / len(blocks)
+        return disagreement(self.pairs(rows.blocks()))
 
     @property
     def smallest_batch(self):

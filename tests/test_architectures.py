@@ -9,7 +9,7 @@ from sklearn.base import clone
 from torch import nn
 
 from skrepr import architectures
-from skrepr.architectures import MLP, ConvNet, Linear, Transformer, as_recipe
+from skrepr.architectures import MLP, ConvNet, Linear, Recurrent, Transformer, as_recipe
 from skrepr.architectures._layers import Dropout, InputLinear
 from skrepr.architectures._linear_path import LinearPath
 
@@ -17,6 +17,7 @@ from skrepr.architectures._linear_path import LinearPath
 SMALL = {
     "MLP": MLP((8,)),
     "ConvNet": ConvNet((4, 8)),
+    "Recurrent": Recurrent(n_units=8),
     "Transformer": Transformer(n_layers=1, n_heads=2, n_units=8),
 }
 RECIPES = [SMALL.get(name, getattr(architectures, name)()) for name in architectures.__all__]
@@ -30,6 +31,14 @@ IMAGES = [
     *((2, 1, 7), (3, 7, 1), (1, 27, 13), (1, 64, 65), (1, 300, 5), (3, 256, 256)),
 ]
 with_recipe = pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: type(recipe).__name__)
+OF_STEPS = {
+    "Transformer": Transformer(n_layers=2, n_heads=2, n_units=8, patch_size=2),
+    "GRU": Recurrent(n_units=8, patch_size=2),
+    "LSTM": Recurrent("lstm", n_units=8, n_layers=2, patch_size=2),
+    "ConvNet": ConvNet((8, 6)),
+    "ConvNet, by layer": ConvNet((8, 8, 8), kernel_size=5, normalization="layer"),
+}
+of_steps = pytest.mark.parametrize("recipe", OF_STEPS.values(), ids=OF_STEPS)
 with_paths = pytest.mark.parametrize(
     "recipe",
     [r for r in RECIPES if "linear_path" in r.get_params()],
@@ -38,7 +47,7 @@ with_paths = pytest.mark.parametrize(
 
 
 def reads(recipe, shape):
-    axes = {ConvNet: (2, 3), Transformer: (2,)}
+    axes = {ConvNet: (2, 3), Recurrent: (2,), Transformer: (2,)}
     return len(shape) in axes.get(type(recipe), (1, 2, 3))
 
 
@@ -256,6 +265,161 @@ def test_a_long_series_has_32_patches_at_most():
         assert encoder.n_patches(length) <= 32
 
 
+# --------------------------------------------------------------- encoders of steps, all
+
+
+def step_inputs(length=24, n_inputs=2, n=3):
+    """Return inputs, times and steps inside of some series."""
+    times = torch.rand(n, length, generator=torch.Generator().manual_seed(1)).cumsum(1)
+    return batch((n_inputs, length), n), times, torch.ones(n, length, dtype=torch.bool)
+
+
+def step_encoder(recipe, length=24, n_inputs=2, **options):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return recipe.make_step_encoder(n_inputs, length, **options)
+
+
+@of_steps
+def test_a_token_for_each_patch(recipe):
+    encoder = step_encoder(recipe)
+    for length in (24, 7, 60):
+        tokens, there = encoder(*step_inputs(length))
+        assert tokens.shape == (3, encoder.n_patches(length), encoder.width)
+        assert there.shape == tokens.shape[:2] and there.all()
+        assert encoder.n_patches(length) == -(-length // encoder.patch_size)
+
+
+@of_steps
+def test_padding_before_and_behind_changes_nothing(recipe):
+    """In evaluation of what is trained, and in training, where statistics leave it out."""
+    encoder = step_encoder(recipe)
+    x, times, inside = step_inputs()
+    inside[:, 18:] = inside[:, :4] = False
+    x, times = x * inside[:, None], times * inside
+    for mode in (True, False):
+        encoder.train(mode)
+        padded, there = encoder(x, times, inside)
+        alone, _ = encoder(x[..., 4:18], times[:, 4:18], inside[:, 4:18])
+        n = 4 // encoder.patch_size
+        torch.testing.assert_close(padded[:, n : n + alone.shape[1]], alone, rtol=1e-4, atol=1e-5)
+        assert there.sum(1).tolist() == [alone.shape[1]] * 3
+        assert padded.isfinite().all()
+    one_by_one = [encoder(x[i : i + 1], times[i : i + 1], inside[i : i + 1])[0] for i in range(3)]
+    torch.testing.assert_close(torch.cat(one_by_one), padded, rtol=1e-4, atol=1e-5)
+
+
+@of_steps
+def test_a_series_with_nothing_inside_gets_finite_tokens(recipe):
+    encoder = step_encoder(recipe).train()
+    x, times, inside = step_inputs()
+    for where in (slice(0, 1), slice(None)):
+        inside[where] = False
+        tokens, there = encoder(x * inside[:, None], times * inside, inside)
+        assert tokens.isfinite().all() and not there[where].any()
+
+
+@of_steps
+def test_steps_see_the_whole_series(recipe):
+    """Or what is before them, where the future must not be seen."""
+    x, times, inside = step_inputs()
+    for causal in (False, True):
+        encoder = step_encoder(recipe, causal=causal).eval()
+        x.requires_grad_().grad = None
+        tokens, _ = encoder(x, times, inside)
+        middle = tokens.shape[1] // 2
+        tokens[:, middle].square().sum().backward()
+        seen = x.grad.abs().sum((0, 1)) > 0
+        last = (middle + 1) * encoder.patch_size
+        assert seen[:last].all()
+        assert seen[last:].any() != causal
+        if not isinstance(recipe, ConvNet) and not causal:
+            assert seen.all()
+    ends = step_encoder(recipe).eval()(x, times, inside)[0][:, [0, -1]]
+    x.grad = None
+    ends.square().sum().backward()
+    assert (x.grad.abs().sum((0, 1)) > 0).all()
+
+
+@of_steps
+def test_steps_are_told_how_far_apart_they_are(recipe):
+    encoder = step_encoder(recipe).eval()
+    x, times, inside = step_inputs()
+    expected = encoder(x, times, inside)[0]
+    torch.testing.assert_close(encoder(x, times + 3, inside)[0], expected, rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(encoder(x, 2 * times, inside)[0], expected)
+
+
+def test_convolutions_of_steps_are_bounded_in_length_and_number():
+    for length, patch_size, n_layers in ((1, 1, 2), (24, 1, 4), (256, 1, 8), (10_000, 40, 7)):
+        encoder = step_encoder(ConvNet((4, 8)), length)
+        assert encoder.patch_size == patch_size
+        assert len(encoder.layers) == n_layers
+        channels = [layer.convolution.out_channels for layer in encoder.layers]
+        assert channels == sorted(channels) and set(channels) == {4, 8}
+    assert step_encoder(ConvNet((4, 8)), 24, longest=1024).patch_size == 1
+    assert step_encoder(ConvNet((4, 8)), 24, longest=10_000).patch_size == 10
+    assert len(step_encoder(ConvNet((4, 8), kernel_size=1)).layers) == 2
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_recurrent_steps_are_those_of_torch(cell):
+    """Of one series without padding, both directions, one layer upon the other."""
+    encoder = step_encoder(Recurrent(cell, n_units=8, n_layers=2, patch_size=2))
+    x, times, inside = step_inputs()
+    kind = {"gru": nn.GRU, "lstm": nn.LSTM}[cell]
+    expected = kind(8, 4, 2, batch_first=True, bidirectional=True)
+    for k, layer in enumerate(encoder.layers.layers):
+        for part, suffix in zip(layer, ("", "_reverse"), strict=True):
+            for name, weight in part.named_parameters():
+                name = name.replace("l0", f"l{k}") + suffix
+                getattr(expected, name).data.copy_(weight)
+    tokens = encoder.read_patches(x, times, inside)[0]
+    torch.testing.assert_close(encoder(x, times, inside)[0], encoder.norm(expected(tokens)[0]))
+
+
+def test_the_longest_series_has_512_patches_at_most():
+    for longest, patch_size in ((40, 2), (1024, 2), (1025, 3), (10_000, 20)):
+        encoder = Transformer().make_step_encoder(1, 40, longest=longest)
+        assert encoder.patch_size == patch_size
+        assert encoder.n_patches(longest) <= 512
+
+
+@pytest.mark.parametrize("patch_size", [1, 3])
+def test_a_causal_encoder_sees_nothing_of_what_is_behind(patch_size):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        recipe = Transformer(2, n_heads=2, n_units=8, patch_size=patch_size)
+        encoder = recipe.make_step_encoder(2, 12, causal=True)
+    _, x, times, inside = steps_of(12)
+    tokens, _ = encoder(x, times, inside)
+    maps = encoder.attention(x, times, inside)
+    torch.testing.assert_close(maps.sum(2), torch.ones(maps.shape[:2]))
+    assert not maps.triu(1).any()
+    later = slice(6, None), 6 // patch_size
+    for i, change in enumerate((x, times, inside)):
+        others = [x.clone(), times.clone(), inside.clone()]
+        others[i][..., later[0]] = 0 if change is inside else 5.0
+        after, _ = encoder(*others)
+        torch.testing.assert_close(after[:, : later[1]], tokens[:, : later[1]])
+        assert not torch.allclose(after[:, later[1] :], tokens[:, later[1] :])
+
+
+def test_no_array_of_all_pairs_of_patches_is_made(monkeypatch):
+    """A mask of 10,000 x 10,000 would be."""
+    encoder, x, times, inside = steps_of(50, patch_size=1)
+    largest = []
+    attend = torch.nn.functional.scaled_dot_product_attention
+
+    def noted(*arguments, attn_mask=None, **keywords):
+        largest.append(attn_mask.numel())
+        return attend(*arguments, attn_mask=attn_mask, **keywords)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", noted)
+    encoder(x, times, inside)
+    assert max(largest) == 3 * 50
+
+
 # -------------------------------------------------------------------------- starts
 
 
@@ -379,6 +543,7 @@ def test_input_layer_begins_as_torch_draws_it_with_smaller_steps():
         MLP((64,), dropout=0.5),
         ConvNet((8,), dropout=0.5),
         Transformer(1, n_units=8, dropout=0.5),
+        Recurrent(n_units=8, dropout=0.5),
     ],
 )
 def test_dropout_draws_from_the_generator_it_carries(recipe):
@@ -472,6 +637,14 @@ def test_a_recipe_only_stores(recipe):
         (Transformer, "patch_size", 1.5),
         (Transformer, "dropout", 1),
         (Transformer, "linear_path", "zero"),
+        (Recurrent, "cell", "rnn"),
+        (Recurrent, "cell", None),
+        (Recurrent, "n_units", 7),
+        (Recurrent, "n_units", "64"),
+        (Recurrent, "n_layers", 0),
+        (Recurrent, "patch_size", 0),
+        (Recurrent, "dropout", 1),
+        (Recurrent, "linear_path", "zero"),
         (Linear, "linear_path", None),
         (Linear, "linear_path", "zero"),
     ],

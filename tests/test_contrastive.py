@@ -20,9 +20,11 @@ from skrepr.augmentations import FeatureSwap, GaussianNoise, RandomRotation, mak
 from skrepr.metrics import alignment, effective_rank, uniformity
 from skrepr.objectives import (
     BYOL,
+    MaskedReconstruction,
     SimCLR,
     SupCon,
     VICReg,
+    WeightedSum,
     bits_of_agreement,
     pointwise_agreement,
 )
@@ -66,6 +68,15 @@ def test_classes_come_closer_than_in_pca():
         for model in (embedding, PCA(4))
     ]
     assert scores[0] > scores[1] + 0.03
+
+
+def test_training_does_not_go_on_in_another_number_of_dimensions(fitted):
+    """No weight of the network tells: the readout is a matter of its own."""
+    for goes_on in ("fit", "partial_fit"):
+        other = clone(fitted).fit(X[:50]).set_params(n_components=5, warm_start=True)
+        with pytest.raises(ValueError, match=r"n_components=5 .* which has n_components=8"):
+            getattr(other, goes_on)(X[:50])
+        assert other.transform(X[:3]).shape == (3, 8)
 
 
 @pytest.mark.slow
@@ -222,6 +233,8 @@ def test_a_recipe_without_a_backbone_gives_its_encoder():
     [
         ({"objective": SupCon()}, "uses labels, and supervised is False"),
         ({"objective": VICReg(), "supervised": True}, "does not use labels"),
+        ({"objective": WeightedSum([("a", SupCon(), 1.0)])}, "uses labels, and supervised is F"),
+        ({"objective": WeightedSum([("a", MaskedReconstruction(), 1.0)])}, "compare two views"),
         ({"objective": SimCLR}, "instance"),
         ({"objective": SimCLR(temperature=-1)}, "temperature"),
         ({"augmentation": [3]}, "augmentation"),
@@ -243,7 +256,23 @@ def test_a_grid_reaches_inside_the_objective():
 # ------------------------------------------------------------------------ state and streams
 
 
-@pytest.mark.parametrize("objective", [SimCLR(), BYOL(), VICReg()])
+SUM = WeightedSum([("near", SimCLR(), 1.0), ("vary", VICReg(), 0.1)])
+
+
+def test_terms_of_a_sum_are_told():
+    embedding = make(objective=SUM, early_stopping=True).set_params(
+        objective__near__temperature=0.4
+    )
+    history = embedding.fit(X).history_
+    assert embedding.objective_.parts[0][1].temperature == 0.4
+    for rows in ("train", "valid"):
+        total = history[f"{rows}_near"] + history[f"{rows}_vary"]
+        assert_allclose(history[f"{rows}_loss"], total, rtol=1e-5)
+    with_labels = WeightedSum([("near", SupCon(), 1.0), ("vary", VICReg(), 0.1)])
+    assert make(objective=with_labels, supervised=True).fit(X, CLASSES[:300]).score(X) > 0
+
+
+@pytest.mark.parametrize("objective", [SimCLR(), BYOL(), VICReg(), SUM])
 def test_what_was_saved_answers_and_goes_on_alike(objective, tmp_path):
     embedding = make(objective=objective, warm_start=True).fit(X)
     save(embedding, tmp_path / "model", resume=True)

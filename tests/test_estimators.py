@@ -41,13 +41,24 @@ from sklearn.utils.estimator_checks import estimator_checks_generator, parametri
 from sklearn.utils.fixes import parse_version
 
 import skrepr
-from skrepr.architectures import MLP, ConvNet, Transformer
+from skrepr.architectures import MLP, ConvNet, Recurrent, Transformer
 from skrepr.augmentations import GaussianNoise
-from skrepr.objectives import BYOL, MaskedReconstruction, VICReg
+from skrepr.objectives import (
+    BYOL,
+    HierarchicalContrast,
+    MaskedReconstruction,
+    NextStepPrediction,
+    SimCLR,
+    VICReg,
+    WeightedSum,
+)
 
 ROOT = Path(__file__).parents[1]
 SMALL = {"n_components": 2, "architecture": MLP((8,)), "max_epochs": 2}
 SMALL_TRANSFORMER = Transformer(1, n_heads=2, n_units=8)
+SMALL_SUM = WeightedSum(
+    [("mask", MaskedReconstruction(), 1.0), ("contrast", HierarchicalContrast(), 0.5)]
+)
 # The first one of each estimator also goes through the tests below scikit-learn's own.
 CONFIGURATIONS = {
     "AutoencoderEmbedding": [
@@ -69,7 +80,12 @@ CONFIGURATIONS = {
         | {"fixed_features": False, "objective": MaskedReconstruction(0.5, mask_length=1)},
         SMALL
         | {"architecture": SMALL_TRANSFORMER, "scaling": None, "pooling": "last"}
-        | {"early_stopping": True, "n_components": 1},
+        | {"early_stopping": True, "n_components": 1, "objective": NextStepPrediction(2)},
+        SMALL | {"architecture": Recurrent(n_units=4), "objective": HierarchicalContrast()},
+        SMALL
+        | {"architecture": ConvNet((4,)), "pooling": "attention"}
+        | {"objective": SimCLR(projection_sizes=(4,)), "augmentation": GaussianNoise(0.3)},
+        SMALL | {"architecture": SMALL_TRANSFORMER, "pooling": "cls", "objective": SMALL_SUM},
     ],
     "VAEEmbedding": [
         SMALL | {"n_score_samples": 16},

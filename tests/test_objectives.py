@@ -13,23 +13,28 @@ from sklearn.base import clone
 from torch import nn
 
 from skrepr import objectives
+from skrepr._series_units import Series
 from skrepr.objectives import (
     BYOL,
     DINO,
     BarlowTwins,
+    HierarchicalContrast,
     LeJEPA,
     MaskedReconstruction,
     MoCo,
     MomentumTeacher,
+    NextStepPrediction,
     SimCLR,
     SimSiam,
     SupCon,
     SwAV,
     VICReg,
     VISReg,
+    WeightedSum,
     _nt_xent,
     info_nce,
 )
+from skrepr.objectives._hierarchical_contrast import hierarchical_contrast
 from skrepr.objectives._random_directions import project
 from skrepr.objectives._swav import sinkhorn
 
@@ -102,7 +107,7 @@ def test_the_queue_holds_the_newest_rows_first():
 EVERY = [
     cls
     for cls in (getattr(objectives, name) for name in objectives.__all__)
-    if hasattr(cls, "make_loss")
+    if hasattr(cls, "make_loss") and cls is not WeightedSum  # which has tests of its own
 ]
 every = pytest.mark.parametrize("cls", EVERY)
 with_teacher = pytest.mark.parametrize("cls", [BYOL, DINO, MoCo])
@@ -659,47 +664,74 @@ def test_info_nce_bounds_mutual_information_the_tighter_the_more_rows():
 # ------------------------------------------------------------------- objectives of series
 
 
-def masked(ratio=0.3, span=3, length=40):
-    loss = MaskedReconstruction(ratio, mask_length=span).make_series_loss(4, 1, length)
+STEPS = SimpleNamespace(width=4, patch_size=1)  # an encoder of them
+
+
+def masked(ratio=0.3, span=3, length=40, n_values=1):
+    recipe = MaskedReconstruction(ratio, mask_length=span)
+    loss = recipe.make_series_loss(STEPS, n_values, length)
     loss.generator = torch.Generator().manual_seed(0)
     return loss
 
 
+@pytest.mark.parametrize("n_values", [1, 3])
 @pytest.mark.parametrize("ratio", [0.1, 0.3, 0.5, 0.8])
 @pytest.mark.parametrize("span", [1, 3, 10])
-def test_so_many_steps_are_hidden_in_spans(ratio, span):
+def test_so_many_steps_are_hidden_in_spans(ratio, span, n_values):
     length = 120
-    loss = masked(ratio, span, length)
+    loss = masked(ratio, span, length, n_values)
     inside = torch.ones(400, length, dtype=torch.bool)
     inside[:, 100:] = False
-    hidden = loss.hide(inside)
-    assert not hidden[:, 100:].any()
-    assert hidden[:, :100].float().mean().item() == pytest.approx(ratio, abs=0.06)
-    # wherever a series is cut, every step is hidden as often
-    assert (hidden.float().mean(0)[:100] - ratio).abs().max() < 0.15
-    changes = hidden[:, :100].int().diff(dim=1).abs().sum(1).float().mean()
-    expected = 2 * ratio * (1 - ratio) * 100 / span  # of spans chosen one by one
-    assert changes.item() == pytest.approx(expected, rel=0.25)
-    assert not torch.equal(loss.hide(inside), hidden)
+    every = loss.hide(inside)
+    assert every.shape == (400, n_values, length)
+    assert not torch.equal(loss.hide(inside), every)
+    for hidden in every.unbind(1):
+        assert not hidden[:, 100:].any()
+        assert hidden[:, :100].float().mean().item() == pytest.approx(ratio, abs=0.06)
+        # wherever a series is cut, every step is hidden as often
+        assert (hidden.float().mean(0)[:100] - ratio).abs().max() < 0.15
+        changes = hidden[:, :100].int().diff(dim=1).abs().sum(1).float().mean()
+        expected = 2 * ratio * (1 - ratio) * 100 / span  # of spans chosen one by one
+        assert changes.item() == pytest.approx(expected, rel=0.25)
 
 
+def test_half_of_the_rows_have_spans_of_each_channel_on_its_own():
+    inside = torch.ones(400, 40, dtype=torch.bool)
+    hidden = masked(n_values=3).hide(inside)
+    together = hidden.eq(hidden[:, :1]).all(2).all(1)
+    assert together.float().mean().item() == pytest.approx(0.5, abs=0.08)
+    apart = hidden[~together].float()
+    both = (apart[:, 0] * apart[:, 1]).mean().item()
+    assert both == pytest.approx(apart.mean().item() ** 2, abs=0.03)  # as if independent
+
+
+@pytest.mark.parametrize("n_values", [1, 3])
 @pytest.mark.parametrize("ratio", [0.1, 0.3, 0.5, 0.8])
-def test_rounds_hide_every_step_once(ratio):
+def test_rounds_hide_every_value_once(ratio, n_values):
     inside = torch.ones(3, 41, dtype=torch.bool)
     inside[1, :7] = False
     inside[2, 20:] = False
-    rounds = list(masked(ratio).rounds(inside))
+    rounds = list(masked(ratio, n_values=n_values).rounds(inside))
     assert len(rounds) == max(2, round(1 / ratio))
-    assert torch.equal(sum(hidden.int() for hidden in rounds), inside.int())
+    once = sum(hidden.int() for hidden in rounds)
+    assert torch.equal(once, inside[:, None].int().expand(-1, n_values, -1))
     # counted from the first step of each series on
-    assert torch.equal(rounds[0][1, 7:], rounds[0][0, :34])
+    assert torch.equal(rounds[0][1, :, 7:], rounds[0][0, :, :34])
+
+
+def test_rounds_hide_spans_of_all_channels_and_of_some():
+    rounds = list(masked(0.5, span=2, length=16, n_values=2).rounds(torch.ones(1, 16) > 0))
+    assert rounds[0][0].int().tolist() == [
+        [1, 1, 0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1, 0, 0],
+        [1, 1, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1],
+    ]
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 50])
 def test_spans_of_short_series_are_short(length):
-    loss = MaskedReconstruction(mask_length=20).make_series_loss(4, 1, length)
+    loss = MaskedReconstruction(mask_length=20).make_series_loss(STEPS, 1, length)
     assert loss.span == max(1, min(20, length // 2))
-    assert MaskedReconstruction().make_series_loss(4, 1, 160).span == 10
+    assert MaskedReconstruction().make_series_loss(STEPS, 1, 160).span == 10
 
 
 def test_of_a_short_series_beside_a_long_one_at_most_half_is_hidden_at_once():
@@ -708,17 +740,17 @@ def test_of_a_short_series_beside_a_long_one_at_most_half_is_hidden_at_once():
     lengths = torch.arange(2, 52)
     inside[1:, :] = torch.arange(2000) < lengths[:49, None]
     for hidden in [loss.hide(inside), *loss.rounds(inside)]:
-        assert not (hidden & ~inside).any()
-    for n_hidden in (hidden.sum(1)[1:] for hidden in loss.rounds(inside)):
+        assert not (hidden[:, 0] & ~inside).any()
+    for n_hidden in (hidden[:, 0].sum(1)[1:] for hidden in loss.rounds(inside)):
         assert (n_hidden <= (lengths[:49] + 1) // 2).all()
-    assert (loss.hide(inside).sum(1) > 0).all()
+    assert (loss.hide(inside)[:, 0].sum(1) > 0).all()
 
 
 def test_few_rounds_are_enough_for_few_spans():
     inside = torch.ones(2, 40, dtype=torch.bool)
     rounds = list(masked(1e-6, span=10).rounds(inside))
     assert len(rounds) == 4
-    assert torch.equal(sum(hidden.int() for hidden in rounds), inside.int())
+    assert torch.equal(sum(hidden.int() for hidden in rounds), inside[:, None].int())
 
 
 def test_a_batch_with_nothing_to_predict_has_no_loss():
@@ -727,7 +759,8 @@ def test_a_batch_with_nothing_to_predict_has_no_loss():
     inside = torch.zeros(2, 40, dtype=torch.bool)
     batch = SimpleNamespace(values=values, weights=0 * values, inside=inside)
     for mode in (True, False):
-        assert loss.train(mode)(lambda hidden: 0 * values, batch) == 0
+        model = SimpleNamespace(predict=lambda *_: (0 * values, values))
+        assert loss.train(mode)(model, batch) == 0
 
 
 @pytest.mark.parametrize(
@@ -743,4 +776,318 @@ def test_a_batch_with_nothing_to_predict_has_no_loss():
 )
 def test_bad_parameters_of_series_are_named(parameters, name):
     with pytest.raises(ValueError, match=f"'{name}' parameter of MaskedReconstruction"):
-        MaskedReconstruction(**parameters).make_series_loss(4, 1, 40)
+        MaskedReconstruction(**parameters).make_series_loss(STEPS, 1, 40)
+
+
+# -------------------------------------------------------------------- hierarchical contrast
+
+
+def ts2vec(first, second, weight=0.5):
+    """Equations 1 and 2 of Yue et al. (2022) in both directions, and their algorithm 1."""
+
+    def over_time(a, b, i, t):
+        others = [np.exp(a[i, t] @ b[i, s]) for s in range(a.shape[1])]
+        others += [np.exp(a[i, t] @ a[i, s]) for s in range(a.shape[1]) if s != t]
+        return -np.log(np.exp(a[i, t] @ b[i, t]) / sum(others))
+
+    def over_series(a, b, i, t):
+        others = [np.exp(a[i, t] @ b[j, t]) for j in range(len(a))]
+        others += [np.exp(a[i, t] @ a[j, t]) for j in range(len(a)) if j != i]
+        return -np.log(np.exp(a[i, t] @ b[i, t]) / sum(others))
+
+    total, n_scales = 0.0, 0
+    while True:
+        places = [(i, t) for i in range(first.shape[0]) for t in range(first.shape[1])]
+        for a, b in ((first, second), (second, first)):
+            for i, t in places:
+                terms = weight * over_series(a, b, i, t) + (1 - weight) * over_time(a, b, i, t)
+                total += terms / len(places) / 2
+        n_scales += 1
+        n = first.shape[1] // 2
+        if n == 0:
+            return total / n_scales
+        first, second = (
+            np.maximum(z[:, 0 : 2 * n : 2], z[:, 1 : 2 * n : 2]) for z in (first, second)
+        )
+
+
+def codes(n=3, length=7, width=4, seed=0):
+    rng = np.random.default_rng(seed)
+    first = rng.normal(size=(n, length, width))
+    second = first + 0.3 * rng.normal(size=first.shape)
+    return torch.from_numpy(first), torch.from_numpy(second)
+
+
+def everywhere(z):
+    return torch.ones(z.shape[:2], dtype=torch.bool)
+
+
+@pytest.mark.parametrize("length", [1, 2, 7, 8])
+@pytest.mark.parametrize("n", [1, 3])
+def test_hierarchical_contrast_is_that_of_the_paper(length, n):
+    first, second = codes(n, length)
+    for weight in (0.0, 0.3, 1.0):
+        received = hierarchical_contrast(
+            first, second, there=everywhere(first), instance_weight=weight
+        )
+        expected = ts2vec(first.numpy(), second.numpy(), weight)
+        assert_allclose(received, expected, rtol=1e-6, atol=1e-12)
+
+
+def test_hierarchical_contrast_is_symmetric_and_lower_on_matched_views():
+    first, second = codes()
+    there = everywhere(first)
+    matched = hierarchical_contrast(first, second, there=there)
+    assert_allclose(hierarchical_contrast(second, first, there=there), matched, rtol=1e-12)
+    for shuffled in (second.roll(1, 0), second.roll(1, 1)):
+        assert matched < 0.7 * hierarchical_contrast(first, shuffled, there=there)
+
+
+def test_steps_that_are_not_there_have_no_part_in_a_contrast():
+    first, second = (z.requires_grad_() for z in codes(2, 8))
+    there = everywhere(first)
+    there[1, 5:] = False
+    loss = hierarchical_contrast(first, second, there=there)
+    loss.backward()
+    assert first.grad[there].any() and first.grad.isfinite().all()
+    assert not first.grad[~there].any()
+    # over time alone, each series stands for itself
+    alone = [(slice(0, 1), slice(0, 8)), (slice(1, 2), slice(0, 5))]
+    first, second = first.detach(), second.detach()
+    scales = 0.0
+    for row, steps in alone:
+        a, b = first[row, steps], second[row, steps]
+        scales += np.array([*_over_time_by_scale(a, b), (0.0, 0)])[:4]
+    expected = (scales[:, 0] / scales[:, 1].clip(min=1)).sum() / 4
+    received = hierarchical_contrast(first, second, there=there, instance_weight=0.0)
+    assert_allclose(received, expected, rtol=1e-6)
+
+
+def _over_time_by_scale(first, second):
+    """Return sum and number of terms of one series at each scale."""
+    found = []
+    while first.shape[1]:
+        n = first.shape[1]
+        whole = ts2vec_of_one_scale(first.numpy(), second.numpy())
+        found.append((whole * n, n))
+        if n == 1:
+            break
+        first, second = (
+            torch.maximum(z[:, 0 : n // 2 * 2 : 2], z[:, 1 : n // 2 * 2 : 2])
+            for z in (first, second)
+        )
+    return found
+
+
+def ts2vec_of_one_scale(first, second):
+    both = np.concatenate([first[0], second[0]])
+    n, total = len(first[0]), 0.0
+    for k, z in enumerate(both):
+        others = sum(np.exp(z @ other) for i, other in enumerate(both) if i != k)
+        total -= np.log(np.exp(z @ both[(k + n) % (2 * n)]) / others) / (2 * n)
+    return total
+
+
+@pytest.mark.parametrize("patch_size", [1, 3])
+def test_crops_overlap(patch_size):
+    encoder = SimpleNamespace(width=4, patch_size=patch_size)
+    loss = HierarchicalContrast().make_series_loss(encoder, 1, 30)
+    inside = torch.zeros(500, 30, dtype=torch.bool)
+    inside[:, :24] = True
+    inside[:3] = False  # nothing to crop
+    inside[3, 1:] = False  # one step
+    places = loss.crops(inside, torch.Generator().manual_seed(0))
+    begin, end, far_begin, far_end = (place // patch_size for place in places)
+    assert all((place % patch_size == 0).all() for place in places)
+    for place in (begin, end, far_begin, far_end):
+        assert not place[:3].any()
+    assert (begin[3], end[3], far_begin[3], far_end[3]) == (0, 1, 0, 1)
+    begin, end, far_begin, far_end = (p[4:] for p in (begin, end, far_begin, far_end))
+    n = 24 // patch_size
+    assert far_begin.min() == 0 and far_end.max() == n
+    assert (far_begin <= begin).all() and (end <= far_end).all()
+    shared = end - begin
+    assert shared.min() == 2 and shared.max() == n
+    assert set(shared.tolist()) == set(range(2, n + 1))
+    assert {0, n - 2} < set(begin.tolist())
+
+
+@pytest.mark.parametrize("bad", [-1, "a", True, math.nan, None])
+@pytest.mark.parametrize("name", ["hidden_share", "instance_weight"])
+def test_bad_parameters_of_a_contrast_are_named(name, bad):
+    encoder = SimpleNamespace(width=4, patch_size=1)
+    with pytest.raises(ValueError, match=f"'{name}' parameter of HierarchicalContrast must be"):
+        HierarchicalContrast(**{name: bad}).make_series_loss(encoder, 1, 30)
+
+
+# ------------------------------------------------------------------------------- sums
+
+
+def summed(**second):
+    parts = [("near", small(SimCLR), 2.0), ("vary", small(VICReg, **second), 0.5)]
+    return WeightedSum(parts)
+
+
+def test_a_sum_is_that_of_its_weighted_parts():
+    torch.manual_seed(0)
+    encoder = nn.Linear(3, 4)
+    views = torch.randn(10, 3), torch.randn(10, 3)
+    loss = summed().make_loss(encoder, 4).eval()
+    terms = value(loss, encoder, views)
+    assert list(terms) == ["near", "vary"]
+    assert_allclose(terms["near"].item(), 2 * value(loss.losses[0], encoder, views).item())
+    assert_allclose(terms["vary"].item(), 0.5 * value(loss.losses[1], encoder, views).item())
+
+
+def test_a_sum_is_reached_by_the_names_of_its_parts():
+    objective = summed()
+    assert objective.get_params()["near__temperature"] == 0.2
+    assert objective.get_params(deep=False) == {"parts": objective.parts}
+    copied = clone(objective).set_params(near__temperature=0.7, vary=small(SimCLR))
+    assert copied.parts[0][1].temperature == 0.7 and copied.parts[0][2] == 2.0
+    assert type(copied.parts[1][1]) is SimCLR and copied.parts[1][2] == 0.5
+    assert objective.parts[0][1].temperature == 0.2
+    assert copied.set_params(parts=objective.parts).parts is objective.parts
+    with pytest.raises(ValueError, match=r"'far' for WeightedSum.*'near', 'vary'"):
+        objective.set_params(far__temperature=1)
+
+
+def test_a_sum_asks_for_what_its_parts_ask_for():
+    torch.manual_seed(0)
+    encoder = nn.Linear(3, 4)
+    parts = [("a", small(BYOL, momentum=0.5), 1.0), ("b", small(SupCon), 1.0)]
+    assert WeightedSum(parts).uses_labels and not summed().uses_labels
+    loss = WeightedSum(parts).make_loss(encoder, 4)
+    assert loss.lowest_at_collapse
+    assert not hasattr(summed().make_loss(encoder, 4), "lowest_at_collapse")
+    teacher = loss.losses[0].teacher
+    loss.set_progress(1.0)
+    assert teacher.momentum == 1
+    loss.set_progress(None)
+    nn.init.zeros_(encoder.weight)
+    before = teacher.network[0].weight.clone()
+    loss.after_step(encoder)
+    assert_allclose(teacher.network[0].weight, before / 2)
+    own = {id(parameter) for parameter in loss.parameters()}
+    assert not own & {id(parameter) for parameter in encoder.parameters()}
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ([], "'parts' parameter of WeightedSum must be a list of triples"),
+        (None, "'parts' parameter"),
+        ([("a", SimCLR())], "'parts' parameter"),
+        ([("a", SimCLR(), 1.0), ("a", VICReg(), 1.0)], "differ"),
+        ([("loss", SimCLR(), 1.0)], "none of"),
+        ([("a__b", SimCLR(), 1.0)], "without '__'"),
+        ([("a b", SimCLR(), 1.0)], "identifiers"),
+        ([("a", SimCLR, 1.0)], r"part 'a' of WeightedSum must"),
+        ([("a", SimCLR(), 0)], "weight of the part 'a'"),
+        ([("a", SimCLR(), True)], "weight of the part 'a'"),
+        ([("a", SimCLR(), math.nan)], "weight of the part 'a'"),
+        ([("a", MaskedReconstruction(), 1.0)], "part 'a' of WeightedSum must compare two views"),
+        ([("a", summed(), 1.0)], "part 'a' of WeightedSum must"),
+    ],
+)
+def test_bad_sums_are_told(parts, message):
+    with pytest.raises(ValueError, match=message):
+        WeightedSum(parts).make_loss(nn.Linear(3, 4), 4)
+
+
+def causal_steps(length, n_values=2, size=3, horizon=5):
+    """Make a loss, a series, and a model whose tokens are the sums of all steps so far."""
+    loss = NextStepPrediction(horizon).make_series_loss(
+        SimpleNamespace(width=n_values, patch_size=size), n_values, length
+    )
+    loss.generator = torch.Generator().manual_seed(0)
+    for parameter in loss.head.parameters():
+        torch.nn.init.normal_(parameter, generator=loss.generator)
+    values = torch.randn(4, n_values, length, generator=loss.generator)
+    inside = torch.ones(4, length, dtype=torch.bool)
+    inside[1, length - 4 :] = False
+    observed = torch.rand(values.shape, generator=loss.generator) < 0.8
+    observed = observed & inside[:, None]
+    none = values.new_zeros(4, 0, length)
+    times = torch.arange(float(length)).expand(4, -1)
+    weights = observed * torch.rand(values.shape, generator=loss.generator)
+    start = torch.zeros(4, dtype=torch.int64)
+    series = Series(values * observed, observed, inside, times, none, none, weights, start, 1.0)
+
+    class Model:
+        mean = torch.full((n_values, 1), 7.0)
+
+        def read(self, series):
+            patches = torch.nn.functional.pad(series.values, (0, -series.values.shape[2] % size))
+            return SimpleNamespace(tokens=patches.unflatten(2, (-1, size)).sum(3).cumsum(2).mT)
+
+    return loss.eval(), series, Model()
+
+
+@pytest.mark.parametrize("length", [12, 14])
+def test_next_steps_against_loops(length):
+    loss, series, model = causal_steps(length)
+    tokens, error, weight = model.read(series).tokens, 0.0, 0.0
+    predicted = loss.head(tokens).reshape(4, -1, 2, 2, 3)  # patches ahead, values, steps
+    for row, s, ahead, channel, step in np.ndindex(4, tokens.shape[1], 2, 2, 3):
+        t = 3 * (s + 1 + ahead) + step
+        if t < length:
+            off = predicted[row, s, ahead, channel, step] - series.values[row, channel, t]
+            error = error + series.weights[row, channel, t] * off**2
+            weight = weight + series.weights[row, channel, t]
+    assert_allclose(loss(model, series).item(), (error / weight).item(), rtol=1e-5)
+    ((nearest, wanted, counts),) = loss.judged(model, series)
+    assert torch.equal(wanted, series.values)
+    assert not counts[..., :3].any() and counts[..., 3:].all()
+    for t in range(3, length):
+        assert torch.equal(nearest[..., t], predicted[:, t // 3 - 1, 0, :, t % 3])
+
+
+def test_patches_begin_anywhere_in_training_alone():
+    loss, series, model = causal_steps(14)
+    assert loss(model, series) == loss(model, series)
+    losses = {loss.train()(model, series).item() for _ in range(20)}
+    assert len(losses) > 10
+    single = causal_steps(14, size=1)
+    assert single[0].train()(*single[:0:-1]) == single[0](*single[:0:-1])
+
+
+def test_what_comes_next_is_told_from_what_was_told_before():
+    loss, series, model = causal_steps(14)
+    future = loss.ahead(model, series, 16)
+    assert future.shape == (4, 2, 16)
+    for row, last in enumerate((14, 10, 14, 14)):
+        so_far = series.values[row, :, :last]
+        so_far = torch.nn.functional.pad(so_far, (-last % 3, 0))
+        for _ in range(3):  # two patches each
+            token = so_far.sum(1)
+            blocks = loss.head(token).reshape(2, 2, 3)
+            so_far = torch.cat([so_far, *blocks], 1)
+        torch.testing.assert_close(future[row], so_far[:, -18:][:, :16], rtol=1e-4, atol=1e-4)
+
+
+def test_gaps_are_told_from_what_is_before_them():
+    loss, series, model = causal_steps(14)
+    filled = loss.expected(model, series)
+    expected = series.values.clone()
+    for row, channel, t in (~series.observed & series.inside[:, None]).nonzero().tolist():
+        if t < 3:
+            expected[row, channel, t] = 7.0
+    for s in range(1, 5):
+        for row, channel, t in np.ndindex(4, 2, 14):
+            if t // 3 == s and series.inside[row, t] and not series.observed[row, channel, t]:
+                token = expected[row, :, : 3 * s].sum(1)
+                block = loss.head(token).reshape(2, 2, 3)[0]
+                expected[row, channel, t] = block[channel, t % 3]
+    torch.testing.assert_close(filled, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_series_of_one_patch_has_no_loss():
+    loss, series, model = causal_steps(3)
+    assert loss(model, series) == 0
+
+
+@pytest.mark.parametrize("horizon", [0, 1.5, True, "2"])
+def test_a_bad_horizon_is_named(horizon):
+    with pytest.raises(ValueError, match="'horizon' parameter of NextStepPrediction"):
+        NextStepPrediction(horizon).make_series_loss(STEPS, 1, 40)

@@ -10,6 +10,7 @@ from sklearn import config_context
 from skrepr import AutoencoderEmbedding, _rows
 from skrepr._rows import (
     Batches,
+    Channels,
     FileRows,
     Rows,
     SparseRows,
@@ -17,6 +18,7 @@ from skrepr._rows import (
     as_result,
     check_counts,
     chunk_rows,
+    common_length,
     keeps_library,
     read_chunks,
     read_labels,
@@ -491,9 +493,18 @@ class Estimator:
     """Somebody whom messages speak of."""
 
 
+SETTINGS = {
+    "sample_shape": (2, 39),
+    "channels": Channels(),
+    "bands": None,
+    "layout": (2, 39),
+    "ragged": True,
+}
+
+
 def series_rows(X=RAGGED, **parameters):
-    settings = {"input_shape": None, "time_channel": None, "n_least": 2} | parameters
-    return read_series(Estimator(), X, CPU, **settings)
+    settings = {"input_shape": None, "channels": Channels(), "n_least": 2} | parameters
+    return read_series(Estimator(), X, CPU, **settings)[:2]
 
 
 @pytest.mark.parametrize("shuffled", [False, True])
@@ -542,8 +553,8 @@ def test_a_table_is_read_as_series_of_one_channel():
     X = np.ones((5, 7))
     X[0, 2] = np.nan
     for given, shape in ((X, None), (X[:, None], None), (X, (1, 7)), (X, (1, -1))):
-        rows, layout = read_series(
-            Checked(), given, CPU, input_shape=shape, time_channel=None, n_least=2
+        rows, layout, _ = read_series(
+            Checked(), given, CPU, input_shape=shape, channels=Channels(), n_least=2
         )
         assert rows.sample_shape == (1, 7)
         assert layout == given.shape[1:]
@@ -555,15 +566,15 @@ def test_times_keep_their_digits():
     times = 2_460_000.5 + np.cumsum(np.full(50, 1e-3))
     curve = np.stack([np.arange(50.0), times])
     curve[1, :2] = np.nan
-    array, _ = read_series(
+    array, *_ = read_series(
         AutoencoderEmbedding(),
         np.stack([curve] * 2),
         CPU,
         input_shape=None,
-        time_channel=1,
+        channels=Channels(1),
         n_least=2,
     )
-    ragged, _ = series_rows([curve, curve[:, :9]], time_channel=1)
+    ragged, _ = series_rows([curve, curve[:, :9]], channels=Channels(1))
     for rows in (array, ragged):
         first = rows[torch.tensor([0])][0]
         np.testing.assert_allclose(first[1, 2:], 1e-3 * np.arange(48), atol=1e-6)
@@ -577,7 +588,14 @@ def test_times_keep_their_digits():
         ([np.ones((2, 3))], "1 sample.* minimum of 2"),
         ([np.ones((2, 3)), np.ones((3, 3))], r"shape \(2, length\).*X\[1\] of shape \(3, 3\)"),
         ([np.ones((2, 3)), np.ones((2, 0))], r"length of at least 1.*X\[1\]"),
-        ([np.ones((2, 3)), np.ones(3)], r"X\[1\] of shape \(3,\)"),
+        ([np.ones((2, 3)), np.ones(3)], r"X\[1\] of shape \(1, 3\)"),
+        ([np.ones((2, 3)), np.ones((2, 3, 1))], r"X\[1\] of shape \(2, 3, 1\)"),
+        ([np.ones((9, 2)), np.ones((7, 2))], r"give X=\[series.T for series in X\]"),
+        ([np.ones((2, 3)), np.ones((2, 3)) * 1j], "X\\[1\\] holds complex numbers"),
+        (np.ones((3, 4)) * 1j, "Complex data not supported"),
+        ([np.ones((2, 3)), np.ma.ones((2, 3))], r"X\[1\].filled\(np.nan\)"),
+        (np.ma.ones((4, 3)), r"X.filled\(np.nan\)"),
+        ([np.ma.ones(3), np.ma.ones(3)], "The mask of a masked array would be lost"),
         ([np.ones((2, 3)), np.full((2, 3), np.inf)], r"infinity: X\[1\]"),
         ([np.ones((2, 3)), np.full((2, 3), 1e300)], "too large for dtype"),
         ([np.ones((2, 3)), np.full((2, 3), "a")], r"X\[1\] must be an array of numbers"),
@@ -590,41 +608,106 @@ def test_bad_series_are_told(X, message):
 
 
 @pytest.mark.parametrize("as_array", [True, False])
-def test_falling_times_are_told(as_array):
+def test_falling_times_are_told(as_array, monkeypatch):
     good, bad = np.arange(8.0).reshape(2, 4), np.arange(8.0)[::-1].reshape(2, 4)
-    X = np.stack([good, bad]) if as_array else [good, bad]
-    with pytest.raises(ValueError, match="Times must not fall"):
-        read_series(AutoencoderEmbedding(), X, CPU, input_shape=None, time_channel=0, n_least=2)
+    X = np.stack([good] * 5 + [bad]) if as_array else [good] * 5 + [bad]
+    message = r"Times must not fall. Those of X\[5\] do"
+    of_time = {"channels": Channels(0)}
+    with pytest.raises(ValueError, match=message):
+        read_series(AutoencoderEmbedding(), X, CPU, input_shape=None, n_least=2, **of_time)
+    monkeypatch.setattr("skrepr._rows._kinds._CHUNK_ROWS", 2)
+    settings = SETTINGS | of_time | {"layout": (2, 4), "sample_shape": (2, 4)}
+    settings["ragged"] = not as_array
+    embedding = AutoencoderEmbedding()
+    embedding.n_features_in_ = 2
+    with pytest.raises(ValueError, match=message):
+        list(read_series_chunks(embedding, X, **settings)[1])
+
+
+def test_series_of_one_axis_and_arrays_of_objects():
+    curves = [np.arange(float(length)) for length in (4, 7, 5)]
+    objects = np.empty(3, dtype=object)
+    objects[:] = curves
+    of_objects = [curve.astype(object) for curve in curves]
+    of_objects[1][2] = None
+    for X in (curves, objects, of_objects, [curve.tolist() for curve in curves]):
+        rows, layout = series_rows(X)
+        assert layout == (1, 7)
+        assert [series.shape for series in rows.values] == [(1, 4), (1, 7), (1, 5)]
+        assert rows.values[1][0, 3] == 3
+    assert rows.values[1][0, 2] == 2
+    assert series_rows(of_objects)[0].values[1][0, 2].isnan()
+
+
+def test_bands_keep_their_digits():
+    """Numbers of float32 cannot tell these apart."""
+    bands = np.array([2**24, 2**24 + 1, 2**24 + 2, 2**24 + 1, np.nan], dtype=float)
+    X = np.stack([np.stack([np.arange(5.0), bands])] * 3)
+    settings = {"input_shape": None, "channels": Channels(band_channel=1), "n_least": 2}
+    for of in (X, list(X), [X[0], X[1, :, :3]]):
+        rows, _, found = read_series(AutoencoderEmbedding(), of, CPU, **settings)
+        assert found.tolist() == [2**24, 2**24 + 1, 2**24 + 2]
+        np.testing.assert_equal(rows.sample(1)[0, 1].numpy(), [0, 1, 2, 1, np.nan])
+        _, chunks = read_series_chunks(
+            Estimator(),
+            of,
+            **SETTINGS | {"channels": settings["channels"], "bands": found[1:]},
+        )
+        first = next(iter(chunks))[0, 1, :5].numpy()
+        np.testing.assert_equal(first, [-1, 0, 1, 0, np.nan])
+
+
+def test_input_shape_is_for_tables():
+    with pytest.raises(ValueError, match=r"input_shape=.* Leave it at None"):
+        series_rows(input_shape=(1, -1))
+
+
+def test_chunks_are_as_long_as_their_longest_series(monkeypatch):
+    monkeypatch.setattr("skrepr._rows._kinds._CHUNK_VALUES", 2 * 100)
+    series = [np.full((2, length), 1.0) for length in (5, 5, 5, 90, 5, 40, 40, 40, 300, 5)]
+    _, chunks = read_series_chunks(Estimator(), series, **SETTINGS | {"ragged": True})
+    assert [tuple(chunk.shape) for chunk in chunks] == [
+        (3, 2, 5),
+        (1, 2, 90),
+        (2, 2, 40),
+        (2, 2, 40),
+        (1, 2, 300),
+        (1, 2, 5),
+    ]
+    rows, _ = series_rows(series)
+    assert [len(block) for block in rows.blocks()] == [3, 1, 2, 2, 1, 1]
+    short = rows.subset(torch.arange(3))
+    monkeypatch.setattr("skrepr._rows._kinds._SAMPLE_VALUES", 40)
+    assert short.sample(9).shape == (3, 2, 5)
+    assert rows.sample(9).shape[0] == 2
+
+
+def test_the_common_length_is_the_upper_quartile_of_what_is_observed():
+    X = [np.full((2, length), 1.0) for length in (3, 4, 5, 6, 90)]
+    X[3] = np.pad(X[3], ((0, 0), (2, 5)), constant_values=np.nan)
+    rows, _ = series_rows(X)
+    assert common_length(rows, Channels()) == 6
+    X[2][0] = np.nan  # times alone are no values
+    assert common_length(series_rows(X)[0], Channels(1)) == 90
+    assert common_length(series_rows(X[:3])[0], Channels(1)) == 4
+    with pytest.raises(ValueError, match="X holds no value"):
+        common_length(series_rows([np.full((1, 4), np.nan)] * 3)[0], Channels())
 
 
 def test_what_was_fitted_to_a_list_reads_lists_and_arrays(monkeypatch):
     monkeypatch.setattr("skrepr._rows._kinds._CHUNK_ROWS", 10)
-    settings = {
-        "sample_shape": (2, 39),
-        "time_channel": None,
-        "error_channel": None,
-        "layout": (2, 39),
-        "ragged": True,
-    }
-    n, chunks = read_series_chunks(Estimator(), RAGGED, **settings)
+    n, chunks = read_series_chunks(Estimator(), RAGGED, **SETTINGS)
     chunks = list(chunks)
     assert n == N
     assert [len(chunk) for chunk in chunks] == [10] * 9 + [7]
     assert [int(row[0, 0]) for chunk in chunks for row in chunk] == list(range(N))
-    n, chunks = read_series_chunks(Estimator(), np.ones((3, 2, 90)), **settings)
+    n, chunks = read_series_chunks(Estimator(), np.ones((3, 2, 90)), **SETTINGS)
     assert next(iter(chunks)).shape == (3, 2, 90)
     for bad in (np.ones((3, 5)), np.ones((3, 1, 5)), RAGGED[0][0]):
         with pytest.raises(ValueError, match="must"):
-            read_series_chunks(Estimator(), bad, **settings)
+            read_series_chunks(Estimator(), bad, **SETTINGS)
 
 
 def test_what_was_fitted_to_an_array_does_not_read_lists():
-    settings = {
-        "sample_shape": (2, 3),
-        "time_channel": None,
-        "error_channel": None,
-        "layout": (2, 3),
-        "ragged": False,
-    }
     with pytest.raises(ValueError, match="Fit on a list to read series of any length"):
-        read_series_chunks(AutoencoderEmbedding(), RAGGED, **settings)
+        read_series_chunks(AutoencoderEmbedding(), RAGGED, **SETTINGS | {"ragged": False})

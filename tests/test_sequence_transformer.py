@@ -16,9 +16,19 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
 from skrepr import SequenceTransformerEmbedding, load, save
-from skrepr.architectures import MLP, Transformer
+from skrepr.architectures import MLP, ConvNet, Recurrent, Transformer
+from skrepr.augmentations import Jitter, TimeCrop, TimeMask
 from skrepr.datasets import make_light_curves
-from skrepr.objectives import MaskedReconstruction, SimCLR
+from skrepr.objectives import (
+    BYOL,
+    HierarchicalContrast,
+    MaskedReconstruction,
+    NextStepPrediction,
+    SimCLR,
+    SupCon,
+    VICReg,
+    WeightedSum,
+)
 
 RNG = np.random.default_rng(0)
 LENGTH = 40
@@ -40,6 +50,15 @@ RAGGED = [
 CURVES = make_light_curves(24, classes=["rr_lyrae_ab", "quasar"], random_state=0).curves
 CURVES = [curve[:, :60] for curve in CURVES]
 OF_CURVES = {"time_channel": 0, "error_channel": 2, "band_channel": 3}
+
+
+AMPLITUDES = RNG.normal(size=(2, 2, 240, 1))
+OSCILLATIONS = sum(
+    a * np.cos(angle) + b * np.sin(angle)
+    for (a, b), angle in zip(
+        AMPLITUDES, (2 * np.pi * np.arange(60) / period for period in (8, 13)), strict=True
+    )
+)
 
 
 def make(n_components=4, **parameters):
@@ -87,6 +106,85 @@ def test_missing_values_come_back_in_units_of_x(trained):
     assert_array_equal(filled[:, 3:20], PURE[200:, 3:20])
     moved, still = (make().fit(X) for X in (300 + 20 * PURE[:60], PURE[:60]))
     assert_allclose(moved.impute(300 + 20 * holes), 300 + 20 * still.impute(holes), rtol=1e-3)
+
+
+def test_faint_series_are_learned_beside_loud_ones():
+    """Each is told in units of its own: else the loss is that of the loud ones alone."""
+    loudness = np.where(np.arange(220) % 2, 30, 1)[:, None]
+    settings = {"max_epochs": 30, "batch_size": 32, "learning_rate": 3e-3, "random_state": 0}
+    recipe = Transformer(2, n_heads=2, n_units=32, patch_size=1)
+    embedding = SequenceTransformerEmbedding(
+        4, architecture=recipe, scaling="per_sample", fixed_features=False, **settings
+    ).fit((loudness * PURE[:220])[:160])
+    holes = PURE[160:220].copy()
+    holes[:, 20:22] = np.nan
+    off = (embedding.impute(loudness[160:] * holes) / loudness[160:] - PURE[160:220])[:, 20:22]
+    for some in (off[::2], off[1::2]):
+        assert (some**2).mean() < 0.05 * PURE.var()
+
+
+def test_missing_values_follow_from_other_channels_of_the_same_step():
+    noise = RNG.normal(size=(200, 1, 24))
+    X = np.concatenate([noise, noise**2 - 1], axis=1)
+    recipe = Transformer(1, n_heads=2, n_units=32, patch_size=1)
+    settings = {"max_epochs": 40, "batch_size": 32, "learning_rate": 5e-3}
+    embedding = make(architecture=recipe, fixed_features=False, **settings).fit(X[:160])
+    holes = X[160:].copy()
+    holes[:, 1, ::5] = np.nan
+    off = (embedding.impute(holes) - X[160:])[:, 1, ::5]
+    assert (off**2).mean() < 0.15 * X[160:, 1, ::5].var()
+
+
+@pytest.fixture(scope="module")
+def of_the_future():
+    recipe = Transformer(2, n_heads=2, n_units=32, patch_size=3)
+    settings = {"max_epochs": 50, "batch_size": 32, "learning_rate": 3e-3}
+    objective = NextStepPrediction(12)
+    embedding = make(architecture=recipe, objective=objective, fixed_features=False, **settings)
+    return embedding.fit(100 + 5 * OSCILLATIONS[:200])
+
+
+def test_the_future_is_told_from_the_past(of_the_future):
+    """Sums of two oscillations obey a linear recurrence; the last 20 steps are not shown."""
+    X = 100 + 5 * OSCILLATIONS[200:]
+    assert of_the_future.score(X) > 0.95
+    past = X.copy()
+    past[:, 40:] = np.nan
+    future = of_the_future.forecast(past, 20)  # two predictions, and a patch of a third
+    assert future.shape == (40, 20)
+    assert ((future - X[:, 40:]) ** 2).mean() < 0.05 * X.var()
+    assert_allclose(of_the_future.forecast(past, 5), future[:, :5], rtol=1e-5)
+    holes = X.copy()
+    holes[:, 30:33] = np.nan
+    filled = of_the_future.impute(holes)
+    assert ((filled - X) ** 2)[:, 30:33].mean() < 0.05 * X.var()
+    assert of_the_future.transform(X).shape == (40, 4)
+
+
+def test_forecasts_have_the_layout_of_x(tmp_path):
+    of_lists = make(objective=NextStepPrediction(), error_channel=1).fit(RAGGED)
+    future = of_lists.forecast(RAGGED, 3)
+    assert future.shape == (80, 1, 3)
+    assert np.isfinite(future).all()
+    alone = np.concatenate([of_lists.forecast([series], 3) for series in RAGGED[:9]])
+    assert_allclose(future[:9], alone, rtol=1e-4)
+    save(of_lists, tmp_path / "embedding")
+    assert_array_equal(load(tmp_path / "embedding").forecast(RAGGED, 3), future)
+
+
+def test_forecasts_are_for_causal_objectives_and_even_steps(of_lists):
+    assert not hasattr(of_lists, "forecast")
+    assert not hasattr(make(), "forecast")
+    with pytest.raises(NotFittedError):
+        make(objective=NextStepPrediction()).forecast(WAVES, 3)
+    of_curves = make(objective=NextStepPrediction(), **OF_CURVES).fit(CURVES)
+    with pytest.raises(ValueError, match="With time_channel=0 it is not known"):
+        of_curves.forecast(CURVES, 3)
+    assert np.isfinite(of_curves.score_samples(CURVES)).all()
+    of_waves = make(objective=NextStepPrediction()).fit(WAVES)
+    for horizon in (0, 2.5, None):
+        with pytest.raises(ValueError, match="horizon must be an int"):
+            of_waves.forecast(WAVES, horizon)
 
 
 def test_a_broken_series_is_told(trained):
@@ -241,6 +339,177 @@ def test_what_auto_becomes():
         assert n_epochs * n / batch_size == pytest.approx(steps, rel=0.05)
 
 
+# ------------------------------------------------------------ other networks and objectives
+
+SUM = WeightedSum(
+    [("mask", MaskedReconstruction(), 1.0), ("contrast", HierarchicalContrast(), 0.5)]
+)
+CAUSAL_SUM = WeightedSum(
+    [
+        ("contrast", HierarchicalContrast(), 0.5),
+        ("next", NextStepPrediction(2), 1.0),
+        ("views", VICReg(projection_sizes=(8,)), 0.1),
+    ]
+)
+PARTS = {
+    "gru": {"architecture": Recurrent(n_units=8), "pooling": "last"},
+    "lstm": {"architecture": Recurrent("lstm", n_units=8, dropout=0.1), "pooling": "attention"},
+    "convolutions": {"architecture": ConvNet((4, 8)), "pooling": "max"},
+    "crops": {"objective": HierarchicalContrast(), "scaling": "per_sample"},
+    "views": {"objective": VICReg(projection_sizes=(8,)), "pooling": "attention"},
+    "teacher": {"objective": BYOL(projection_sizes=(8,), predictor_size=8), "pooling": "cls"},
+    "sum": {"objective": SUM, "scaling": None},
+    "causal": {"objective": CAUSAL_SUM, "pooling": "last"},
+    "causal gru": {"objective": NextStepPrediction(2), "architecture": Recurrent(n_units=8)},
+    "causal convolutions": {"objective": CAUSAL_SUM, "architecture": ConvNet((4, 8))},
+}
+with_parts = pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
+
+
+@with_parts
+@pytest.mark.parametrize("kind", ["even", "ragged", "curves"])
+def test_all_parts_read_all_kinds_of_series(parts, kind):
+    X, of_kind = {"even": (WAVES, {}), "ragged": (RAGGED, {}), "curves": (CURVES, OF_CURVES)}[kind]
+    embedding = make(**parts, **of_kind, max_epochs=1, early_stopping=True).fit(X)
+    Z = embedding.transform(X)
+    # a padded batch is one series at a time
+    alone = np.concatenate([embedding.transform(X[i : i + 1]) for i in range(len(X))])
+    assert_allclose(Z, alone, atol=1e-4 * np.ptp(Z))
+    assert np.isfinite(embedding.score(X)) and np.isfinite(embedding.score_samples(X)).all()
+    for series, filled in zip(X, embedding.impute(X), strict=True):
+        assert_array_equal(filled, series)  # nothing is missing
+
+
+@with_parts
+def test_all_parts_are_saved_and_go_on(parts, tmp_path):
+    holes = WAVES.copy()
+    holes[:, 20] = np.nan
+    embedding = make(**parts).fit(holes)
+    save(embedding, tmp_path / "series.safetensors", resume=True)
+    copies = [load(tmp_path / "series.safetensors"), pickle.loads(pickle.dumps(embedding))]
+    for copied in copies:
+        for answer in ("transform", "score", "impute", "transform_steps"):
+            assert_array_equal(getattr(copied, answer)(holes), getattr(embedding, answer)(holes))
+    expected = embedding.partial_fit(holes).transform(holes)
+    for copied in copies:
+        assert_array_equal(copied.partial_fit(holes).transform(holes), expected)
+        assert copied.score(holes) == embedding.score(holes)
+
+
+@with_parts
+def test_the_same_seed_gives_the_same_numbers(parts):
+    first, second, third = (make(**parts, random_state=seed).fit(WAVES) for seed in (0, 0, 1))
+    assert_array_equal(first.transform_steps(WAVES), second.transform_steps(WAVES))
+    assert first.score(WAVES) == second.score(WAVES) != third.score(WAVES)
+
+
+@pytest.mark.parametrize(
+    "objective", [HierarchicalContrast(), SimCLR(projection_sizes=(16,)), BYOL()], ids=str
+)
+def test_values_are_read_from_codes_that_were_not_trained_to_tell_them(objective):
+    """Of one number a series, which every step tells of the others."""
+    X = np.repeat(RNG.normal(size=(100, 1)), 20, axis=1) + RNG.normal(0, 0.1, size=(100, 20))
+    architecture = Transformer(1, n_heads=2, n_units=16, patch_size=1)
+    embedding = make(objective=objective, architecture=architecture, augmentation=None)
+    embedding.set_params(max_epochs=20, fixed_features=False).fit(X[:60])
+    assert embedding.score(X[60:]) > 0.8
+    holes = X[60:].copy()
+    holes[:, 8:12] = np.nan
+    assert np.abs(embedding.impute(holes)[:, 8:12] - X[60:, 8:12]).mean() < 0.4 * X.std()
+    moved = 50 + 3 * X
+    again = make(objective=objective, architecture=architecture, max_epochs=2).fit(moved[:60])
+    filled = again.impute(50 + 3 * holes)
+    assert np.abs(filled - moved[60:]).mean() < 3 * X.std()
+
+
+def test_views_are_made_by_the_augmentation_given():
+    default = make(objective=SimCLR(), max_epochs=1).fit(WAVES)
+    assert [type(part) for part in default.augmentation_] == [TimeCrop, TimeMask, Jitter]
+    uneven = make(objective=SimCLR(), max_epochs=1, **OF_CURVES).fit(CURVES)
+    assert [type(part) for part in uneven.augmentation_] == [TimeMask, Jitter]
+    named = make(objective=SimCLR(), max_epochs=1, augmentation=[("noise", Jitter(0.3))])
+    assert (
+        named.set_params(augmentation__noise__scale=0.5).fit(WAVES).augmentation_[0].scale == 0.5
+    )
+    assert make(max_epochs=1).fit(WAVES).augmentation_ == []
+
+
+def test_a_sum_tells_its_terms_and_is_searched_by_name():
+    embedding = make(objective=SUM, early_stopping=True).set_params(
+        objective__mask__mask_ratio=0.5, objective__contrast__hidden_share=0.1
+    )
+    history = embedding.fit(WAVES).history_
+    for rows in ("train", "valid"):
+        total = history[f"{rows}_mask"] + history[f"{rows}_contrast"]
+        assert_allclose(history[f"{rows}_loss"], total, rtol=1e-5)
+    assert embedding.objective_.parts[0][1].mask_ratio == 0.5
+    assert SUM.parts[0][1].mask_ratio == 0.5  # parts are the user's, as in a Pipeline
+    SUM.set_params(mask__mask_ratio=0.3, contrast__hidden_share=0.5)
+    # the part that predicts does so by its own head
+    model = embedding.module_
+    assert model.fitted is None and model.predictor is model.objective.losses[0]
+
+
+def test_a_sum_forecasts_if_a_part_does():
+    embedding = make(objective=CAUSAL_SUM).fit(WAVES)
+    assert embedding.forecast(WAVES, 3).shape == (80, 3)
+    parts = [SUM.parts[0], CAUSAL_SUM.parts[1]]  # the first one that predicts fills gaps
+    embedding = make(objective=WeightedSum(parts)).fit(WAVES)
+    assert embedding.forecast(WAVES, 3).shape == (80, 3)
+    assert embedding.module_.predictor is embedding.module_.objective.losses[0]
+    assert not hasattr(make(objective=SUM).fit(WAVES), "forecast")
+
+
+def test_scores_do_not_depend_on_how_tokens_are_pooled():
+    scores = {how: make(pooling=how).fit(WAVES).score(WAVES) for how in ("mean", "max", "last")}
+    assert len(set(scores.values())) == 1
+    assert make(pooling="cls").fit(WAVES).score(WAVES) != scores["mean"]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("n_components", 5),
+        ("pooling", "max"),
+        ("scaling", None),
+        ("scaling", "per_sample"),
+        ("time_channel", 1),
+        ("error_channel", 1),
+        ("band_channel", 1),
+        ("fixed_features", False),
+        ("architecture", Transformer(1, n_heads=2, n_units=12)),
+        ("objective", NextStepPrediction()),
+    ],
+)
+def test_training_does_not_go_on_with_another_network(of_lists, parameter, value):
+    for goes_on in ("fit", "partial_fit"):
+        other = copy.deepcopy(of_lists).set_params(warm_start=True, **{parameter: value})
+        with pytest.raises(ValueError, match=f"Training cannot go on.*{parameter}"):
+            getattr(other, goes_on)(RAGGED[:40])
+        assert_array_equal(other.transform(RAGGED[:5]), of_lists.transform(RAGGED[:5]))
+
+
+def test_patches_follow_a_common_length():
+    """One long series does not cut all others into few patches."""
+    series = [*RAGGED[:39], np.tile(RAGGED[39], 8)]
+    embedding = make(architecture=None, max_epochs=1).fit(series)
+    assert 25 < embedding.common_length_ <= LENGTH
+    assert embedding.module_.encoder.patch_size == -(-embedding.common_length_ // 32)
+    longest = max(one.shape[1] for one in series)
+    assert embedding.input_shape_ == (2, longest)
+    assert embedding.module_.classic.length == embedding.common_length_
+    of_array = make(architecture=None, max_epochs=1, fixed_features=False).fit(
+        np.stack(
+            [
+                np.pad(x, ((0, 0), (0, longest - x.shape[1])), constant_values=np.nan)
+                for x in series
+            ]
+        )
+    )
+    assert of_array.common_length_ == embedding.common_length_
+    assert of_array.module_.encoder.patch_size == embedding.module_.encoder.patch_size
+
+
 # ------------------------------------------------------------------------------ bad input
 
 
@@ -253,12 +522,25 @@ def test_what_auto_becomes():
         ([-c for c in RAGGED], {"error_channel": 1}, "Errors must not be negative"),
         (RAGGED, {"band_channel": 0}, "category of at most 64 values"),
         (WAVES, {"architecture": MLP((8,))}, "'architecture' parameter"),
-        (WAVES, {"objective": SimCLR()}, "'objective' parameter"),
+        (WAVES, {"objective": Jitter()}, "'objective' parameter"),
         (WAVES, {"objective": MaskedReconstruction}, "objective"),
-        (WAVES, {"pooling": "cls"}, "'pooling' parameter"),
+        (WAVES, {"objective": SupCon()}, "uses labels, and none are read"),
+        (WAVES, {"augmentation": Jitter()}, "objective=None compares none"),
+        (WAVES, {"objective": SimCLR(), "augmentation": Jitter}, "must be an instance"),
+        (WAVES, {"pooling": "sum"}, "'pooling' parameter"),
+        (WAVES, {"pooling": "cls", "architecture": Recurrent()}, "pooling='cls' needs"),
+        (WAVES, {"objective": NextStepPrediction(), "scaling": "per_sample"}, "of whose future"),
+        (WAVES, {"objective": NextStepPrediction(), "pooling": "cls"}, "is not causal"),
         (WAVES, {"time_channel": -1}, "'time_channel' parameter"),
         (np.ones((20, 1, 4, 4)), {}, "Got an array of 4 axes"),
         (WAVES, {"input_shape": (1, 5, 8)}, "input_shape"),
+        (RAGGED, {"input_shape": (2, -1)}, "Leave it at None"),
+        (np.full((20, 9), np.nan), {}, "X holds no value"),
+        (
+            np.full((20, 2, 9), [[[1.0]], [[np.nan]]][:1] * np.array([[1], [np.nan]])),
+            {"time_channel": 0},
+            "X holds no value",
+        ),
     ],
 )
 def test_bad_input_is_told(X, parameters, message):

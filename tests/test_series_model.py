@@ -10,11 +10,12 @@ from skrepr._light_curve_features import LightCurveFeatures
 from skrepr._rows import Rows
 from skrepr._series_model import SeriesModel, make_classic, n_inputs
 from skrepr._series_units import SeriesUnits
-from skrepr.architectures import Transformer
-from skrepr.objectives import MaskedReconstruction
+from skrepr.architectures import POOLINGS, ConvNet, PooledSteps, Recurrent, Transformer
+from skrepr.objectives import MaskedReconstruction, NextStepPrediction
 
 CPU = torch.device("cpu")
 LENGTH = 21
+SMALL_LSTM = Recurrent("lstm", n_units=4, n_layers=2, patch_size=2)
 CONFIGURATIONS = {
     "even": {},
     "of its own scale": {"per_sample": True},
@@ -22,6 +23,10 @@ CONFIGURATIONS = {
     "patches": {"patch_size": 4, "per_sample": True},
     "uneven": {"special": True},
     "uneven patches": {"special": True, "patch_size": 4, "per_sample": True},
+    "learned token": {"pooling": "cls", "per_sample": True},
+    "learned query": {"pooling": "attention", "patch_size": 4},
+    "convolutions": {"recipe": ConvNet((4, 6)), "pooling": "max"},
+    "recurrent": {"recipe": SMALL_LSTM, "special": True, "pooling": "last"},
 }
 
 
@@ -48,6 +53,8 @@ def make(
     pooling="mean_std",
     patch_size=1,
     classic=True,
+    recipe=None,
+    objective=None,
 ):
     channels = ("time_channel", "error_channel", "band_channel")
     where = dict(zip(channels, range(3), strict=True)) if special else {}
@@ -56,17 +63,18 @@ def make(
         units = SeriesUnits(
             5 if special else 2, **where, bands=[0.0, 1.0][: 2 * special], scaled=scaled
         )
-        recipe = Transformer(2, n_heads=2, n_units=8, patch_size=patch_size)
-        encoder = recipe.make_step_encoder(n_inputs(units, per_sample), LENGTH)
+        recipe = recipe or Transformer(2, n_heads=2, n_units=8, patch_size=patch_size)
+        objective = objective or MaskedReconstruction(0.4, mask_length=2)
+        causal = getattr(objective, "is_causal", False)
+        encoder = recipe.make_step_encoder(n_inputs(units, per_sample), LENGTH, causal=causal)
         fixed = LightCurveFeatures(2) if special else KernelBank(2, LENGTH, 200)
-        objective = MaskedReconstruction(0.4, mask_length=2)
         model = SeriesModel(
-            encoder,
+            PooledSteps(encoder, pooling),
             units,
-            objective.make_series_loss(8, 2 * patch_size, LENGTH),
+            objective.make_series_loss(encoder, 2, LENGTH),
             classic=fixed if classic else None,
-            pooling=pooling,
             per_sample=per_sample,
+            causal=causal,
         )
     x = series(special=special)
     rows = Rows(x, x.shape[1:], CPU)
@@ -85,12 +93,15 @@ def test_hidden_values_never_leak(parameters):
     values = model.units.value_channels
     x.requires_grad_()
     of_x = model.units(x)
-    for hidden in model.objective.rounds(of_x.inside):
-        predicted = model.predict(of_x, hidden)
+    model.objective.generator = torch.Generator().manual_seed(0)
+    drawn = [model.objective.hide(of_x.inside) for _ in range(3)]
+    assert any(not hidden[:, :1].eq(hidden).all() for hidden in drawn)  # not all channels alike
+    for hidden in [*drawn, *model.objective.rounds(of_x.inside)]:
+        predicted, _ = model.predict(of_x, model.objective.head, hidden)
         (slope,) = torch.autograd.grad(predicted.square().sum(), x, retain_graph=True)
         slope = slope[:, values]
-        assert not slope[hidden[:, None].expand_as(slope)].any()
-        assert slope[~hidden[:, None].expand_as(slope)].any()
+        assert not slope[hidden].any()
+        assert slope[~hidden].any()
 
 
 @configured
@@ -98,10 +109,38 @@ def test_errors_of_hidden_values_do_not_leak_either(parameters):
     if not parameters.get("special"):
         return
     model, x = make(**parameters)
-    of_x = model.units(x)
+    head, of_x = model.objective.head, model.units(x)
     hidden = next(iter(model.objective.rounds(of_x.inside)))
-    x[:, 1] = torch.where(hidden, 9.0, x[:, 1])
-    assert torch.equal(model.predict(model.units(x), hidden), model.predict(of_x, hidden))
+    x[:, 1] = torch.where(hidden.all(1), 9.0, x[:, 1])
+    after, _ = model.predict(model.units(x), head, hidden)
+    assert torch.equal(after, model.predict(of_x, head, hidden)[0])
+
+
+def test_what_a_series_is_compared_with_is_in_units_of_what_is_seen_of_it():
+    """A loud series counts no more than a faint one, nor does one far from the others."""
+    model, x = make(per_sample=True, patch_size=3)
+    louder = 100 + 30 * x
+    rows = Rows(torch.cat([x, louder]), x.shape[1:], CPU)
+    model.units.fit(rows)
+    head = model.objective.head
+    hidden = next(iter(model.objective.rounds(model.units(x).inside)))
+    for of, by in ((x, 1), (louder, 30)):
+        wanted = model.predict(model.units(of), head, hidden)[1]
+        seen = of.masked_fill(hidden, math.nan)
+        center = seen.nanmean(2, keepdim=True)
+        deviation = (seen - center).square().nanmean(2, keepdim=True).sqrt()
+        expected = ((of - center) / deviation).clamp(-8, 8)
+        counts = hidden & ~of.isnan()
+        torch.testing.assert_close(wanted[counts], expected[counts], rtol=1e-3, atol=1e-3 * by)
+    around = [model.judge(of)[:, 1] for of in (x, louder)]
+    torch.testing.assert_close(around[0], around[1], rtol=1e-2, atol=0)
+
+
+def test_a_step_far_from_a_flat_series_does_not_drown_the_others():
+    model, x = make(per_sample=True)
+    x[0] = 3 + 1e-5 * torch.arange(float(LENGTH))
+    x[0, :, 10] = 50.0
+    assert model.judge(x)[0, 0] < 2 * 2 * LENGTH * (8 + 3) ** 2
 
 
 @configured
@@ -126,45 +165,77 @@ def test_the_loss_is_that_of_the_paper(parameters):
     of_x = model.units(x)
     off = weight = 0.0
     for hidden in model.objective.rounds(of_x.inside):
-        predicted = model.predict(of_x, hidden)
-        for place in (hidden[:, None] & of_x.observed).nonzero():
+        predicted, wanted = model.predict(of_x, model.objective.head, hidden)
+        for place in (hidden & of_x.observed).nonzero():
             row, channel, step = place.tolist()
             w = 1.0
             if parameters.get("special"):
                 w = 1 / (1 + (x[row, 1, step] / model.units.typical_error) ** 2)
-            difference = predicted[row, channel, step] - of_x.values[row, channel, step]
+            difference = predicted[row, channel, step] - wanted[row, channel, step]
+            if not parameters.get("per_sample"):
+                assert wanted[row, channel, step] == of_x.values[row, channel, step]
             off, weight = off + w * difference**2, weight + w
     torch.testing.assert_close(model(x), off / weight, rtol=1e-4, atol=0)
     error, _, counted = model.judge(x).sum(0)
     torch.testing.assert_close(error / counted, model(x))
 
 
-@pytest.mark.parametrize("pooling", ["mean", "max", "last", "mean_std"])
+@pytest.mark.parametrize("pooling", POOLINGS)
 def test_pooling_against_a_loop(pooling):
     model, x = make(pooling=pooling, classic=False, patch_size=2)
     model.feature_mean.zero_(), model.feature_deviation.fill_(1)
     x[1, :, 9:] = math.nan
-    tokens, there = model._tokens(model.units(x))[:2]
-    for row, tokens_of, seen in zip(model.encode(x) / model.shares, tokens, there, strict=True):
-        tokens_of = tokens_of[seen]
+    if pooling == "attention":
+        torch.nn.init.normal_(model.reader.query, generator=torch.Generator().manual_seed(0))
+    reading = model.read(model.units(x))
+    assert (reading.summary is None) == (pooling != "cls")
+    for i, row in enumerate(model.encode(x) / model.shares):
+        tokens_of = reading.tokens[i][reading.there[i]]
         expected = {
-            "mean": tokens_of.mean(0),
-            "max": tokens_of.amax(0),
-            "last": tokens_of[-1],
-            "mean_std": torch.cat([tokens_of.mean(0), tokens_of.std(0, correction=0)]),
-        }[pooling]
+            "mean": lambda x: x.mean(0),
+            "max": lambda x: x.amax(0),
+            "last": lambda x: x[-1],
+            "mean_std": lambda x: torch.cat([x.mean(0), x.std(0, correction=0)]),
+            "attention": lambda x: (x @ model.reader.query / 8**0.5).softmax(0) @ x,
+            "cls": lambda x, i=i: reading.summary[i],
+        }[pooling](tokens_of)
         torch.testing.assert_close(row, expected.clamp(-8, 8), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("pooling", ["mean", "max", "last", "mean_std"])
+def test_attention_as_pooling_begins_as_the_mean():
+    (by_attention, x), (by_mean, _) = (make(pooling=how) for how in ("attention", "mean"))
+    torch.testing.assert_close(by_attention.encode(x), by_mean.encode(x))
+
+
+def test_the_learned_token_is_looked_at_and_looks():
+    model, x = make(pooling="cls", patch_size=2)
+    maps = model.attention(x)
+    assert maps.shape == (6, 12, 12)
+    torch.testing.assert_close(maps.sum(2), torch.ones(6, 12))
+    x[:, :, 11:] = math.nan
+    assert (model.attention(x)[:, :7, :7] > 0).all()
+    model(x).backward()
+    assert model.reader.summary.grad.any()
+
+
+def test_a_learned_token_needs_attention():
+    for recipe in (Recurrent(n_units=4), ConvNet((4,))):
+        with pytest.raises(ValueError, match=r"pooling=.cls. needs .* Transformer"):
+            make(recipe=recipe, pooling="cls")
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
 @configured
 def test_a_series_without_a_value_gets_an_answer(parameters, pooling):
-    model, x = make(**parameters, pooling=pooling)
+    if pooling == "cls" and "recipe" in parameters:
+        return
+    model, x = make(**parameters | {"pooling": pooling})
     x[2] = math.nan
     assert model.encode(x).isfinite().all()
     assert model(x).isfinite()
     assert model.normality(x)[2] == 0
-    assert model.attention(x).isfinite().all()
+    if hasattr(model.encoder, "attention"):
+        assert model.attention(x).isfinite().all()
 
 
 def test_what_is_fixed_and_what_is_learned_weigh_as_they_should():
@@ -193,3 +264,100 @@ def test_each_kind_of_series_has_its_classic():
     for length, n_features in ((2, 100), (20, 1000), (500, 2000)):
         assert make_classic(SeriesUnits(1), length).n_features == n_features
     assert make_classic(SeriesUnits(1), 1) is None
+
+
+def test_rows_at_once_follow_the_length_that_is_met(monkeypatch):
+    """Memory is bounded however long a series is, and however short those of the fit were."""
+    model, _ = make(classic=False)
+    sizes = []
+    forward, attention = model.encoder.forward, model.encoder.attention
+
+    def noted(function):
+        def of(inputs, times, inside):
+            sizes.append(inputs.shape)
+            return function(inputs, times, inside)
+
+        return of
+
+    monkeypatch.setattr(model.encoder, "forward", noted(forward))
+    monkeypatch.setattr(model.encoder, "attention", noted(attention))
+    monkeypatch.setattr("skrepr._series_model._TOKENS_AT_ONCE", 1600)
+    monkeypatch.setattr("skrepr._series_model._WEIGHTS_AT_ONCE", 40_000)
+    x = torch.randn(40, 2, 100, generator=torch.Generator().manual_seed(0))
+    for function in (model.encode, model.impute, model.steps, model.judge):
+        sizes.clear()
+        with torch.inference_mode():
+            function(x)
+        assert {shape[0] for shape in sizes} == {16, 8}
+    sizes.clear()
+    with torch.inference_mode():
+        model.attention(x[:9])
+    assert {shape[0] for shape in sizes} == {4, 1}
+
+
+# -------------------------------------------------------------------- about the future
+
+CAUSAL = {name: which for name, which in CONFIGURATIONS.items() if "per_sample" not in which}
+CAUSAL["uneven patches"] = {"special": True, "patch_size": 4}
+causal = pytest.mark.parametrize("parameters", CAUSAL.values(), ids=CAUSAL)
+
+
+@causal
+@pytest.mark.parametrize("change", ["others", "none"])
+def test_the_encoder_does_not_know_of_the_future(parameters, change):
+    model, x = make(**parameters, objective=NextStepPrediction(2))
+    size = model.encoder.patch_size
+    now = 12
+    x[1, model.units.value_channels, 8:12] = math.nan  # a gap that may not end
+    later = x.clone()
+    later[..., now:] = math.nan if change == "none" else later[..., now:].flip(1)
+    if parameters.get("special") and change == "others":
+        later[:, 0, now:] = x[:, 0, [-1]] + 5  # in times, errors and bands, too
+        later[:, 1:3, now:] = 1.0
+    before, after = (model.read(model.units(of)).tokens for of in (x, later))
+    n = now // size
+    torch.testing.assert_close(after[:, :n], before[:, :n])
+    if change == "others":
+        assert not torch.allclose(after[:, n:], before[:, n:])
+
+
+@causal
+def test_values_are_predicted_from_those_before(parameters):
+    model, x = make(**parameters, objective=NextStepPrediction(2))
+    size = model.encoder.patch_size
+    x.requires_grad_()
+    of_x = model.units(x)
+    ((predicted, _, counts),) = model.objective.judged(model, of_x)
+    for t in (size, 2 * size + 1, LENGTH - 1):
+        assert counts[..., t].all()
+        (slope,) = torch.autograd.grad(predicted[..., t].square().sum(), x, retain_graph=True)
+        slope = slope[:, model.units.value_channels]
+        assert not slope[..., t // size * size :].any()
+        assert slope[..., : t // size * size].any()
+
+
+@causal
+def test_a_padded_batch_is_one_series_at_a_time_for_causal_encoders(parameters):
+    model, x = make(**parameters, objective=NextStepPrediction(3))
+    short = x[..., :13].clone()
+    short[..., -1] = x[..., -1]  # the last step of it is observed
+    padded = torch.nn.functional.pad(short, (0, 8), value=math.nan)
+    both = torch.cat([padded, x])
+    of_future = [] if parameters.get("special") else [lambda of: model.forecast(of, 7)]
+    with torch.no_grad():
+        for of in (model.encode, model.judge, *of_future):
+            expected = torch.cat([of(row[None]) for part in (short, x) for row in part])
+            torch.testing.assert_close(of(both), expected, rtol=1e-4, atol=1e-5)
+        for of in (model.steps, model.impute):
+            torch.testing.assert_close(of(both)[:6, :13], of(short), rtol=1e-4, atol=1e-5)
+            assert of(both)[:6, 13:].isnan().all()
+
+
+def test_of_nothing_nothing_is_predicted():
+    model, x = make(objective=NextStepPrediction(2), patch_size=2)
+    x[2] = math.nan
+    future = model.forecast(x, 3)
+    assert future[2].isnan().all()
+    assert future[[0, 1, 3, 4, 5]].isfinite().all()
+    assert model(x).isfinite()
+    assert model.normality(x)[2] == 0

@@ -72,14 +72,15 @@ def test_each_channel_is_what_it_is_said_to_be():
     series = units(x)
     assert series.observed[:, 0].tolist() == [[True, False, True, False], [True] * 4]
     assert series.inside.tolist() == [[True, True, True, False], [True] * 4]
-    assert series.times.tolist() == [[0, 1, 2, 0], [0, 1, 3, 4]]
+    assert series.times[:, :3].tolist() == [[0, 1, 2], [0, 1, 3]]
+    assert series.times[1, 3] == 4
     torch.testing.assert_close(
         series.weights[:, 0],
         torch.tensor([[1 / 1.25, 0.0, 0.5, 0.0], [0.5, 0.5, 0.5, 0.2]]),
     )
     assert series.bands[0].tolist() == [[1, 0, 0, 0], [0, 1, 1, 0]]
     assert series.bands[1].tolist() == [[1, 1, 0, 0], [0, 0, 0, 1]]  # the band 9 is not known
-    beside = units.beside_values(x, series.bands)
+    beside = units.beside_values(x)
     assert beside.band.tolist() == [[0, 1, 1, -1], [0, 0, -1, 1]]
     assert torch.equal(beside.time.nan_to_num(), time.nan_to_num())
 
@@ -98,3 +99,18 @@ def test_span_against_a_loop():
         if len(places):
             row[places[0] : places[-1] + 1] = True
     assert np.array_equal(span(torch.from_numpy(observed)).numpy(), expected)
+
+
+def test_a_part_of_a_series_begins_at_its_first_step():
+    x = torch.arange(24.0).reshape(2, 2, 6) + 1
+    x[0, 1, 2] = x[1, :, 5] = torch.nan
+    units = SeriesUnits(2, time_channel=0)
+    series = units(x)
+    part = series.part(torch.tensor([1, 2]), torch.tensor([4, 6]))
+    assert part.inside.tolist() == [[True] * 3 + [False] * 3] * 2
+    for row, begin in ((0, 1), (1, 2)):
+        for name in ("values", "observed", "times", "weights"):
+            now, then = (getattr(of, name)[row] for of in (part, series))
+            assert torch.equal(now[..., :3], then[..., begin : begin + 3]), name
+    assert not part.values[..., 3:].any() and not part.observed[..., 3:].any()
+    assert (part.begin - series.begin).tolist() == [1, 2]

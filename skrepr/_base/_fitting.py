@@ -35,8 +35,10 @@ class Call(NamedTuple):
 class FittingMixin:
     """How an embedding is fitted."""
 
-    # what a training that diverges is told, where it is not features
+    # What a training that diverges is told, where it is not features.
     _advice = None
+    # Parameters that cannot change while training goes on, and that no shape of a weight tells.
+    _fixed_by_fit = ("n_components",)
 
     def _fit(self, X, y=None, *, stream=False):
         """Fit on a copy of this estimator, and become that copy once all is done."""
@@ -63,6 +65,8 @@ class FittingMixin:
         """Check, read, module, plan, hold out, start, train, finish."""
         self._validate_params()
         self._check_parameters()
+        if not call.is_new:
+            self._check_fixed()
         self.device_ = _training.resolve_device(self.device)
         rows = self._read(X, y, self._fewest_rows(call))
         call.watch.check()
@@ -135,6 +139,17 @@ class FittingMixin:
                 "early_stopping=True needs rows to be held out, but validation_fraction is "
                 "None. Set validation_fraction=0.1, or early_stopping=False."
             )
+
+    def _check_fixed(self):
+        """Check that nothing is asked for which training cannot go on with."""
+        for name in self._fixed_by_fit:
+            now, then = getattr(self, name), self._parameters_at_fit[name]
+            if now != then:
+                raise ValueError(
+                    f"Training cannot go on: {name}={now!r} describes another network than the "
+                    f"fitted one, which has {name}={then!r}. Restore it, or fit anew with "
+                    "warm_start=False."
+                )
 
     def _read(self, X, y, n_least):
         """Read X for training; labels are for estimators that use them."""

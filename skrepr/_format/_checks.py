@@ -198,6 +198,7 @@ ATTRIBUTES = {
     "noise_": _is_numbers,
     "noise_at_floor_": _is_number,
     "bands_": _is_numbers,
+    "common_length_": _is_count,
     "alignment_": _is_number,
     "uniformity_": _is_number,
     "effective_rank_": _is_number,

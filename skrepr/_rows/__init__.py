@@ -35,7 +35,7 @@ costs more than the training.
     What only some methods ask of the values.
 """
 
-from ._channels import check_channels, find_bands
+from ._channels import Channels, common_length
 from ._kinds import Batches, FileRows, Rows, SparseRows, chunk_rows
 from ._labels import read_labels
 from ._libraries import (
@@ -48,11 +48,12 @@ from ._libraries import (
     result_device,
 )
 from ._reading import read_chunks, read_rows, sample_shape_of
-from ._series import RaggedRows, read_series, read_series_chunks
+from ._series import RaggedRows, read_series, read_series_chunks, series_of
 from ._support import check_counts, check_unit_interval
 
 __all__ = [
     "Batches",
+    "Channels",
     "FileRows",
     "RaggedRows",
     "Rows",
@@ -61,11 +62,10 @@ __all__ = [
     "as_numbers",
     "as_result",
     "as_tensor",
-    "check_channels",
     "check_counts",
     "check_unit_interval",
     "chunk_rows",
-    "find_bands",
+    "common_length",
     "float32_of",
     "keeps_library",
     "read_chunks",
@@ -75,4 +75,5 @@ __all__ = [
     "read_series_chunks",
     "result_device",
     "sample_shape_of",
+    "series_of",
 ]

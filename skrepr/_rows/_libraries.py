@@ -1,6 +1,7 @@
 """Arrays of other libraries than numpy: as input, and as the form of results."""
 
 import numpy as np
+import pandas as pd
 import scipy.sparse
 import torch
 from sklearn import get_config
@@ -40,9 +41,30 @@ def as_array(X):
 
 
 def as_numbers(X):
-    """Copy X into an array of numpy, float64, whatever library it is of."""
-    X = X.numpy(force=True) if isinstance(X, torch.Tensor) else X
+    """Copy X into an array of numpy, float64, whatever library it is of.
+
+    What is missing is NaN, in nullable columns of pandas, too.
+    """
+    if isinstance(X, torch.Tensor):
+        X = X.numpy(force=True)
+    elif scipy.sparse.issparse(X):
+        X = X.toarray()
+    elif isinstance(X, (pd.DataFrame, pd.Series)):
+        X = X.to_numpy(dtype=np.float64, na_value=np.nan)
     return np.array(X, dtype=np.float64, order="C")
+
+
+def check_numbers(X, name):
+    """Check that an array is none of those that numpy would turn into others without a word."""
+    parts = X if isinstance(X, (list, tuple)) else [X]
+    if any(isinstance(part, np.ma.MaskedArray) for part in parts):
+        raise ValueError(
+            f"The mask of a masked array would be lost. Give {name}.filled(np.nan), or a list of "
+            "such arrays."
+        )
+    is_tensor = isinstance(X, torch.Tensor)
+    if X.is_complex() if is_tensor else isinstance(X, np.ndarray) and np.iscomplexobj(X):
+        raise ValueError(f"Complex data not supported\n{name} holds complex numbers.")
 
 
 def as_tensor(values):

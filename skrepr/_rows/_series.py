@@ -1,12 +1,11 @@
 """Series: of one length or of many, with even times or with their own."""
 
-from functools import partial
-
+import numpy as np
 import torch
 
-from ._channels import check_channel, check_errors
+from ._channels import check_errors, find_bands
 from ._kinds import Rows, bounds, chunk_rows
-from ._libraries import as_array, as_numbers
+from ._libraries import as_array, as_numbers, as_tensor, check_numbers
 from ._reading import read_chunks, read_rows
 
 # So many batches are drawn together and sorted by length, so that little is padded.
@@ -23,7 +22,7 @@ class RaggedRows(Rows):
     values : list of torch.Tensor of shape (n_channels, length), float32
         In host memory.
     sample_shape : tuple of int
-        Number of channels, and the length by which blocks are sized.
+        Number of channels, and the length of the longest series.
     device : torch.device
         Where batches are wanted.
     index : torch.Tensor of int64, default=None
@@ -34,7 +33,22 @@ class RaggedRows(Rows):
         return len(self.values) if self.index is None else len(self.index)
 
     def _inputs(self, index):
-        return padded([self.values[i] for i in index.tolist()]).to(self.device)
+        return padded([self.values[int(i)] for i in index]).to(self.device)
+
+    def sample(self, n_rows):
+        n_channels = self.sample_shape[0]
+        longest = max(self.values[i].shape[1] for i in self._places())
+        return Rows.sample(
+            RaggedRows(self.values, (n_channels, longest), self.device, self.index), n_rows
+        )
+
+    def blocks(self):
+        places = self._places()
+        for start, stop in chunks_of([self.values[i] for i in places]):
+            yield self._inputs(places[start:stop])
+
+    def _places(self):
+        return range(len(self.values)) if self.index is None else self.index.tolist()
 
     def draw(self, batch_size, generator, smallest=2):
         if generator is None:
@@ -59,13 +73,32 @@ def padded(series):
     return batch
 
 
+def chunks_of(series):
+    """List (start, stop) of runs of series that fill little memory, padded to their longest."""
+    n_channels, start, longest, chunks = series[0].shape[0], 0, 0, []
+    for i, one in enumerate(series):
+        longest = max(longest, one.shape[1])
+        if i >= start + chunk_rows((n_channels, longest)) and i > start:
+            chunks.append((start, i))
+            start, longest = i, one.shape[1]
+    return [*chunks, (start, len(series))]
+
+
 def is_ragged(X):
-    """Whether X is a list of arrays of shape ``(n_channels, length)``, not one array."""
-    return isinstance(X, (list, tuple)) and len(X) > 0 and getattr(X[0], "ndim", 0) == 2
+    """Whether X is a list of series, not one array.
+
+    Of arrays of one axis, each of which is a series of one channel, if their lengths differ.
+    """
+    if isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1:
+        X = list(X)
+    if not isinstance(X, (list, tuple)) or len(X) == 0:
+        return False
+    axes = {getattr(one, "ndim", 1 if isinstance(one, (list, tuple)) else 0) for one in X}
+    return 2 in axes or (axes == {1} and len(set(map(len, X))) > 1)
 
 
 def read_series(
-    estimator, X, device, *, input_shape, time_channel, n_least, layout=None, ragged=False
+    estimator, X, device, *, input_shape, channels, n_least, bands=None, layout=None, ragged=False
 ):
     """Validate series for training.
 
@@ -80,10 +113,11 @@ def read_series(
     device : torch.device
     input_shape : tuple of int or None
         Of a flat table.
-    time_channel : int or None
-        The channel that holds times.
+    channels : Channels
     n_least : int
         Least number of rows.
+    bands : ndarray, default=None
+        Values of the band channel that are known from an earlier fit.
     layout : tuple of int, default=None
         Shape that one row must have, if there was an earlier fit.
     ragged : bool, default=False
@@ -92,16 +126,36 @@ def read_series(
     Returns
     -------
     rows : Rows
+        The band channel holds numbers of bands.
     layout : tuple of int
         Shape of one row of X as given; of series of different lengths, of the longest.
+    bands : ndarray of shape (n_bands,), float64, or None
     """
     known = layout is not None
+
+    def prepare(values):
+        nonlocal bands
+        channels.check(values.shape[1])
+        if bands is None and channels.band_channel is not None:
+            bands = find_bands([values], channels.band_channel)
+        return channels.prepare(values, bands)
+
     if ragged if known else is_ragged(X):
-        series = _read_ragged(X, n_least, layout, time_channel)
-        layout = layout or (series[0].shape[0], max(one.shape[1] for one in series))
-        return RaggedRows(series, layout, device), layout
+        if input_shape is not None:
+            raise ValueError(
+                f"input_shape={input_shape!r} tells how a table is read, and X is a list of "
+                "series of the shape (n_channels, length). Leave it at None."
+            )
+        series = _read_ragged(estimator, X, n_least, layout)
+        channels.check(series[0].shape[0])
+        if bands is None and channels.band_channel is not None:
+            bands = find_bands(series, channels.band_channel)
+        series = [channels.prepare(one[None], bands, i)[0] for i, one in enumerate(series)]
+        longest = max(one.shape[1] for one in series)
+        layout = layout or (series[0].shape[0], longest)
+        return RaggedRows(series, layout, device), layout, bands
     _check_axes(X, known)
-    return read_rows(
+    rows, layout = read_rows(
         estimator,
         X,
         device,
@@ -109,11 +163,16 @@ def read_series(
         missing="mask",
         n_least=n_least,
         layout=layout,
-        prepare=_preparation(time_channel),
+        prepare=prepare if channels.needs_float64 else None,
     )
+    if len(rows.sample_shape) == 2 and channels.error_channel is not None:
+        channels.check(rows.sample_shape[0])
+        for x in rows.blocks():
+            check_errors(x, channels.error_channel)
+    return rows, layout, bands
 
 
-def read_series_chunks(estimator, X, *, sample_shape, time_channel, error_channel, layout, ragged):
+def read_series_chunks(estimator, X, *, sample_shape, channels, bands, layout, ragged):
     """Validate series and hand them out chunk by chunk.
 
     Parameters
@@ -123,8 +182,9 @@ def read_series_chunks(estimator, X, *, sample_shape, time_channel, error_channe
             (n_channels, length_i)
     sample_shape : tuple of int
         Shape of one sample as the network sees it.
-    time_channel, error_channel : int or None
-        The channels that hold times, and errors.
+    channels : Channels
+    bands : ndarray or None
+        Known values of the band channel.
     layout : tuple of int
         Shape that one row must have.
     ragged : bool
@@ -134,25 +194,46 @@ def read_series_chunks(estimator, X, *, sample_shape, time_channel, error_channe
     -------
     n : int
     chunks : iterator of torch.Tensor of shape (B, n_channels, length), float32
+        Series of any length are padded to the longest of their chunk.
     """
     if ragged:
-        series, size = _read_ragged(X, 1, layout, time_channel), chunk_rows(sample_shape)
-        starts = range(0, len(series), size)
-        chunks = (padded(series[start : start + size]) for start in starts)
-        return len(series), (check_errors(x, error_channel) for x in chunks)
+        series = _read_ragged(estimator, X, 1, layout)
+        series = [channels.prepare(one[None], bands, i)[0] for i, one in enumerate(series)]
+        return len(series), (padded(series[slice(*chunk)]) for chunk in chunks_of(series))
     _check_axes(X, known=True)
+    n_read = 0
+
+    def prepare(values):
+        nonlocal n_read
+        n_read += len(values)
+        return channels.prepare(values, bands, n_read - len(values))
+
     n, chunks = read_chunks(
         estimator,
         X,
         sample_shape=sample_shape,
         missing="mask",
         layout=layout,
-        prepare=_preparation(time_channel),
+        prepare=prepare if channels.needs_float64 else None,
     )
-    return n, (check_errors(x, error_channel) for x in chunks)
+    return n, (check_errors(x, channels.error_channel) for x in chunks)
+
+
+def series_of(X, sample_shape, ragged):
+    """Copy X, which is validated, into arrays that can be filled: float64.
+
+    Returns
+    -------
+    series : list of ndarray of shape (n_channels, length_i), or ndarray of shape \
+            (n_samples, n_channels, length)
+    """
+    if not ragged:
+        return as_numbers(X).reshape(-1, *sample_shape)
+    return [np.atleast_2d(as_numbers(one)) for one in X]
 
 
 def _check_axes(X, known):
+    check_numbers(X, "X")
     if is_ragged(X) and len({series.shape for series in X}) > 1:
         raise ValueError(
             "X must be an array: fit has seen one, in which all series have the same length. Got "
@@ -172,93 +253,52 @@ def _shape_in(X, input_shape):
     return (1, -1) if input_shape is None and is_table else input_shape
 
 
-def _read_ragged(X, n_least, layout, time_channel):
-    """Validate a list of series; return tensors of float32."""
+def _read_ragged(estimator, X, n_least, layout):
+    """Validate a list of series; return tensors of float64."""
     shape = getattr(X, "shape", None)
-    if not (isinstance(X, (list, tuple)) or (shape is not None and len(shape) == 3)):
+    is_list = isinstance(X, (list, tuple)) or (shape is not None and len(shape) == 3)
+    if not (is_list or is_ragged(X)):
         raise ValueError(
             "X must be a list of arrays of shape (n_channels, length), as it was in fit. Got "
             f"{type(X).__name__} instead."
         )
     if len(X) < n_least:
         raise ValueError(
-            f"Found array with {len(X)} sample(s) while a minimum of {n_least} is required."
+            f"Found array with {len(X)} sample(s) while a minimum of {n_least} is required by "
+            f"{type(estimator).__name__}."
         )
-    n_channels = layout[0] if layout else None
-    series = []
-    for i, one in enumerate(X):
-        values = _numbers(one, i)
-        n_channels = n_channels or values.shape[0]
-        if values.shape[0] != n_channels or values.shape[1] == 0:
+    series = [_numbers(one, i) for i, one in enumerate(X)]
+    n_channels = layout[0] if layout else series[0].shape[0]
+    for i, one in enumerate(series):
+        if one.shape[0] != n_channels or one.shape[1] == 0:
             raise ValueError(
                 f"All series must have the shape ({n_channels}, length), with a length of at "
-                f"least 1. Got X[{i}] of shape {tuple(values.shape)}."
+                f"least 1. Got X[{i}] of shape {tuple(one.shape)}.{_advice(series, n_channels)}"
             )
-        if time_channel is not None:
-            values = from_first_time(values[None], time_channel)[0]
-        series.append(_float32(values))
     return series
 
 
+def _advice(series, n_channels):
+    """Say what to do with series whose steps stand where channels should."""
+    widths = {one.shape[1] for one in series}
+    if len(widths) == 1 and (n_channels in widths or widths.pop() < series[0].shape[0]):
+        return " If they are (length, n_channels): give X=[series.T for series in X]."
+    return ""
+
+
 def _numbers(one, i):
+    check_numbers(one, f"X[{i}]")
     try:
-        values = torch.from_numpy(as_numbers(one))
+        values = as_tensor(as_numbers(one))
     except (TypeError, ValueError) as error:
         raise ValueError(f"X[{i}] must be an array of numbers. {error}") from error
+    if values.ndim == 1:
+        values = values[None]
     if values.ndim != 2:
         raise ValueError(
-            f"Each series must be an array of shape (n_channels, length). Got X[{i}] of "
-            f"shape {tuple(values.shape)}."
+            "Each series must be an array of shape (n_channels, length), or of shape (length,). "
+            f"Got X[{i}] of shape {tuple(values.shape)}."
         )
     if values.isinf().any():
         raise ValueError(f"Input X contains infinity: X[{i}]. NaN stands for a missing value.")
-    return values
-
-
-def _float32(values):
-    values = values.float()
-    if values.isinf().any():
-        raise ValueError("Input X contains infinity or a value too large for dtype('float32').")
-    return values
-
-
-def _preparation(time_channel):
-    if time_channel is None:
-        return None
-    return partial(_prepare, time_channel=time_channel)
-
-
-def _prepare(values, time_channel):
-    return _float32(from_first_time(values, time_channel))
-
-
-def from_first_time(values, time_channel):
-    """Subtract the first observed time of each row from its times, before they are float32.
-
-    A Julian date in float32 is good to a quarter of a day only.
-
-    Parameters
-    ----------
-    values : torch.Tensor of shape (n, n_channels, length), float64
-    time_channel : int
-
-    Returns
-    -------
-    values : torch.Tensor of shape (n, n_channels, length), float64
-        A step without a time has no values either.
-    """
-    check_channel("time_channel", time_channel, values.shape[1])
-    times = values[:, time_channel]  # (n, length)
-    # behind a gap of the times stands the time before it
-    so_far = times.nan_to_num(nan=-torch.inf).cummax(1).values
-    if (times < so_far).any():
-        row = int((times < so_far).any(1).nonzero()[0])
-        raise ValueError(
-            f"Times must not fall. Those of a series do (row {row} of its chunk, channel "
-            f"{time_channel}): sort its steps by time."
-        )
-    first = times.nan_to_num(nan=torch.inf).amin(1)  # (n,)
-    first = torch.where(first.isinf(), 0.0, first)
-    values = torch.where(times.isnan()[:, None], torch.nan, values)
-    values[:, time_channel] -= first[:, None]
     return values

@@ -17,11 +17,14 @@ Methods that put layers of their own behind the encoder ask for a third, if it i
 
 Methods that read a series step by step ask for a fourth:
 
-``make_step_encoder(n_inputs, length)``
+``make_step_encoder(n_inputs, length, *, longest=None, causal=False)``
     A ``torch.nn.Module`` that is called with what is known of the steps ``(n, n_inputs, length)``,
     their times ``(n, length)`` and which of them belong to a series ``(n, length)``, and returns
     tokens ``(n, n_patches, width)`` of ``patch_size`` steps each, and which of them are there
-    ``(n, n_patches)``. It reads series of other lengths, too.
+    ``(n, n_patches)``. ``length`` is that of a common series, ``longest`` that of the longest; it
+    reads others, too. If ``causal``, no token depends on what is behind its patch. With
+    ``takes_summary = True`` it is given a learned token ``(width,)`` at last, whose code is the
+    first one that it returns, before those of the patches.
 
 A module with a method ``start_linear_path(weight, bias, low, high)`` is told, before
 training, the linear map that solves the problem in closed form and the range of its inputs,
@@ -31,9 +34,10 @@ unless its attribute ``start`` is another than "pca"; see
 ``reads_raw_values = True`` is given X as it is, not centered and scaled. Any class with these
 methods is as good as the ones in this package.
 
-For estimators: `choose_recipes` and `choose_backbone` fill in what the user leaves open,
-`make_backbone` makes one by any recipe, `as_recipe` turns a torch
-module of the user into a recipe, and `check_trainable` asks whether there is one to freeze.
+For estimators: `PooledSteps` makes one vector of the tokens of a series; `choose_recipes` and
+`choose_backbone` fill in what the user leaves open, `make_backbone` makes one by any recipe,
+`as_recipe` turns a torch module of the user into a recipe, and `check_trainable` asks whether
+there is one to freeze.
 """
 
 from ._backbone import make_backbone, make_thumbnail  # noqa: F401, for estimators
@@ -42,6 +46,9 @@ from ._conv_net import ConvNet
 from ._from_module import as_recipe, check_trainable  # noqa: F401, for estimators
 from ._linear import Linear
 from ._mlp import MLP
-from ._transformer import Transformer, Unpatch  # noqa: F401, for estimators
+from ._patches import Unpatch, cut  # noqa: F401, for estimators
+from ._pooling import POOLINGS, PooledSteps  # noqa: F401, for estimators
+from ._recurrent import Recurrent
+from ._transformer import Transformer
 
-__all__ = ["MLP", "ConvNet", "Linear", "Transformer"]
+__all__ = ["MLP", "ConvNet", "Linear", "Recurrent", "Transformer"]

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from ._backbone import Backbone
+from ._conv_steps import ConvSteps
 from ._layers import check_layers, check_widths, finishing_layers
 from ._linear_path import with_linear_path
 
@@ -15,6 +16,8 @@ from ._linear_path import with_linear_path
 # stem brings longer ones down to: three further halvings leave a map that a linear layer
 # can read.
 _LONGEST = {1: 256, 2: 64}
+# Of the longest series, where common ones go without patches.
+_MOST_PATCHES = 1024
 # A backbone keeps a map of at least this length or side: where things are matters.
 _SHORTEST = {1: 16, 2: 4}
 
@@ -39,6 +42,10 @@ class ConvNet(BaseEstimator):
     convolutions; larger ones pass through a stem first, one convolution whose stride brings
     them down to that size.
 
+    As an encoder of steps, its convolutions have no stride: their dilation doubles from one to the
+    next until they see the whole series, and `channels` are each for an equal share of them. Steps
+    are joined in patches where common series are longer than 256, or the longest than 1024.
+
     Parameters
     ----------
     channels : tuple of int, default=(32, 64, 128)
@@ -54,7 +61,8 @@ class ConvNet(BaseEstimator):
         Share of hidden units set to zero in each training step, in [0, 1).
     linear_path : {"pca", "random"} or None, default="pca"
         A linear map beside the convolutions, as in :class:`~skrepr.architectures.MLP`.
-        It has as many weights as the sample has values, times the width of the embedding.
+        It has as many weights as the sample has values, times the width of the embedding. An
+        encoder of steps has none.
 
     See Also
     --------
@@ -140,6 +148,38 @@ class ConvNet(BaseEstimator):
             pools=[pool(size) for size in sizes],
         )
 
+    def make_step_encoder(self, n_inputs, length, *, longest=None, causal=False):
+        """Make the network that reads a series step by step.
+
+        Parameters
+        ----------
+        n_inputs : int
+            Number of values of a step.
+        length : int
+            Length of a common series; others can be read, too.
+        longest : int or None, default=None
+            Length of the longest one. None: as common ones.
+        causal : bool, default=False
+            Whether a patch is told from itself and those before it alone.
+
+        Returns
+        -------
+        encoder : torch.nn.Module
+            See `ConvSteps`.
+        """
+        channels = self._check_parameters()
+        return ConvSteps(
+            n_inputs,
+            length,
+            max(-(-length // _LONGEST[1]), -(-(longest or length) // _MOST_PATCHES)),
+            channels=channels,
+            kernel_size=self.kernel_size,
+            activation=self.activation,
+            normalization=self.normalization,
+            dropout=self.dropout,
+            causal=causal,
+        )
+
     def make_decoder(self, n_components, output_shape):
         """Make the decoder.
 
@@ -205,24 +245,7 @@ class ConvNet(BaseEstimator):
 
         Maps of no more than ``shortest`` steps or rows and columns are not halved again.
         """
-        check_layers(self)
-        channels = check_widths(self, "channels", self.channels)
-        if not channels:
-            raise ValueError(
-                "The 'channels' parameter of ConvNet must name at least one convolution. Got "
-                f"{self.channels!r} instead."
-            )
-        kernel = self.kernel_size
-        if (
-            not isinstance(kernel, numbers.Integral)
-            or isinstance(kernel, bool)
-            or kernel < 1
-            or kernel % 2 == 0
-        ):
-            raise ValueError(
-                "The 'kernel_size' parameter of ConvNet must be an odd integer >= 1. "
-                f"Got {kernel!r} instead."
-            )
+        channels, kernel = self._check_parameters(), self.kernel_size
         if len(shape) not in (2, 3):
             raise ValueError(
                 "ConvNet expects samples of shape (n_channels, length) or "
@@ -244,3 +267,25 @@ class ConvNet(BaseEstimator):
             steps.append(step)
             n_in, size = n_out, step.size_out
         return steps
+
+    def _check_parameters(self):
+        """Check the parameters; return ``channels``."""
+        check_layers(self)
+        channels = check_widths(self, "channels", self.channels)
+        if not channels:
+            raise ValueError(
+                "The 'channels' parameter of ConvNet must name at least one convolution. Got "
+                f"{self.channels!r} instead."
+            )
+        kernel = self.kernel_size
+        if (
+            not isinstance(kernel, numbers.Integral)
+            or isinstance(kernel, bool)
+            or kernel < 1
+            or kernel % 2 == 0
+        ):
+            raise ValueError(
+                "The 'kernel_size' parameter of ConvNet must be an odd integer >= 1. "
+                f"Got {kernel!r} instead."
+            )
+        return channels

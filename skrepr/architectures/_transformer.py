@@ -9,9 +9,8 @@ from torch.nn import functional as F
 
 from ._layers import LINEAR_PATHS, Dropout, check_count, check_dropout, check_option
 from ._linear_path import with_linear_path
+from ._patches import EvenTokens, PatchReader, Unpatch, check_series_shape, choose_patch_size
 
-# Patches of a series where their size is left open: attention costs the square of their number.
-_MOST_PATCHES = 32
 # The slowest rotation turns by one radian in so many patches.
 _SLOWEST = 1000.0
 
@@ -37,8 +36,9 @@ class Transformer(BaseEstimator):
     n_units : int, default=64
         Width of a token; a multiple of twice `n_heads`.
     patch_size : int or None, default=None
-        Number of steps of a patch. None: the smallest that cuts a series into at most 32
-        patches, so that memory and time grow in proportion to its length.
+        Number of steps of a patch. None: the smallest that cuts a common series into at most 32
+        patches, and the longest one into at most 512, so that memory and time grow in proportion
+        to the length.
     dropout : float, default=0.0
         Share of the units after attention and after the fully connected layers set to zero in
         each training step, in [0, 1).
@@ -83,7 +83,7 @@ class Transformer(BaseEstimator):
         self.dropout = dropout
         self.linear_path = linear_path
 
-    def make_step_encoder(self, n_inputs, length):
+    def make_step_encoder(self, n_inputs, length, *, longest=None, causal=False):
         """Make the network that reads a series step by step.
 
         Parameters
@@ -91,14 +91,19 @@ class Transformer(BaseEstimator):
         n_inputs : int
             Number of values of a step.
         length : int
-            Length of a series; others can be read, too.
+            Length of a common series; others can be read, too.
+        longest : int or None, default=None
+            Length of the longest one. None: as common ones.
+        causal : bool, default=False
+            Whether a patch is told from itself and those before it alone.
 
         Returns
         -------
         encoder : torch.nn.Module
             See `StepEncoder`.
         """
-        return StepEncoder(self._layers(), n_inputs, self.n_units, self._patch_size(length))
+        patch_size = choose_patch_size(self, length, longest)
+        return StepEncoder(self._layers(), n_inputs, self.n_units, patch_size, causal=causal)
 
     def make_encoder(self, input_shape, n_components):
         """Make the encoder.
@@ -114,10 +119,10 @@ class Transformer(BaseEstimator):
         -------
         encoder : torch.nn.Module
         """
-        n_channels, length = _check_shape(input_shape)
+        n_channels, length = check_series_shape(self, input_shape)
         steps = self.make_step_encoder(n_channels, length)
         branch = nn.Sequential(
-            _Tokens(steps, length),
+            EvenTokens(steps, length),
             nn.Flatten(),
             nn.Linear(self.n_units * steps.n_patches(length), n_components),
         )
@@ -137,8 +142,8 @@ class Transformer(BaseEstimator):
         -------
         decoder : torch.nn.Module
         """
-        n_channels, length = _check_shape(output_shape)
-        layers, patch_size = self._layers(), self._patch_size(length)
+        n_channels, length = check_series_shape(self, output_shape)
+        layers, patch_size = self._layers(), choose_patch_size(self, length)
         n_patches = -(-length // patch_size)
         branch = nn.Sequential(
             nn.Linear(n_components, self.n_units * n_patches),
@@ -165,15 +170,9 @@ class Transformer(BaseEstimator):
             for _ in range(self.n_layers)
         )
 
-    def _patch_size(self, length):
-        if self.patch_size is None:
-            return -(-length // _MOST_PATCHES)
-        check_count(self, "patch_size")
-        return int(self.patch_size)
 
-
-class StepEncoder(nn.Module):
-    """Tokens of the patches of a series, each of which has seen all others.
+class StepEncoder(PatchReader):
+    """Tokens of the patches of a series, each of which has seen all others, or those before it.
 
     Parameters
     ----------
@@ -184,25 +183,19 @@ class StepEncoder(nn.Module):
         Of a token.
     patch_size : int
         Number of steps of a patch.
+    causal : bool, default=False
+        Whether a token sees itself and those before it alone.
     """
 
-    def __init__(self, layers, n_inputs, width, patch_size):
-        super().__init__()
-        self.width = width
-        self.patch_size = patch_size
-        # beside its values, where in its patch a step is; and nothing, up to a multiple of eight:
-        # BLAS then adds in the same order for every row, wherever in the batch it stands
-        n_inputs = (n_inputs + 1) * patch_size
-        self.n_spare = -n_inputs % 8
-        self.embed = nn.Linear(n_inputs + self.n_spare, width)
+    def __init__(self, layers, n_inputs, width, patch_size, *, causal=False):
+        super().__init__(n_inputs, width, patch_size)
+        self.causal = causal
+        self.takes_summary = not causal
         self.layers = layers
         self.norm = nn.LayerNorm(width)
         self.register_buffer("speeds", rotation_speeds(layers[0].width))
 
-    def n_patches(self, length):
-        return -(-length // self.patch_size)
-
-    def forward(self, inputs, times, inside):
+    def forward(self, inputs, times, inside, summary=None):
         """Read series.
 
         Parameters
@@ -212,20 +205,25 @@ class StepEncoder(nn.Module):
         times : torch.Tensor of shape (B, L)
             In units of a typical step.
         inside : torch.Tensor of shape (B, L), bool
-            Which steps belong to a series: no other is looked at.
+            Which steps belong to a series: no other is looked at. Where the encoder is causal,
+            those that do not must be behind all that do, but for less than one patch in front.
+        summary : torch.Tensor of shape (width,), default=None
+            A token that stands in the middle of each series, and for no patch; not where the
+            encoder is causal.
 
         Returns
         -------
         tokens : torch.Tensor of shape (B, S, width)
+            With ``summary``, its is the first one, before those of the patches.
         there : torch.Tensor of shape (B, S), bool
             Which patches have a step inside.
         """
-        x, angles, mask, there = self._read(inputs, times, inside)
+        x, angles, mask, there = self._read(inputs, times, inside, summary)
         for layer in self.layers:
             x = layer(x, angles, mask)
         return self.norm(x), there
 
-    def attention(self, inputs, times, inside):
+    def attention(self, inputs, times, inside, summary=None):
         """Return how much each token looks at each other, averaged over layers and heads.
 
         Returns
@@ -233,31 +231,23 @@ class StepEncoder(nn.Module):
         weights : torch.Tensor of shape (B, S, S)
             Rows sum to 1.
         """
-        x, angles, mask, _ = self._read(inputs, times, inside)
-        maps = []
+        x, angles, mask, _ = self._read(inputs, times, inside, summary)
+        weights = 0
         for layer in self.layers:
-            maps.append(layer.weights(x, angles, mask).mean(1))
+            weights = weights + layer.weights(x, angles, mask) / len(self.layers)
             x = layer(x, angles, mask)
-        return torch.stack(maps).mean(0)
+        return weights
 
-    def _read(self, inputs, times, inside):
-        inputs, times, inside = (self._patches(part) for part in (inputs, times, inside))
-        inside = inside.bool()  # (B, S, p)
-        n_inside = inside.sum(2).clamp(min=1)
-        when = (times * inside).sum(2) / n_inside  # (B, S)
-        offset = (times - when[..., None]) * inside / self.patch_size  # (B, S, p)
-        x = F.pad(torch.cat([inputs.flatten(2), offset], 2), (0, self.n_spare))
-        x = self.embed(x)  # (B, S, W)
-        there = inside.any(2)
-        # a token that is not there looks at itself, and nobody at it
-        itself = torch.eye(there.shape[1], dtype=torch.bool, device=x.device)
-        mask = (there[:, None, :] | itself)[:, None]  # (B, 1, S, S)
-        return x, when[..., None] / self.patch_size * self.speeds, mask, there
-
-    def _patches(self, x):
-        """Cut (B, ..., L) into (B, S, ..., p)."""
-        x = F.pad(x.float(), (0, -x.shape[-1] % self.patch_size))
-        return x.unflatten(-1, (-1, self.patch_size)).movedim(-2, 1)
+    def _read(self, inputs, times, inside, summary):
+        x, when, there = self.read_patches(inputs, times, inside)
+        if summary is not None:
+            middle = (when * there).sum(1) / there.sum(1).clamp(min=1)
+            x = torch.cat([summary.expand(len(x), 1, -1), x], 1)
+            when = torch.cat([middle[:, None], when], 1)
+            there = F.pad(there, (1, 0), value=True)
+        # where a series has no tokens, all are looked at: none would have no weights
+        mask = None if self.causal else (there | ~there.any(1, keepdim=True))[:, None, None]
+        return x, when[..., None] * self.speeds, mask, there
 
 
 class Layer(nn.Module):
@@ -290,16 +280,34 @@ class Layer(nn.Module):
                 last.weight /= math.sqrt(2 * depth)
 
     def forward(self, x, angles, mask):
+        """Return new tokens.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (B, S, W)
+        angles : torch.Tensor of shape (B, S, width / 2)
+        mask : torch.Tensor of shape (B, 1, 1, S), bool, or None
+            Which tokens are looked at. None: each looks at itself and those before it. No array
+            of S x S is made.
+        """
         query, key, value = self._heads(x, angles)
-        seen = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        seen = F.scaled_dot_product_attention(
+            query, key, value, attn_mask=mask, is_causal=mask is None
+        )
         x = x + self.dropout(self.from_heads(seen.transpose(1, 2).flatten(2)))  # (B, S, W)
         return x + self.dropout(self.beside(x))
 
     def weights(self, x, angles, mask):
-        """Return the weights of the attention: (B, n_heads, S, S)."""
+        """Return the weights of the attention, averaged over heads: (B, S, S)."""
         query, key, _ = self._heads(x, angles)
-        scores = query @ key.mT / math.sqrt(self.width)
-        return scores.masked_fill(~mask, -torch.inf).softmax(-1)
+        if mask is None:
+            n = x.shape[1]
+            mask = torch.ones(1, 1, n, n, dtype=torch.bool, device=x.device).tril()
+        mean = 0
+        for i in range(self.n_heads):  # one by one, since each is large
+            scores = query[:, i] @ key[:, i].mT / math.sqrt(self.width)
+            mean = mean + scores.masked_fill(~mask[:, 0], -torch.inf).softmax(-1) / self.n_heads
+        return mean
 
     def _heads(self, x, angles):
         parts = self.to_heads(self.norm(x)).chunk(3, -1)
@@ -327,39 +335,6 @@ def rotated(x, angles):
     return torch.cat([first * cosine - second * sine, first * sine + second * cosine], -1)
 
 
-class Unpatch(nn.Module):
-    """Puts the values of patches in a row: (B, S, n_channels * p) to (B, n_channels, L).
-
-    Parameters
-    ----------
-    patch_size : int
-    length : int or None
-        Of the series; None: all steps of the patches.
-    """
-
-    def __init__(self, patch_size, length=None):
-        super().__init__()
-        self.patch_size = patch_size
-        self.length = length
-
-    def forward(self, x):
-        x = x.unflatten(2, (-1, self.patch_size)).movedim(1, 2)  # (B, n_channels, S, p)
-        return x.flatten(2)[..., : self.length]
-
-
-class _Tokens(nn.Module):
-    """The tokens of series without gaps, one step a unit of time."""
-
-    def __init__(self, steps, length):
-        super().__init__()
-        self.steps = steps
-        self.register_buffer("times", torch.arange(float(length)), persistent=False)
-
-    def forward(self, x):
-        times = self.times.expand(len(x), -1)
-        return self.steps(x, times, torch.ones_like(times, dtype=torch.bool))[0]  # (B, S, W)
-
-
 class _Everywhere(nn.Module):
     """Layers over tokens that are all there, one patch after the other."""
 
@@ -375,13 +350,3 @@ class _Everywhere(nn.Module):
         for layer in self.layers:
             x = layer(x, angles, mask)
         return x
-
-
-def _check_shape(shape):
-    if len(shape) != 2:
-        raise ValueError(
-            "Transformer expects samples of shape (n_channels, length), got samples of shape "
-            f"{tuple(shape)}. Give X as an array of 3 dimensions, or set input_shape=(1, -1) to "
-            "read each row of a table as one series."
-        )
-    return shape

@@ -39,14 +39,41 @@ more, and what it does not have is not asked for:
     True if the loss is lowest where all rows have the same features: early stopping then
     watches another figure.
 
-An objective of series that predicts values has another method in the place of ``make_loss``:
+An objective of series has another method in the place of ``make_loss``:
 
-``make_series_loss(width, n_outputs, length)``
-    A ``torch.nn.Module`` that is called as ``loss(predict, series)``. ``series`` has ``values``
-    ``(B, n_values, L)``, their ``weights``, 0 where none is observed, and the steps ``inside``
-    ``(B, L)``; ``predict(hidden)`` returns values for all steps, told from those that are not
-    ``hidden`` ``(B, L)``, by the module's ``head`` from a patch's code ``(B, S, width)`` to its
-    values ``(B, S, n_outputs)``. Its method ``rounds(inside)`` yields what is hidden for scores.
+``make_series_loss(encoder, n_values, length)``
+    A ``torch.nn.Module`` that is called as ``loss(model, series)`` and returns what is minimized.
+    ``encoder`` makes tokens of ``encoder.width`` units of each ``encoder.patch_size`` steps;
+    ``n_values`` is the number of values of a step, ``length`` that of steps of a common series.
+
+``series`` has ``values`` ``(B, V, L)``, which of them are ``observed``, their ``weights``, 0 where
+none is, and the steps ``inside`` ``(B, L)``. Of ``model`` the loss may ask, and keeps nothing:
+
+``model.read(series, hidden=None)``
+    Tokens ``(B, S, width)`` and which of them are ``there`` ``(B, S)``, read without the values
+    that are ``hidden`` ``(B, V, L)``. In ``series._replace(...)`` values may be others;
+    ``series.part(begin, end)`` is a crop of each.
+``model.pooled(reading)``
+    One vector of each series.
+``model.predict(series, head, hidden)``
+    Values that ``head``, from tokens to the values of a patch ``(B, S, V * patch_size)``, makes of
+    all steps, and those that they are compared with: ``(B, V, L)`` each, in the same units.
+``model.expect(series, head)``
+    The same with nothing hidden, in the units of ``series.values``.
+
+If the recipe has the class attribute ``is_causal = True``, the encoder is made causal: no token
+depends on what is behind its patch. Its loss then may have a method
+``ahead(model, series, horizon)`` that returns values behind the last step ``(B, V, horizon)``,
+for forecasts. ``series.moved(by, length)`` makes room for them.
+
+An objective that predicts values has two methods more: ``judged(model, series)`` yields, for
+scores, predictions, what they are compared with, and which of them count, ``(B, V, L)`` each, so
+that every value counts at most once; ``expected(model, series)`` returns what missing values are,
+in the units of ``series.values``. Where no part has them, values are read from tokens by a linear
+map that is fitted after the training. An objective of two views is given those of series, too.
+
+An objective of several parts has ``make_sum(make)`` beside ``make_loss``: it returns a module that
+is called as the losses of its parts are, each made by ``make(part)``, and returns a dict of terms.
 
 All that is learned or remembered stands in parameters and buffers, so that it is saved, loaded
 and resumed. Any class with this method is as good as the ones in this package; how to write one:
@@ -58,37 +85,44 @@ For estimators: `bits_of_agreement` and `pointwise_agreement` are what scores ar
 from ._agreement import (  # noqa: F401, for estimators
     bits_of_agreement,
     blocks_of,
+    disagreement,
     fit_temperature,
     pointwise_agreement,
 )
 from ._barlow_twins import BarlowTwins
 from ._byol import BYOL
 from ._dino import DINO
+from ._hierarchical_contrast import HierarchicalContrast
 from ._info_nce import info_nce
 from ._le_jepa import LeJEPA
 from ._masked_reconstruction import MaskedReconstruction
 from ._moco import MoCo
 from ._momentum import MomentumTeacher
+from ._next_step_prediction import NextStepPrediction
 from ._sim_clr import SimCLR
 from ._sim_siam import SimSiam
 from ._sup_con import SupCon
 from ._swav import SwAV
 from ._vicreg import VICReg
 from ._visreg import VISReg
+from ._weighted_sum import WeightedSum
 
 __all__ = [
     "BYOL",
     "DINO",
     "BarlowTwins",
+    "HierarchicalContrast",
     "LeJEPA",
     "MaskedReconstruction",
     "MoCo",
     "MomentumTeacher",
+    "NextStepPrediction",
     "SimCLR",
     "SimSiam",
     "SupCon",
     "SwAV",
     "VICReg",
     "VISReg",
+    "WeightedSum",
     "info_nce",
 ]

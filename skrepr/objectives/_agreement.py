@@ -78,6 +78,23 @@ def fit_temperature(blocks):
     return math.exp(minimize_scalar(misfit, bounds=bounds, method="bounded").x)
 
 
+def disagreement(blocks):
+    """Compute minus the mean agreement of pairs of blocks, at the temperature that is best.
+
+    Parameters
+    ----------
+    blocks : iterable of pair of torch.Tensor of shape (B, K)
+
+    Returns
+    -------
+    disagreement : float
+        In bits.
+    """
+    blocks = list(blocks)
+    temperature = fit_temperature(blocks)
+    return -sum(bits_of_agreement(*block, temperature) for block in blocks) / len(blocks)
+
+
 def pointwise_agreement(views, references, temperature):
     r"""Compare how close the views of a row are with how close other rows come.
 

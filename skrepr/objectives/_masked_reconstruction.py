@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from ._checks import check_number
+from ._value_error import mean_error
 
 # Spans of this share of a series are hidden where their length is left open.
 _SHARE_OF_A_SPAN = 1 / 16
@@ -19,11 +20,16 @@ class MaskedReconstruction(BaseEstimator):
 
     with :math:`H` the observed values of the hidden spans, :math:`\hat{x}_t` a linear function of
     the code of the step, and :math:`w_t` 1, or less where an error is told. A series is cut into
-    spans at a random place, of which `mask_ratio` are hidden, in all channels. A single hidden
-    step would be found by interpolation; a span has to be understood.
+    spans at a random place, of which `mask_ratio` are hidden. A single hidden step would be found
+    by interpolation; a span has to be understood.
 
-    Held-out losses and scores hide every step once: in :math:`1 / \text{mask\_ratio}` rounds
-    (rounded, at least two), each time every so many spans.
+    Of series of several channels, a span is hidden in all channels in half of the rows, so that
+    it follows from what is before and behind; in the other half spans are drawn for each channel
+    on its own, so that it follows from the other channels, too.
+
+    Held-out losses and scores hide every value once: in :math:`1 / \text{mask\_ratio}` rounds
+    (rounded, at least two), each time every so many spans, of which half are hidden in all
+    channels, and half in some of them.
 
     Parameters
     ----------
@@ -41,27 +47,29 @@ class MaskedReconstruction(BaseEstimator):
     --------
     >>> import torch
     >>> from skrepr.objectives import MaskedReconstruction
-    >>> loss = MaskedReconstruction(0.25, mask_length=2).make_series_loss(8, 1, 8)
+    >>> from types import SimpleNamespace
+    >>> encoder = SimpleNamespace(width=8, patch_size=1)
+    >>> loss = MaskedReconstruction(0.25, mask_length=2).make_series_loss(encoder, 1, 8)
     >>> hidden = list(loss.rounds(torch.ones(1, 8, dtype=torch.bool)))
     >>> hidden[0].int().tolist()
-    [[1, 1, 0, 0, 0, 0, 0, 0]]
+    [[[1, 1, 0, 0, 0, 0, 0, 0]]]
     """
 
     def __init__(self, mask_ratio=0.3, mask_length=None):
         self.mask_ratio = mask_ratio
         self.mask_length = mask_length
 
-    def make_series_loss(self, width, n_outputs, length):
+    def make_series_loss(self, encoder, n_values, length):
         """Make the module that computes the loss.
 
         Parameters
         ----------
-        width : int
-            Of the code of a patch.
-        n_outputs : int
-            Number of values of a patch.
+        encoder : torch.nn.Module
+            Of steps.
+        n_values : int
+            Number of values of a step.
         length : int
-            Number of steps of a series.
+            Number of steps of a common series.
 
         Returns
         -------
@@ -75,35 +83,46 @@ class MaskedReconstruction(BaseEstimator):
         else:
             check_number(self, "mask_length", 1, whole=True)
         span = max(1, min(int(span), length // 2))
-        return _MaskedReconstruction(width, n_outputs, float(self.mask_ratio), span)
+        head = nn.Linear(encoder.width, n_values * encoder.patch_size)
+        return _MaskedReconstruction(head, n_values, float(self.mask_ratio), span)
 
 
 class _MaskedReconstruction(nn.Module):
     generator = None
 
-    def __init__(self, width, n_outputs, ratio, span):
+    def __init__(self, head, n_values, ratio, span):
         super().__init__()
-        self.head = nn.Linear(width, n_outputs)
+        self.head = head
+        self.n_values = n_values
         self.ratio = ratio
         self.span = span
 
-    def forward(self, predict, series):
+    def forward(self, model, series):
         if self.training:
             hidden = self.hide(series.inside)
-            return self._loss([(hidden, predict(hidden))], series)
-        rounds = self.rounds(series.inside)
-        return self._loss([(hidden, predict(hidden)) for hidden in rounds], series)
+            return mean_error([(*model.predict(series, self.head, hidden), hidden)], series)
+        return mean_error(self.judged(model, series), series)
 
-    def _loss(self, predictions, series):
-        error = weight = 0.0
-        for hidden, predicted in predictions:
-            weights = series.weights * hidden[:, None]  # (B, V, L)
-            error = error + (weights * (predicted - series.values).square()).sum()
-            weight = weight + weights.sum()
-        return error / weight.clamp(min=torch.finfo(weight.dtype).tiny)
+    def judged(self, model, series):
+        """Yield predictions, what they are compared with, and which of them count."""
+        for hidden in self.rounds(series.inside):
+            yield *model.predict(series, self.head, hidden), hidden
+
+    def expected(self, model, series):
+        """Predict all values, in the units of ``series.values``, from the observed ones."""
+        return model.expect(series, self.head)
 
     def hide(self, inside):
-        """Choose what is hidden in one step of the training: (B, L), bool."""
+        """Choose what is hidden in one step of the training: (B, V, L), bool."""
+        if self.n_values == 1:
+            return self._hide(inside)[:, None]
+        each = self._hide(inside.repeat_interleave(self.n_values, 0))
+        each = each.unflatten(0, (-1, self.n_values))  # (B, V, L)
+        together = torch.empty(len(inside), 1, 1, device=inside.device)
+        together = together.uniform_(generator=self.generator) < 0.5
+        return torch.where(together, each[:, :1], each)
+
+    def _hide(self, inside):
         n, length = inside.shape
         spans = self._spans(inside)  # (B, 1)
         n_spans = length // int(spans.min()) + 2
@@ -118,11 +137,14 @@ class _MaskedReconstruction(nn.Module):
         return chosen.gather(1, number) & inside
 
     def rounds(self, inside):
-        """Yield what is hidden outside of the training: each step once, (B, L), bool."""
-        number = self._number(inside, 0, self._spans(inside))
+        """Yield what is hidden outside of the training: each value once, (B, V, L), bool."""
+        number = self._number(inside, 0, self._spans(inside))[:, None]  # (B, 1, L)
         n_rounds = max(2, min(math.floor(1 / self.ratio + 0.5), int(number.max()) + 1))
+        # after every n_rounds spans that all channels share come as many that they do not
+        apart = number.div(n_rounds, rounding_mode="floor") % 2
+        channels = torch.arange(self.n_values, device=inside.device)[:, None]
         for turn in range(n_rounds):
-            yield (number % n_rounds == turn) & inside
+            yield ((number + channels * apart) % n_rounds == turn) & inside[:, None]
 
     def _spans(self, inside):
         """Return how long a span of each series is, at most half of it: (B, 1)."""
