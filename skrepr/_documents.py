@@ -15,6 +15,7 @@ from ._corpus import (
     Subwords,
     Vocabulary,
     as_known_kind,
+    as_word,
     is_table,
     make_analyzer,
     open_documents,
@@ -26,6 +27,12 @@ from ._corpus import (
 
 class DocumentsMixin:
     """An embedding that is given documents, or tables whose rows are read as such."""
+
+    _advice = (
+        "or gradients of too many words that are added up, by a wide window or in a large batch. "
+        'Cures: learning_rate="auto", or a lower one; a narrower window; a batch_size of a few '
+        "hundred; a smaller sample, which leaves out more of the frequent words"
+    )
 
     @_training.own_surroundings()
     def _embed_documents(self, X):
@@ -109,6 +116,8 @@ class DocumentsMixin:
                 f"Found X with {len(rows)} document(s), while a minimum of {n_least} is required "
                 f"by {type(self).__name__} with early_stopping=True."
             )
+        if not (goes_on or rows.has_pairs):
+            raise ValueError(_no_pairs(rows, table, self.min_count))
         self.vocabulary_ = rows.vocabulary.words
         return rows
 
@@ -120,6 +129,9 @@ class DocumentsMixin:
 
         def number_of(token):
             number = known.get(token, -1)
+            if number < 0 and isinstance(token, np.generic):
+                token = as_word(token)
+                number = known.get(token, -1)
             if number < 0 and new is not None and subwords and subwords.buckets_of(token):
                 number = new.setdefault(token, len(known) + len(new))
             return number
@@ -139,3 +151,18 @@ class DocumentsMixin:
         tags.input_tags.categorical = True
         tags.input_tags.allow_nan = True  # in a table, what is missing has no word
         return tags
+
+
+def _no_pairs(rows, table, min_count):
+    what = "row of the table" if table else "document"
+    cure = "pass a column more"
+    if not table:
+        cure = (
+            "pass documents of several words (a single document is a list of one: [document]), or "
+            "see what token_pattern or analyzer makes of a document"
+        )
+    return (
+        f"No {what} has two words that occur min_count={min_count} times, so that no word has a "
+        f"neighbor to learn from. Got {len(rows)} rows or documents, and {len(rows.vocabulary)} "
+        f"such words. Lower min_count, or {cure}."
+    )

@@ -27,7 +27,11 @@ _LEARNING_RATES = {"skipgram": 0.025, "cbow": 0.07}
 _WORDS_IN_ALL, _FEWEST_EPOCHS, _MOST_EPOCHS = 2e7, 5, 20
 _WORDS_AT_LEAST, _MOST_EPOCHS_OF_FEW = 4e5, 100
 # Words of a batch: where threads wait for each other, and where they do not.
-_WORDS_OF_STEP, _WORDS_OF_FREE_STEP = 4096, 2**16
+_WORDS_OF_STEP, _WORDS_OF_FREE_STEP = {"skipgram": 2**13, "cbow": 2**14}, 2**16
+_FEWEST_WORDS_OF_STEP = 128
+# With more words in a window, batches and learning rate are smaller: the gradients of a window are
+# added up, and at twice as many words and the same rate training diverges.
+_WIDE = 16
 # Documents from which figures are estimated.
 _DOCUMENTS_DESCRIBED = 256
 
@@ -68,7 +72,7 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
     negative : int, default=5
         Number of negatives for each pair of words.
     ns_exponent : float, default=0.75
-        Negatives are drawn in proportion to the counts of words to this power.
+        Negatives are drawn in proportion to the counts of words to this power, from -10 to 10.
     sample : float, default=1e-3
         Words that make up a larger share of the corpus are left out at random, the more
         frequent the more often. 0: none, the right choice for few words, as of baskets. Does not
@@ -82,14 +86,17 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
         long. None: words are units.
     analyzer : {"word"} or callable, default="word"
         How a document becomes a list of words. "word": a string by `token_pattern`, and a list
-        as it is. A function is given the document and returns a list of hashable tokens.
+        as it is. A function is given the document and returns a list of hashable tokens. Times
+        of numpy become those of pandas, whatever their unit.
     lowercase : bool, default=True
         Whether strings are converted to lower case first.
     token_pattern : str, default=r"(?u)\b\w\w+\b"
-        Regular expression that finds the words of a string.
+        Regular expression that finds the words of a string. With a group in it, that group is
+        the word; there may be one.
     n_bins : int or None, default=None
         In a table, number of bins of equal counts into which each column of numbers is cut.
-        None: integers are categories, and other numbers an error.
+        None: integers are categories, and other numbers an error. Infinite ones belong to the
+        first and the last bin.
     pooling : {"mean", "idf", "sif", "max"}, default="mean"
         How the vectors of its words become that of a document. "idf": mean weighted by the
         inverse document frequency. "sif": rare words weigh more, and the direction that all
@@ -100,8 +107,9 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
         rate falls linearly over these. Told in `max_epochs_`.
     batch_size : int or "auto", default="auto"
         Number of rows in one step of the optimizer. Rows are words here, before some are left
-        out. "auto": 4096, less for a corpus of fewer than 130,000 words; with `n_jobs` 65,536,
-        which threads share out and of which each uses 2,000 at a time. Told in `batch_size_`.
+        out. "auto": 8192, of CBOW 16,384, but at most a 64th of the corpus; with `n_jobs` 65,536,
+        which threads share out and of which each uses 2,000 at a time. For skip-gram with more
+        than 16 words in a mean window, fewer in proportion. Told in `batch_size_`.
     early_stopping : bool or "auto", default="auto"
         Whether to hold rows out, to keep the weights with the lowest loss on them, and to
         stop when `patience_` epochs brought no better ones. Rows are documents here. "auto":
@@ -113,7 +121,9 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
         `max_epochs` is "auto", at least a tenth of `max_epochs_`. Told in `patience_`.
     learning_rate : float or "auto", default="auto"
         Step size at the beginning; it falls to 0.004 of that, in `partial_fit` it is constant.
-        "auto": 0.025 for skip-gram and 0.07 for CBOW. Told in `learning_rate_`.
+        A scheduler of skorch among the `callbacks` takes the place of that. "auto": 0.025 for
+        skip-gram, less for wide windows as `batch_size` is, and 0.07 for CBOW. Told in
+        `learning_rate_`.
     callbacks : list or None, default=None
         Callbacks of skorch, or pairs of a name and a callback. They are copied, and take no
         part in cross-validation. Those of scikit-learn are set by `set_callbacks`.
@@ -230,7 +240,7 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
         "negative": [Number(Integral, 1, None, closed="left")],
         "window": [Number(Integral, 1, None, closed="left")],
         "min_count": [Number(Integral, 1, None, closed="left")],
-        "ns_exponent": [Number(Real, None, None, closed="neither")],
+        "ns_exponent": [Number(Real, -10, 10, closed="both")],
         "sample": [Number(Real, 0, 1, closed="both")],
         "max_vocabulary": [Number(Integral, 1, None, closed="left"), None],
         "subword": [tuple, list, None],
@@ -311,8 +321,10 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
         ----------
         X : iterable of str or of lists of hashable, path, or table of shape (n_samples, n_columns)
             Documents: strings, or lists of tokens; a list, an array or a Series of them, or an
-            iterator. Or the path of a text file (UTF-8) with a document in each line. Or a table
-            of categories: a data frame, or an array of integers or strings with two axes.
+            iterator. Or the path of a text file (UTF-8; compressed, if its name ends with ".gz")
+            with a document in each line. Or a table of categories: a data frame, or an array of
+            integers or strings with two axes. A list of arrays holds documents, also where
+            these are of equal length.
         y : Ignored
             Present for API consistency.
 
@@ -320,6 +332,12 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
         -------
         self : Word2VecEmbedding
             Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If no document has two words that occur `min_count` times: there is nothing to learn
+            from.
         """
         return self._fit(X, y)
 
@@ -447,16 +465,21 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
 
     def _plan(self, rows, call):
         super()._plan(rows, call)
+        # CBOW has one pair in a window, and a table so few words that steps are scaled down
+        adds_up = self.algorithm == "skipgram" and rows.sampling.shrinks
+        narrow = min(1.0, _WIDE / rows.sampling.mean_window) if adds_up else 1.0
+        if self.batch_size == "auto" and (call.is_new or not call.stream):
+            self.batch_size_ = max(_FEWEST_WORDS_OF_STEP, int(narrow * self.batch_size_))
         automatic = self.learning_rate == "auto"
         self.learning_rate_ = (
-            _LEARNING_RATES[self.algorithm] if automatic else float(self.learning_rate)
+            narrow * _LEARNING_RATES[self.algorithm] if automatic else float(self.learning_rate)
         )
         self.precision_ = _training.probe_precision(self.precision, self.device_)
 
     def _auto_batch_size(self, n):
         if effective_n_jobs(self.n_jobs) > 1:
             return _WORDS_OF_FREE_STEP
-        return int(np.clip(n // 32, 128, _WORDS_OF_STEP))
+        return int(np.clip(n // 64, _FEWEST_WORDS_OF_STEP, _WORDS_OF_STEP[self.algorithm]))
 
     def _auto_max_epochs(self, n, batch_size):
         most = np.clip(_WORDS_AT_LEAST // n, _MOST_EPOCHS, _MOST_EPOCHS_OF_FEW)

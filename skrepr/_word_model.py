@@ -5,8 +5,7 @@ autograd and an optimizer would go over all words in every step. All products ar
 whole blocks (see ``_corpus/_blocks.py``).
 """
 
-from functools import partial
-from itertools import chain
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import torch
@@ -21,11 +20,12 @@ from ._word_tables import SubwordTable, WordTable
 _SIF, _WORDS_ASKED = 1e-3, 2**18
 # The learning rate at the end, as a share of that at the beginning.
 _LAST_RATE = 0.004
-# Centers whose products are computed together: their vectors fit into the cache of a core.
-_TOGETHER = 1024
-# Gradients of a word that are added up in one step at least, where a corpus has few words. Steps
-# of CBOW are longer.
-_FEWEST_GRADIENTS = {"skipgram": 100.0, "cbow": 50.0}
+# Centers whose products are computed together: with fewer, threads wait for the interpreter
+# and for each other.
+_TOGETHER = 2048
+# Gradients of a word that are added up in one step: at least, where a corpus has few words, and
+# at most. Steps of CBOW are longer.
+_SUMMED_GRADIENTS = {"skipgram": (100.0, 200.0), "cbow": (50.0, 100.0)}
 # Least number of steps in a batch where threads do not wait.
 _FREE_STEPS = 32
 # Blocks of a batch that are asked for their loss in training.
@@ -124,23 +124,40 @@ class WordModel(nn.Module):
     def forward(self, blocks):
         """Mean negative log-likelihood of a pair of words and its negatives."""
         if self.algorithm == "skipgram":
-            h = self.words(blocks.centers)  # (n, B, d)
-            of_near = _band_of(h @ self.contexts(blocks.around).mT)  # (n, B, 2w+1)
-            near, n_pairs = blocks.near, blocks.n_near
+            h, pairs = self.words(blocks.centers), blocks.around  # (n, B, d)
         else:
-            sums = _spread(blocks.near.to(self.words.own.dtype)) @ self.words(blocks.around)
-            # the value is that of the mean, the gradient that of the sum, as in the authors'
-            # program: a word counts as much in a wide window as in a narrow one
-            h = sums + (sums / blocks.n_near.clamp(min=1) - sums).detach()
-            of_near = (h * self.contexts(blocks.centers)).sum(-1, keepdim=True)  # (n, B, 1)
-            near = n_pairs = (blocks.n_near > 0).to(h.dtype)
-        of_others = h @ self.contexts(blocks.negatives).mT  # (n, B, K)
-        total, n = _loss(of_near, near, of_others, self._weight(n_pairs, blocks), n_pairs)
-        return total / n.clamp(min=1)
+            h, pairs = self._mean(blocks), blocks.centers
+        targets = torch.cat([pairs, blocks.negatives], 1)  # (n, T)
+        signs = torch.ones(targets.shape[1], dtype=h.dtype, device=h.device)
+        signs[: pairs.shape[1]] = -1
+        logits = h @ self.contexts(targets).mT * signs  # (n, B, T)
+        total, n_pairs = self._loss(logits, self._counts(blocks, h.dtype), blocks)
+        return total / n_pairs.clamp(min=1)
 
-    def _weight(self, n_pairs, blocks):
-        """How often each of the shared negatives counts, so that `negative` go with a pair."""
-        return n_pairs * (self.negative / blocks.negatives.shape[1])
+    def _mean(self, blocks):
+        sums = blocks.near(self.words.own.dtype) @ self.words(blocks.around)
+        # the value is that of the mean, the gradient that of the sum, as in the authors'
+        # program: a word counts as much in a wide window as in a narrow one
+        return sums + (sums / blocks.n_near.clamp(min=1) - sums).detach()
+
+    def _counts(self, blocks, dtype):
+        """How often each target is a pair of each center, or a negative: (n or 1, B, T)."""
+        if self.algorithm == "skipgram":
+            return blocks.near_and_negative(self.negative, dtype)
+        sizes = blocks.centers.shape[1], blocks.negatives.shape[1]
+        return _own_and_negative(*sizes, self.negative, dtype, blocks.sides.device)
+
+    def _loss(self, logits, counts, blocks):
+        """Sum minus the log-likelihoods of pairs and negatives, and count the pairs: (2,).
+
+        A pair is a negative of which one vector is turned round: its logit has the other sign.
+        """
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        total, n_pairs = F.softplus(logits) * counts, blocks.n_near
+        if self.algorithm == "cbow":
+            n_pairs = (n_pairs > 0).to(logits.dtype)
+            total = total * n_pairs
+        return torch.stack([total.sum(), n_pairs.sum()])
 
     # ------------------------------------------------------------------ one step
 
@@ -174,8 +191,8 @@ class WordModel(nn.Module):
         contexts = share + noise * self.negative
         if self.algorithm == "skipgram":
             contexts = contexts * pairs
-        self.words.expect(words, _FEWEST_GRADIENTS[self.algorithm])
-        self.contexts.expect(contexts, _FEWEST_GRADIENTS[self.algorithm])
+        self.words.expect(words, *_SUMMED_GRADIENTS[self.algorithm])
+        self.contexts.expect(contexts, *_SUMMED_GRADIENTS[self.algorithm])
 
     @staticmethod
     def learning_rate_factor(fraction):
@@ -193,8 +210,8 @@ class WordModel(nn.Module):
         asked = [_BLOCKS_ASKED, *[0] * (len(parts) - 1)]
         if self.waits:
             find = [partial(self.gradient, *pair, dtype) for pair in zip(parts, asked)]
-            words, contexts, losses = zip(*side_by_side(find))
-            changes = (self.words, chain(*words)), (self.contexts, chain(*contexts))
+            *changes, losses = zip(*side_by_side(find))
+            changes = zip((self.words, self.contexts), changes)
             side_by_side([partial(_apply, *change, rate) for change in changes])
         else:
             losses = side_by_side([partial(self._go, *p, dtype, rate) for p in zip(parts, asked)])
@@ -209,8 +226,8 @@ class WordModel(nn.Module):
 
     def _go(self, part, n_asked, dtype, rate):
         words, contexts, loss = self.gradient(part, n_asked, dtype)
-        _apply(self.words, words, rate)
-        _apply(self.contexts, contexts, rate)
+        self.words.change(*words, rate)
+        self.contexts.change(*contexts, rate)
         return loss
 
     @torch.no_grad()
@@ -227,57 +244,36 @@ class WordModel(nn.Module):
 
         Returns
         -------
-        words, contexts : list of Change
+        words, contexts : Change
         loss : torch.Tensor of shape (2,), or None
             Sum over the pairs of the blocks that were asked, and their number.
         """
-        find = self._of_skip_gram if self.algorithm == "skipgram" else self._of_cbow
-        return find(blocks, n_asked, dtype)
-
-    def _of_skip_gram(self, blocks, n_asked, dtype):
-        n_around = blocks.around.shape[1]
-        targets = torch.cat([blocks.around, blocks.negatives], 1)  # (n, T)
-        h, o = self.words.find(blocks.centers).to(dtype), self.contexts.find(targets).to(dtype)
+        is_cbow = self.algorithm == "cbow"
+        pairs = blocks.centers if is_cbow else blocks.around
+        targets = torch.cat([pairs, blocks.negatives], 1)  # (n, T)
+        o = self.contexts.find(targets).to(dtype)
+        o[:, : pairs.shape[1]].neg_()  # pairs become negatives of the opposite vector
+        if is_cbow:
+            near = blocks.near(dtype)
+            h = torch.bmm(near, self.words.find(blocks.around).to(dtype))  # (n, B, d), sums
+            # 0 where there is no word: all that follows from such a center vanishes
+            per_word = ((blocks.n_near > 0) / blocks.n_near.clamp(min=1)).to(dtype)
+        else:
+            h = self.words.find(blocks.centers).to(dtype)
         logits = torch.bmm(h, o.mT)  # (n, B, T)
-        of_near, of_others = _packed(_band_of(logits, n_around)), _packed(logits[..., n_around:])
-        weight = self._weight(blocks.n_near, blocks)
-        terms = of_near, blocks.near, of_others, weight, blocks.n_near
-        loss = _loss(*(term[:n_asked] for term in terms)) if n_asked else None
-        errors = torch.zeros_like(logits)
-        _band_of(errors, n_around).copy_(of_near.sigmoid_().sub_(1).mul_(blocks.near))
-        errors[..., n_around:].copy_(of_others.sigmoid_().mul_(weight))
-        return (
-            [self._change_of(blocks.centers, torch.bmm(errors, o))],
-            [self._change_of(targets, torch.bmm(errors.mT, h))],
-            loss,
-        )
-
-    def _of_cbow(self, blocks, n_asked, dtype):
-        x = self.words.find(blocks.around).to(dtype)
-        c = self.contexts.find(blocks.centers).to(dtype)
-        o = self.contexts.find(blocks.negatives).to(dtype)
-        n_near = blocks.n_near.clamp(min=1)
-        band = _spread((blocks.near / n_near).to(dtype))  # (n, B, C)
-        h = torch.bmm(band, x)  # (n, B, d)
-        of_near = (h * c).sum(-1, keepdim=True, dtype=torch.float32)  # (n, B, 1)
-        of_others = _packed(torch.bmm(h, o.mT))  # (n, B, K)
-        is_pair = (blocks.n_near > 0).float()
-        weight = self._weight(is_pair, blocks)
-        terms = of_near, is_pair, of_others, weight, is_pair
-        loss = _loss(*(term[:n_asked] for term in terms)) if n_asked else None
-        of_near = of_near.sigmoid_().sub_(1).mul_(is_pair)
-        of_others = of_others.sigmoid_().mul_(weight)
-        # a sum has the gradient of the mean as often as it has words
-        of_sum = torch.baddbmm((of_near * n_near).to(dtype) * c, (of_others * n_near).to(dtype), o)
-        of_near, of_others = of_near.to(dtype), of_others.to(dtype)
-        return (
-            [self._change_of(blocks.around, torch.bmm(band.mT, of_sum))],
-            [
-                self._change_of(blocks.centers, of_near * h),
-                self._change_of(blocks.negatives, torch.bmm(of_others.mT, h)),
-            ],
-            loss,
-        )
+        if is_cbow:
+            logits.mul_(per_word)
+        counts, loss = self._counts(blocks, dtype), None
+        if n_asked:
+            loss = self._loss(logits[:n_asked], counts[:n_asked], blocks.first(n_asked))
+        errors = logits.sigmoid_().mul_(counts)
+        of_words, words = torch.bmm(errors, o), blocks.centers
+        if is_cbow:
+            of_words, words = torch.bmm(near.mT, of_words), blocks.around
+            errors.mul_(per_word)
+        of_targets = torch.bmm(errors.mT, h)
+        of_targets[:, : pairs.shape[1]].neg_()
+        return self._change_of(words, of_words), self._change_of(targets, of_targets), loss
 
     def _change_of(self, rows, gradient):
         return Change(rows.reshape(-1), gradient.view(-1, self.width))
@@ -390,29 +386,9 @@ def _fit(h, o):
     return F.logsigmoid((h * o).sum(1))
 
 
-def _band_of(blocks, n_near=None):
-    """View the entries of windows in products of blocks: (n, B, C or more) to (n, B, 2w+1)."""
-    n, size, width = blocks.shape
-    n_near = width if n_near is None else n_near
-    shape = (n, size, n_near - size + 1)
-    return blocks.as_strided(shape, (size * width, width + 1, 1), blocks.storage_offset())
-
-
-def _packed(values):
-    """Copy what may be a view into a tensor of its own, of float32 at least."""
-    dtype = torch.promote_types(values.dtype, torch.float32)
-    return torch.empty(values.shape, dtype=dtype, device=values.device).copy_(values)
-
-
-def _spread(near):
-    """Put what belongs to windows into blocks: (n, B, 2w+1) to (n, B, C)."""
-    n, size, width = near.shape
-    blocks = near.new_zeros(n, size, size + width - 1)
-    _band_of(blocks).copy_(near)
-    return blocks
-
-
-def _loss(of_near, near, of_others, weight, n_pairs):
-    """Sum minus the log-likelihoods of pairs and negatives, and count the pairs: (2,)."""
-    fits, others = F.logsigmoid(of_near) * near, F.logsigmoid(-of_others) * weight
-    return torch.stack([-fits.sum() - others.sum(), n_pairs.sum()])
+@lru_cache(maxsize=4)
+def _own_and_negative(n_centers, n_others, negative, dtype, device):
+    """Let each center be predicted from its own window, and negatives from all: (1, B, B + K)."""
+    counts = torch.eye(n_centers, n_centers + n_others, dtype=dtype, device=device)
+    counts[:, n_centers:] = negative / n_others
+    return counts[None]

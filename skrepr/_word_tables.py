@@ -4,9 +4,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-# Most gradients of one row that are added up in a step without being scaled down.
-_MOST_GRADIENTS = 200.0
-
 
 class WordTable(nn.Module):
     """A vector for each word.
@@ -35,14 +32,14 @@ class WordTable(nn.Module):
         """Return the vectors of all words: (n_words, n_components)."""
         return self.own.detach()
 
-    def expect(self, n_gradients, fewest=_MOST_GRADIENTS):
+    def expect(self, n_gradients, fewest, most):
         """Prepare for steps in which each word has so many gradients on average: (n_words,).
 
         These are added up. That is right for rare words; one that occurs hundreds of times in a
         batch would jump beyond its aim. Where a few words make up the corpus, all gradients
-        point the same way, and fewer are added up: ``fewest`` at least.
+        point the same way, and fewer than ``most`` are added up: ``fewest`` at least.
         """
-        self._rates = _rates_of(n_gradients, fewest).to(self.own.device)
+        self._rates = _rates_of(n_gradients, fewest, most).to(self.own.device)
 
     def change(self, words, gradient, rate):
         """Move the vectors of some words, which may occur more than once.
@@ -101,12 +98,12 @@ class SubwordTable(WordTable):
                 self._all = torch.cat([self(some) for some in words.split(2**14)])
         return self._all
 
-    def expect(self, n_gradients, fewest=_MOST_GRADIENTS):
-        super().expect(n_gradients, fewest)
+    def expect(self, n_gradients, fewest, most):
+        super().expect(n_gradients, fewest, most)
         n_gradients = n_gradients.to(self._starts.device)
         of_parts = n_gradients.repeat_interleave(self._starts.diff())
         of_grams = torch.zeros_like(self._rates_of_grams).index_add_(0, self._buckets, of_parts)
-        self._rates_of_grams = _rates_of(of_grams, fewest)
+        self._rates_of_grams = _rates_of(of_grams, fewest, most)
 
     def change(self, words, gradient, rate):
         self._all = None
@@ -129,12 +126,12 @@ class SubwordTable(WordTable):
         return self._buckets[places], starts, (lengths + 1)[:, None].to(self.own.dtype)
 
 
-def _rates_of(n_gradients, fewest):
+def _rates_of(n_gradients, fewest, most):
     n_effective = n_gradients.sum().square() / n_gradients.square().sum().clamp(min=1e-30)
-    most = n_effective.clamp(fewest, _MOST_GRADIENTS)
+    most = n_effective.clamp(fewest, most)
     return (most / n_gradients.clamp(min=1e-30)).clamp(max=1)
 
 
 def _add(table, rows, gradient, rates, rate):
     steps = rates.index_select(0, rows).mul_(-rate)[:, None]
-    table.detach().index_add_(0, rows, gradient * steps)
+    table.detach().index_add_(0, rows, gradient.to(table.dtype).mul_(steps))

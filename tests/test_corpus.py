@@ -1,5 +1,7 @@
 """How documents are read, numbered, and cut into blocks."""
 
+import datetime
+import gzip
 import itertools
 import tracemalloc
 
@@ -16,6 +18,8 @@ from skrepr._corpus import (
     Sampling,
     Subwords,
     Vocabulary,
+    as_known_kind,
+    as_word,
     is_table,
     make_analyzer,
     open_documents,
@@ -78,10 +82,27 @@ def test_lists_are_taken_as_they_are_and_functions_split_what_they_want():
     assert make_analyzer(str.split, True, "")("A b") == ["A", "b"]
 
 
-@pytest.mark.parametrize("document", [None, np.nan, 3, b"bytes", {"a"}, pd.NA])
+@pytest.mark.parametrize("document", [None, np.nan, 3, b"bytes", {"a": 1}, pd.NA])
 def test_what_is_no_document_is_told(document):
     with pytest.raises(ValueError, match=r"Documents must be strings or lists.*fillna"):
         sentences_of(["a b", document])
+
+
+@pytest.mark.parametrize("document", [{"a"}, frozenset("a")])
+def test_sets_have_no_order_that_lasts(document):
+    with pytest.raises(ValueError, match=r"Got .*'a'.*order differs.*Pass sorted\(document\)"):
+        sentences_of([["a", "b"], document])
+
+
+def test_patterns_are_those_of_regular_expressions_with_one_group_at_most():
+    assert make_analyzer("word", True, r"(\w)\w")("ab cd") == ["a", "c"]
+    assert make_analyzer("word", True, r"(?:\w)(?:\w)")("ab cd") == ["ab", "cd"]
+    with pytest.raises(
+        ValueError, match=r"must be a regular expression. Got '\(' instead: missing"
+    ):
+        make_analyzer("word", True, "(")
+    with pytest.raises(ValueError, match=r"one capturing group at most.*Got 2 in '\(a\)\(b\)'"):
+        make_analyzer("word", True, "(a)(b)")
 
 
 def test_unhashable_tokens_are_told():
@@ -131,6 +152,29 @@ def test_kinds_of_input_are_the_same_corpus(tmp_path):
         np.testing.assert_array_equal(rows.vocabulary.counts, expected.vocabulary.counts)
 
 
+@pytest.mark.parametrize("n", [3, 2])
+def test_a_list_of_arrays_holds_documents_of_any_length(n):
+    rows = sentences_of([np.array([3, 4, 3]), np.array([4, 3, 5][:n])])
+    assert documents_in(rows) == [[3, 4, 3], [4, 3, 5][:n]]
+
+
+def test_files_may_be_compressed(tmp_path):
+    path = tmp_path / "corpus.txt.gz"
+    path.write_bytes(gzip.compress("naïve cat\n\nthe dog\n".encode()))
+    for X in (path, str(path)):
+        assert list(open_documents(X).each) == ["naïve cat", "", "the dog"]
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+@pytest.mark.parametrize("suffix", [".txt", ".txt.gz"])
+def test_files_in_other_encodings_are_told(tmp_path, encoding, suffix):
+    path = tmp_path / f"corpus{suffix}"
+    content = "naïve cat\n".encode(encoding)
+    path.write_bytes(gzip.compress(content) if suffix.endswith(".gz") else content)
+    with pytest.raises(ValueError, match=r"corpus.txt.* in the encoding UTF-8.*encoding=\"...\""):
+        sentences_of(path)
+
+
 # --------------------------------------------------------------------------------- tables
 
 
@@ -164,6 +208,37 @@ def test_numbers_are_binned_only_if_asked():
     assert words_in(far, 2, edges)[0] == [("a=x", "b=3..", "c=..3.5")]
 
 
+@pytest.mark.parametrize("missing", [np.nan, np.inf])
+def test_bins_are_those_of_finite_numbers(missing):
+    frame = pd.DataFrame({"a": [missing] * 8, "b": [*np.arange(7.0), missing]})
+    words, edges = words_in(frame, 2)
+    assert {j: found.tolist() for j, found in edges.items()} == {0: [], 1: [3.0]}
+    assert words[0] == (("b=..3",) if np.isnan(missing) else ("a=..", "b=..3"))
+    assert words[7] == (() if np.isnan(missing) else ("a=..", "b=3.."))
+    assert words_in(pd.DataFrame({"a": [1.0], "b": [2.0]}), 2, edges)[0] == [("a=..", "b=..3")]
+
+
+def test_times_have_no_unit_in_a_table():
+    days = np.array(["2020-01-01", "2020-01-02"], dtype="datetime64[s]")
+    expected = [("a=2020-01-01 00:00:00", "b=x"), ("a=2020-01-02 00:00:00", "b=x")]
+    columns = [
+        days.astype("datetime64[ns]"),
+        days,
+        list(map(pd.Timestamp, days)),
+        pd.Categorical(days),
+        np.array([*days], dtype=object),
+    ]
+    for column in columns:
+        assert words_in(pd.DataFrame({"a": column, "b": "x"}))[0] == expected
+    # among other things a time of numpy stays one
+    mixed = np.empty((3, 2), dtype=object)
+    mixed[:, 0], mixed[:, 1] = ["p", *days.astype("datetime64[ns]")], "x"
+    words, edges = words_in(mixed)
+    assert words_in(mixed[1:], edges=edges)[0] == words[1:]
+    table = pl.DataFrame({"a": list(days.tolist()), "b": ["x", "x"]})
+    assert words_in(table)[0] == expected
+
+
 def test_tables_that_are_none_are_told():
     with pytest.raises(ValueError, match=r'1 feature\(s\).*not \["text"\]'):
         read_table(pd.DataFrame({"text": ["a b"]}), None)
@@ -171,6 +246,8 @@ def test_tables_that_are_none_are_told():
         read_table(np.ones((3, 2), dtype=complex), None)
     with pytest.raises(TypeError, match="Sparse data were passed"):
         read_table(scipy.sparse.eye_array(3), None)
+    with pytest.raises(TypeError, match=r"Got a LazyFrame: pass X.collect\(\)"):
+        as_known_kind(pl.LazyFrame({"a": ["x"], "b": ["y"]}))
     assert not is_table(["a"])
     assert not is_table(pd.Series(["a"]))
     assert is_table(pd.DataFrame({"a": ["b"]})) and is_table(np.eye(2))
@@ -198,6 +275,20 @@ def test_numbers_of_numpy_become_plain_words():
     rows = sentences_of([np.array([3, 4, 3])])
     assert rows.vocabulary.words == [3, 4]
     assert all(type(word) is int for word in rows.vocabulary.words)
+
+
+def test_times_of_numpy_become_those_of_pandas():
+    day, hour = np.datetime64("2020-01-01"), np.timedelta64(1, "h")
+    units = ("D", "s", "ns")
+    rows = sentences_of([[day.astype(f"datetime64[{unit}]"), hour] for unit in units])
+    assert rows.vocabulary.words == [pd.Timestamp("2020-01-01"), pd.Timedelta("1h")]
+    assert rows.vocabulary.counts.tolist() == [3, 3]
+    assert documents_in(rows) == [rows.vocabulary.words] * 3
+    assert as_word(day) == datetime.datetime(2020, 1, 1)
+    assert hash(as_word(day)) == hash(datetime.datetime(2020, 1, 1))
+    month = np.timedelta64(1, "M")
+    assert as_word(month) is month
+    assert as_word(np.datetime64("NaT")) is pd.NaT
 
 
 def test_known_words_stay_where_they_are():
@@ -238,6 +329,7 @@ def test_n_grams_are_those_of_the_paper():
     assert {gram for gram in subwords._grams("where") if len(gram) == 3} == three
     assert {len(gram) for gram in subwords._grams("where")} == {3, 4, 5, 6}
     assert "<where>" not in subwords._grams("where")
+    assert len(subwords.buckets_of("\ud800b")) == 2  # half of a character has no UTF-8
     assert list(subwords._grams("a")) == list(subwords._grams(("a", 1))) == []
     buckets, starts = subwords.buckets_of_all(["where", "a", "there"])
     assert buckets[: starts[1]].tolist() == subwords.buckets_of("where")
@@ -332,6 +424,12 @@ def test_an_abandoned_corpus_leaves_no_open_file(tmp_path):
     assert file.closed
 
 
+def test_pairs_are_of_words_that_are_left():
+    assert sentences_of([list("a"), list("ab")]).has_pairs
+    assert not sentences_of([list("a"), list("b"), []]).has_pairs
+    assert not sentences_of([list("ab"), list("a")], min_count=2).has_pairs
+
+
 # --------------------------------------------------------------------------------- blocks
 
 
@@ -339,10 +437,10 @@ def pairs_in(rows, batch_size=10**9, seed=0):
     """List all (center, other) of one pass."""
     found = []
     for batch in rows.batches(batch_size, torch.Generator().manual_seed(seed)):
-        block, center, place = batch.near.nonzero().T
+        block, center, place = batch.near(torch.float32).nonzero().T
         found += zip(
             batch.centers[block, center].tolist(),
-            batch.around[block, center + place].tolist(),
+            batch.around[block, place].tolist(),
         )
     return found
 
@@ -374,14 +472,20 @@ def test_windows_of_full_width_hold_all_pairs_and_none_across_documents(window):
 def test_n_near_counts_what_is_near():
     rows = sentences_of([list("abcdefg") * 30], sample=0)
     for batch in rows.batches(100, torch.Generator().manual_seed(0)):
-        assert batch.near.sum(-1, keepdim=True).float().equal(batch.n_near)
+        near = batch.near(torch.float64)
+        assert set(near.unique().tolist()) == {0.0, 1.0}
+        assert near.sum(-1, keepdim=True).equal(batch.n_near.double())
         assert batch.around[:, 5:-5].equal(batch.centers)
+        both = batch.near_and_negative(6, torch.float64)
+        assert both[..., : near.shape[2]].equal(near)
+        of_negatives = both[..., near.shape[2] :].sum(-1, keepdim=True)
+        assert torch.allclose(of_negatives, 6 * batch.n_near.double())
 
 
 def test_widths_of_windows_are_uniform():
     rows = sentences_of([["a"] * 9000], window=5)
     (batch,) = rows.batches(10**9, torch.Generator().manual_seed(0))
-    widths = batch.near[:, :, 6:].sum(-1).flatten()[batch.n_near.flatten() > 1]
+    widths = batch.sides[..., 1].flatten()[batch.n_near.flatten() > 1]
     assert chisquare(torch.bincount(widths, minlength=6)[1:]).pvalue > 1e-3
 
 
@@ -457,7 +561,7 @@ def test_a_pass_without_a_word_gives_empty_windows(monkeypatch):
     rows = sentences_of([["a"] * 200], sample=1e-12)
     batches = list(rows.batches(50, torch.Generator().manual_seed(0)))
     assert len(batches) == 4
-    assert sum(int(batch.near.sum()) for batch in batches) == 0
+    assert sum(int(batch.n_near.sum()) for batch in batches) == 0
 
 
 def test_table_of_negatives_reaches_every_word_of_a_large_vocabulary():

@@ -35,7 +35,7 @@ def test_rows_of_a_table_are_one_window_of_which_nothing_is_left_out():
     assert read.n_features_in_ == 6
 
 
-@pytest.mark.parametrize(("algorithm", "block"), [("skipgram", (32, 24)), ("cbow", (16, 16))])
+@pytest.mark.parametrize(("algorithm", "block"), [("skipgram", (32, 22)), ("cbow", (16, 16))])
 def test_blocks_are_those_of_the_algorithm(algorithm, block):
     read = make(algorithm=algorithm)
     read.device_ = "cpu"
@@ -63,3 +63,39 @@ def test_words_of_parts_are_numbered_in_order_for_all_chunks(monkeypatch):
     expected = [vectors[words].mean(0) for words in documents]
     np.testing.assert_allclose(embedding.transform(documents), expected, rtol=1e-5)
     assert embedding._read_chunks(documents)[1][1].words.tolist() == []
+
+
+def test_times_are_found_again():
+    days = np.array(["2020-01-01", "2020-01-02", "2020-01-03"], dtype="datetime64[ns]")
+    embedding = make().fit([list(days[[i % 3, (i + 1) % 3]]) for i in range(9)])
+    expected = embedding.word_vectors_[list(map(pd.Timestamp, days))].mean(0)
+    for same in (
+        [*days],
+        days,
+        days.astype("datetime64[D]"),
+        list(map(pd.Timestamp, days)),
+        list(map(pd.Timestamp.to_pydatetime, map(pd.Timestamp, days))),
+    ):
+        np.testing.assert_allclose(embedding.transform([same])[0], expected, rtol=1e-5)
+    assert embedding.partial_fit([list(days)]).input_shape_ == (3,)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        ([["a"], ["b"]] * 3, r"No document has two words.*min_count=1 times.*Got 6 rows.* 2 such"),
+        (["bread", "butter"], r"a single document is a list of one: \[document\]"),
+        (pd.DataFrame({"a": list("xy"), "b": [None, None]}), "No row of the table has two words"),
+    ],
+)
+def test_a_corpus_without_pairs_is_told(X, message):
+    for method in ("fit", "partial_fit"):
+        embedding = make()
+        with pytest.raises(ValueError, match=message):
+            getattr(embedding, method)(X)
+        assert not hasattr(embedding, "vocabulary_")
+
+
+def test_a_later_chunk_may_be_without_pairs():
+    embedding = make().partial_fit([["a", "b"]])
+    assert embedding.partial_fit([["c"]]).vocabulary_ == ["a", "b", "c"]

@@ -6,8 +6,9 @@ import pytest
 from skorch.callbacks import (
     Callback,
     EarlyStopping,
+    GradientNormClipping,
 )
-from trainings import callback_of, embedding, table
+from trainings import Loss, callback_of, embedding, make, table, train_ours
 
 
 def test_callbacks_of_the_user_are_copied():
@@ -71,3 +72,13 @@ def test_progress_bar(capsys):
 def test_no_progress_bar(capsys):
     embedding(verbose=0, early_stopping=True).fit(table())
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("entry", [GradientNormClipping(), ("name", GradientNormClipping())])
+def test_callbacks_of_gradients_need_some(entry):
+    class OwnSteps(Loss):
+        def take_step(self, x, rate, precision, side_by_side):
+            raise AssertionError
+
+    with pytest.raises(TypeError, match="GradientNormClipping acts on gradients"):
+        train_ours(make(OwnSteps), [entry])

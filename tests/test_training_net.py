@@ -401,6 +401,45 @@ def test_a_module_may_plan_its_learning_rate(extra):
     np.testing.assert_allclose(rates, 0.1 * (1 - np.arange(10) / 10))
 
 
+@pytest.mark.parametrize("by_batch", [False, True], ids=["by epoch", "by batch"])
+@pytest.mark.parametrize("open_ended", [False, True], ids=["fit", "partial_fit"])
+def test_a_scheduler_takes_the_place_of_what_a_module_plans(by_batch, open_ended):
+    class Planned(Loss):
+        learning_rate_factor = OwnSteps.learning_rate_factor
+
+        def after_step(self):
+            rates[Planned].append(net.optimizer_.param_groups[0]["lr"])
+
+    class Own(OwnSteps):
+        def take_step(self, x, rate, precision, side_by_side):
+            rates[Own].append(rate)
+            return super().take_step(x, rate, precision, side_by_side)
+
+    rates = {Planned: [], Own: []}
+    for kind in rates:
+        step = {"step_every": "batch"} if by_batch else {}
+        schedule = LRScheduler(torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.5, **step)
+        module = make(kind)
+        net = _training.make_net(
+            module,
+            optimizer=torch.optim.SGD,
+            optimizer_params=None,
+            learning_rate=0.1,
+            weight_decay=0.0,
+            batch_size=BATCH_SIZE,
+            max_epochs=2,
+            device=torch.device("cpu"),
+            precision="float32",
+            callbacks=[schedule],
+        )
+        asked = {"randomness": Randomness(module, torch.device("cpu")), "watch": Interruption()}
+        run = _training.Run(as_rows(table()), None, epochs=2, open_ended=open_ended, **asked)
+        _training.train(net, run)
+    steps = np.arange(10) if by_batch else np.arange(10) // 5
+    for found in rates.values():
+        np.testing.assert_allclose(found, 0.1 * 0.5**steps)
+
+
 @pytest.mark.parametrize(("smallest", "expected"), [(2, [16] * 4 + [6]), (7, [16] * 3 + [22])])
 def test_batches_have_as_many_rows_as_their_loss_needs(smallest, expected):
     sizes = []

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from skorch.callbacks import LRScheduler
 from torch import nn
 from trainings import STEPS, embedding, table
 
@@ -68,6 +69,21 @@ def test_training_that_goes_on_takes_the_arguments_of_now():
     state = next(iter(estimator.net_.optimizer_.state.values()))
     assert state["step"] == 6 * STEPS
     assert not torch.equal(state["exp_avg"], moment)
+
+
+def test_a_schedule_goes_on_where_it_was():
+    schedule = LRScheduler("LambdaLR", lr_lambda=lambda epoch: 0.5**epoch)
+    plateau = LRScheduler("ReduceLROnPlateau", monitor="train_loss", threshold=9.0, patience=0)
+    for callback, expected in (
+        (schedule, [0.1, 0.05, 0.025, 0.0125, 0.00625]),
+        (plateau, [0.1, 0.01, 1e-3, 1e-4, 1e-5]),
+    ):
+        settings = {"max_epochs": 3, "warm_start": True, "callbacks": [callback]}
+        estimator = embedding(learning_rate=0.1, **settings).fit(table())
+        estimator.set_params(max_epochs=2).fit(table())
+        assert estimator.history_.event_lr.tolist() == pytest.approx(expected)
+    estimator.set_params(learning_rate=0.2).fit(table())
+    assert estimator.history_.event_lr.iloc[-2] == 0.2
 
 
 def test_training_cannot_go_on_with_another_optimizer():

@@ -21,10 +21,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, LRScheduler
 
 from skrepr import RepresentationCollapseWarning, Word2VecEmbedding, WordVectors, load, save
 from skrepr._training import _devices
+from skrepr.datasets import load_python_docs
 
 ALGORITHMS = ["skipgram", "cbow"]
 SMALL = {"n_components": 4, "max_epochs": 2, "min_count": 1}
@@ -242,8 +243,10 @@ def test_words_never_seen_are_near_those_of_their_root(with_parts):
         np.testing.assert_allclose(with_parts.transform([[word]])[0], vectors[word], rtol=1e-5)
     both = with_parts.transform([["cooking", "cookery", "x"]])[0]
     np.testing.assert_allclose(both, (vectors["cooking"] + vectors["cookery"]) / 2, rtol=1e-5)
-    with pytest.raises(KeyError, match="neither a vector nor n-grams"):
+    with pytest.raises(KeyError, match=r"'x' has no vector"):
         vectors["x"]
+    with pytest.raises(KeyError, match=r"'Walke' has no vector. Did you mean 'walker'"):
+        make(subword=(7, 7), sample=0).fit([["walked", "walker"]] * 9).word_vectors_["Walke"]
     with pytest.warns(UserWarning, match="1 of 2 documents"):
         assert not with_parts.transform([["x"], ["cookery"]])[0].any()
 
@@ -349,8 +352,9 @@ def test_bins_close_together_keep_their_names():
 
 
 def test_documents_of_one_word_teach_nothing_and_break_nothing():
-    embedding = make(early_stopping=True).fit([["a"], ["b"], ["c"], ["a"]] * 5)
-    assert (embedding.history_.train_loss == 0).all()
+    embedding = make().fit([["a", "b"], ["c"]])
+    embedding.partial_fit([["a"], ["b"], ["c"], ["a"]] * 5)
+    assert embedding.history_.train_loss.iloc[-1] == 0
     assert np.isfinite(embedding.transform([["a"], ["c"]])).all()
     assert embedding.score([["a"]]) == embedding.mean_log_likelihood_ == 0
 
@@ -402,9 +406,17 @@ def test_text_and_tables_do_not_mix(docs, fitted):
         make().fit(table).transform(table[:, :2])
 
 
-def test_weights_that_explode_are_told(docs):
-    with pytest.raises(ValueError, match="NaN or infinite in epoch"):
+def test_weights_that_explode_are_told_with_what_helps_words(docs):
+    told = r"NaN or infinite in epoch .*learning_rate=1e\+30.*learning_rate=\"auto\".*batch_size"
+    with pytest.raises(ValueError, match=told) as error:
         make(learning_rate=1e30).fit(docs)
+    assert "Scaler" not in str(error.value) and "Clipping" not in str(error.value)
+
+
+@pytest.mark.parametrize("ns_exponent", [-10, 10])
+def test_words_may_be_drawn_by_any_power_of_their_counts(ns_exponent):
+    texts = [["a", "b"]] * 300 + [["b", "c"]]
+    assert make(ns_exponent=ns_exponent).fit(texts).transform(texts[-1:]).any()
 
 
 def test_collapse_is_told():
@@ -443,8 +455,35 @@ def test_what_auto_becomes(docs):
     assert make(n_jobs=2).fit(docs).batch_size_ == 2400
     n_words = (10**3, 10**4, 10**5, 2 * 10**6, 10**8)
     assert [make()._auto_max_epochs(n, 1) for n in n_words] == [100, 40, 20, 10, 5]
-    assert [make()._auto_batch_size(n) for n in (10**7, 64_000, 10)] == [4096, 2000, 128]
+    assert [make()._auto_batch_size(n) for n in (10**7, 64_000, 10)] == [8192, 1000, 128]
     assert make(n_jobs=2)._auto_batch_size(10**7) == 2**16
+
+
+@pytest.fixture(scope="module")
+def long_texts():
+    words = " ".join(load_python_docs()).lower().split()[:20_000]
+    return [words[start : start + 500] for start in range(0, len(words), 500)]
+
+
+@pytest.mark.parametrize("window", [50, 100])
+def test_wide_windows_have_shorter_steps_and_do_not_diverge(long_texts, window):
+    wide = make(window=window, n_components=50, max_epochs=4, n_jobs=1).fit(long_texts)
+    assert (wide.history_.train_loss < 6 * np.log(2)).all()
+    n_near = window * (2 * window - window + 1) / window
+    assert wide.learning_rate_ == pytest.approx(0.025 * 16 / n_near)
+    assert wide.batch_size_ == max(128, int(625 * 16 / n_near))
+    asked = make(window=window, batch_size=500, learning_rate=1e-3, max_epochs=1)
+    asked.fit(long_texts[:9])
+    assert (asked.batch_size_, asked.learning_rate_) == (500, 1e-3)
+
+
+def test_windows_of_one_pair_and_of_rows_keep_their_steps(long_texts):
+    of_cbow = make(window=50, algorithm="cbow", max_epochs=1).fit(long_texts)
+    assert (of_cbow.batch_size_, of_cbow.learning_rate_) == (625, 0.07)
+    table = np.arange(120).reshape(4, 30) % 7
+    assert make(max_epochs=1).fit(table).learning_rate_ == 0.025
+    # a window is no wider than the documents
+    assert make(window=50, max_epochs=1).fit([["a", "b", "c"]] * 9).learning_rate_ == 0.025
 
 
 @pytest.mark.parametrize("bf16_pays", [True, False])
@@ -485,6 +524,17 @@ def test_callbacks_that_watch_batches_change_nothing(docs):
     plain = make().fit(docs)
     assert same_words(watched, plain)
     assert watched.history_.train_loss.tolist() == plain.history_.train_loss.tolist()
+
+
+def test_schedulers_of_skorch_act(docs):
+    def schedule(factor):
+        return LRScheduler("LambdaLR", lr_lambda=lambda epoch: factor**epoch)
+
+    constant, stopped = (make(callbacks=[schedule(factor)]).fit(docs) for factor in (1.0, 0.0))
+    assert not same_words(constant, make().fit(docs))  # whose steps get shorter
+    assert constant.history_.event_lr.tolist() == [0.025, 0.025]
+    assert stopped.history_.event_lr.tolist() == [0.025, 0.0]
+    assert same_words(stopped, make(max_epochs=1, callbacks=[schedule(1.0)]).fit(docs))
 
 
 class Pressing(Callback):
@@ -721,6 +771,7 @@ def test_pipeline_and_column_transformer():
         ("min_count", 0),
         ("negative", 0),
         ("ns_exponent", "a"),
+        ("ns_exponent", 500),
         ("sample", -1),
         ("sample", 2.0),
         ("max_vocabulary", 0),

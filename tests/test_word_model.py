@@ -41,13 +41,12 @@ def make_blocks(n=5, *, size=32, n_negatives=24, seed=0):
         return torch.randint(high, shape, generator=generator)
 
     around = draw(N_WORDS, n, size + 2 * WINDOW)
-    left, right = draw(WINDOW + 1, n, size, 1), draw(WINDOW + 1, n, size, 1)
-    place = torch.arange(-WINDOW, WINDOW + 1)
+    sides = draw(WINDOW + 1, n, size, 2)
     return Blocks(
         around[:, WINDOW:-WINDOW].contiguous(),
         around,
-        (place >= -left) & (place <= right) & (place != 0),
-        (left + right).float(),
+        sides,
+        sides.sum(-1, keepdim=True).float(),
         draw(N_WORDS, n, n_negatives),
     )
 
@@ -63,11 +62,9 @@ def loss_of_the_paper(model, blocks):
     for block in range(len(blocks.centers)):
         negatives = contexts[blocks.negatives[block].numpy()]
         for i, center in enumerate(blocks.centers[block].tolist()):
-            near = [
-                blocks.around[block, i + j].item()
-                for j in range(2 * WINDOW + 1)
-                if blocks.near[block, i, j]
-            ]
+            left, right = blocks.sides[block, i].tolist()
+            window = blocks.around[block, i + WINDOW - left : i + WINDOW + right + 1].tolist()
+            near = window[:left] + window[left + 1 :]
             if not near:
                 continue
             if model.algorithm == "skipgram":
@@ -91,11 +88,9 @@ def n_pairs_of(model, blocks):
     return blocks.n_near.sum() if model.algorithm == "skipgram" else (blocks.n_near > 0).sum()
 
 
-def dense(changes):
+def dense(change):
     total = torch.zeros(N_WORDS, WIDTH, dtype=torch.float64)
-    for words, gradient in changes:
-        total.index_add_(0, words, gradient.double())
-    return total
+    return total.index_add_(0, change.words, change.gradient.double())
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -111,9 +106,8 @@ def test_gradient_in_closed_form_is_that_of_autograd(algorithm, sizes, subwords)
     np.testing.assert_allclose(total / n_pairs, loss.item(), rtol=1e-6)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     assert len(before) == (2 if subwords is None else 3)
-    for table, changes in ((model.words, words), (model.contexts, contexts)):
-        for change in changes:
-            table.change(*change, rate=1.0)
+    model.words.change(*words, rate=1.0)
+    model.contexts.change(*contexts, rate=1.0)
     for name, parameter in model.named_parameters():
         moved = (before[name] - parameter.detach()) / n_pairs
         np.testing.assert_allclose(moved, parameter.grad, rtol=1e-6, atol=1e-8)
@@ -122,10 +116,9 @@ def test_gradient_in_closed_form_is_that_of_autograd(algorithm, sizes, subwords)
 def test_cbow_passes_the_gradient_of_the_sum_on():
     """As in the authors' program: each word of a window gets it, not divided by their number."""
     model, blocks = make_model("cbow").double(), make_blocks(1, seed=1)
-    blocks = blocks._replace(near=blocks.near.clone(), n_near=blocks.n_near.clone())
-    blocks.near[:], blocks.n_near[:] = False, 0
-    blocks.near[0, 4, [0, 1, 5]], blocks.n_near[0, 4] = True, 3
-    near = blocks.around[0, [4, 5, 9]]
+    blocks.sides[:], blocks.n_near[:] = 0, 0
+    blocks.sides[0, 4], blocks.n_near[0, 4] = torch.tensor([2, 1]), 3
+    near = blocks.around[0, [4 + WINDOW - 2, 4 + WINDOW - 1, 4 + WINDOW + 1]]
     assert len(near.unique()) == 3
     h = model.words.all()[near].mean(0).requires_grad_()
     target, negatives = (
@@ -247,9 +240,7 @@ def test_a_batch_of_nothing_changes_nothing(algorithm):
     model = prepare(make_model(algorithm))
     before = model.words.all().clone()
     empty = make_blocks(3)
-    empty = empty._replace(
-        near=torch.zeros_like(empty.near), n_near=torch.zeros_like(empty.n_near)
-    )
+    empty.sides[:], empty.n_near[:] = 0, 0
     with SideBySide(2) as side_by_side:
         for blocks in (empty, Blocks(*(part[:0] for part in empty))):
             assert model.take_step(blocks, 1.0, "float32", side_by_side) == 0

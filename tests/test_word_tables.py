@@ -54,7 +54,7 @@ def test_changes_add_up_and_reach_all_parts(kind):
 
 def test_rows_with_more_gradients_than_200_are_slowed_down():
     table = make_table(WordTable)
-    table.expect(torch.tensor([0.0, 100, 200, 400]))
+    table.expect(torch.tensor([0.0, 100, 200, 400]), 200, 200)
     table.change(torch.arange(4), torch.ones(4, 3), 1.0)
     moved = (VALUES - table.own.detach())[:, 0]
     np.testing.assert_allclose(moved, [1, 1, 1, 0.5])
@@ -63,13 +63,13 @@ def test_rows_with_more_gradients_than_200_are_slowed_down():
 def test_of_few_words_fewer_gradients_are_added_up():
     table = make_table(WordTable)
     for n_gradients, most in (([1000.0] * 4, 50), ([1000.0] * 150, 150), ([1000.0] * 900, 200)):
-        table.expect(torch.tensor(n_gradients), fewest=50)
+        table.expect(torch.tensor(n_gradients), 50, 200)
         np.testing.assert_allclose(table._rates, most / 1000, rtol=1e-5)
 
 
 def test_n_grams_have_the_gradients_of_all_their_words():
     table = make_table(SubwordTable)
-    table.expect(torch.tensor([100.0, 1, 300, 800]))
+    table.expect(torch.tensor([100.0, 1, 300, 800]), 200, 200)
     np.testing.assert_allclose(table._rates_of_grams, [1, 0.25, 200 / 600, 1, 1])
 
 

@@ -1,6 +1,8 @@
 """The format of word2vec: gensim's bytes, read and written."""
 
 import gzip
+import os
+import stat
 
 import numpy as np
 import pytest
@@ -185,3 +187,70 @@ def test_counts_that_are_not_there_are_told(path):
     counts.write_bytes(b"the 7\n")
     with pytest.raises(ValueError, match=r"must hold the count of each word. Got none of 'Köln'"):
         WordVectors.load_word2vec_format(path, counts)
+
+
+ODD = ["", "\r", "a\r", "a\tb", "\u3000", "a\x85b", "\x1c", "5 words"]
+
+
+@pytest.mark.parametrize("word", ODD)
+def test_counts_of_odd_words_are_read_as_they_were(path, word):
+    path.write_bytes(b"2 1\n" + word.encode() + b" 1\nother 2\n")
+    counts = path.with_suffix(".vocabulary")
+    counts.write_bytes(word.encode() + b" 12\nother 3\n\n")
+    read = WordVectors.load_word2vec_format(path, counts)
+    assert read.index_to_key == [word, "other"]
+    assert read.counts.tolist() == [12, 3]
+    if " " not in word:
+        read.save_word2vec_format(path, counts, binary=True)
+        again = WordVectors.load_word2vec_format(path, counts, binary=True)
+        assert is_same(again, read) and again.counts.tolist() == [12, 3]
+
+
+def test_lines_that_are_no_counts_are_told(path):
+    path.write_bytes(b"1 1\na 1\n")
+    counts = path.with_suffix(".vocabulary")
+    counts.write_bytes(b"a many\n")
+    with pytest.raises(ValueError, match=r"vectors.vocabulary' must have lines of a word.*a many"):
+        WordVectors.load_word2vec_format(path, counts)
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("header", [b"9000000000 9", b"2 900000000000", b"90000000000 9000000000"])
+def test_headers_that_no_file_could_hold_take_no_memory(tmp_path, suffix, binary, header):
+    path = tmp_path / f"vectors{suffix}"
+    content = header + b"\na 1 2 3 4 5 6 7 8 9\n"
+    path.write_bytes(gzip.compress(content) if suffix else content)
+    with pytest.raises(ValueError, match="is damaged, or not of the format asked for"):
+        WordVectors.load_word2vec_format(path, binary=binary)
+
+
+@pytest.mark.parametrize("name", ["vectors", "vectors.gz"])
+def test_a_file_is_replaced_as_a_whole_or_not_at_all(wv, tmp_path, monkeypatch, name):
+    path = tmp_path / name
+    wv.save_word2vec_format(path)
+    path.chmod(0o640)
+    link = tmp_path / f"link_to_{name}"
+    link.symlink_to(path)
+    before = path.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("skrepr._word_vectors._file_format._as_text", lambda vector: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            wv.save_word2vec_format(path)
+    assert path.read_bytes() == before
+    wv.save_word2vec_format(link, binary=True)
+    assert link.is_symlink()
+    assert WordVectors.load_word2vec_format(path, binary=True).index_to_key[0] == "Köln"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert sorted(os.listdir(tmp_path)) == sorted([name, link.name])
+
+
+def test_a_device_is_written_to_and_not_replaced(wv):
+    wv.save_word2vec_format(os.devnull)
+    assert not os.path.isfile(os.devnull)
+
+
+def test_halves_of_surrogate_pairs_are_told(path):
+    with pytest.raises(ValueError, match=r"halves of surrogate pairs.*Got 'a\\ud800'"):
+        WordVectors(["a\ud800"], [[1.0]]).save_word2vec_format(path)
+    assert not path.exists()

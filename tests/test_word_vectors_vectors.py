@@ -50,6 +50,8 @@ def test_what_is_in_it(wv):
     assert (wv["w7"] == VECTORS[7]).all()
     assert (wv[["w7", "w3"]] == VECTORS[[7, 3]]).all()
     assert wv[[]].shape == (0, 8)
+    for several in (np.array(["w7", "w3"]), pd.Series(["w7", "w3"]), pd.Index(["w7", "w3"])):
+        assert (wv[several] == VECTORS[[7, 3]]).all()
     assert "w7" in wv and "w60" not in wv and 7 not in wv
     assert len(wv) == 60 and list(wv) == WORDS
     assert repr(wv) == "WordVectors(n_words=60, n_components=8)"
@@ -116,6 +118,7 @@ def test_vectors_do_as_words(wv):
     found = wv.most_similar(VECTORS[3], topn=11)  # the word itself was not asked with
     assert found[0][0] == "w3" and found[1:] == wv.most_similar("w3")
     assert wv.most_similar(VECTORS[[3, 4]]) == wv.most_similar([VECTORS[3], VECTORS[4]])
+    assert wv.most_similar(np.array(["w3", "w4"])) == wv.most_similar(["w3", "w4"])
     # an array adds as much as it is long
     long = wv.most_similar(["w3", 1e6 * VECTORS[4]], topn=11)
     assert [w for w, _ in long if w != "w4"] == [
@@ -236,6 +239,16 @@ def test_subwords_give_vectors_to_unknown_words():
     assert wv.similarity("one", "three") == pytest.approx(1)
 
 
+def test_a_word_without_parts_is_unknown():
+    class OfNothing:
+        def vector_of(self, word):
+            raise KeyError(word)
+
+    wv = WordVectors(WORDS, VECTORS, subword=OfNothing())
+    with pytest.raises(KeyError, match=r"'W59' has no vector. Did you mean 'w59'?"):
+        wv["W59"]
+
+
 def test_table(wv):
     frame = wv.to_frame()
     assert isinstance(frame, pd.DataFrame) and frame.index.name == "word"
@@ -290,6 +303,9 @@ def test_bad_questions(wv):
         (lambda: wv.most_similar("w3", topn=2.5), "topn must be None or an int >= 0. Got 2.5"),
         (lambda: wv.most_similar("w3", restrict_vocab=-3), "restrict_vocab must be None or"),
         (lambda: wv.most_similar(np.ones(7)), r"must have the shape \(8,\). Got \(7,\)"),
+        (lambda: wv.most_similar(np.full(8, np.nan)), "A vector must be finite in float32"),
+        (lambda: wv.most_similar("w3", np.full(8, np.inf)), "A vector must be finite in float32"),
+        (lambda: wv.similarity("w3", np.full(8, 1e300)), "A vector must be finite in float32"),
         (lambda: wv.doesnt_match([]), "words must hold at least one word"),
     ):
         with pytest.raises(ValueError, match=message):

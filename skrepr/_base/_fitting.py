@@ -35,6 +35,8 @@ class Call(NamedTuple):
 class FittingMixin:
     """How an embedding is fitted."""
 
+    # What a training that diverges is told, where it is not features.
+    _advice = None
     # Parameters that cannot change while training goes on, and that no shape of a weight tells.
     _fixed_by_fit = ("n_components",)
 
@@ -314,6 +316,7 @@ class FittingMixin:
             max_epochs=self.max_epochs_,
             device=self.device_,
             precision=self._resolve_precision(module),
+            **{"advice": self._advice} if self._advice else {},
             **settings,
         )
 

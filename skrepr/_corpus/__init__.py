@@ -27,7 +27,7 @@ from ._documents import (
 )
 from ._sentences import Bags, Sentences, read_bags, read_sentences
 from ._subwords import Subwords
-from ._vocabulary import Vocabulary
+from ._vocabulary import Vocabulary, as_word
 
 __all__ = [
     "BLOCKS",
@@ -39,6 +39,7 @@ __all__ = [
     "Subwords",
     "Vocabulary",
     "as_known_kind",
+    "as_word",
     "is_table",
     "make_analyzer",
     "open_documents",

@@ -7,6 +7,7 @@ and not dozens of times (the shared negatives of Ji et al. 2016, Parallelizing w
 shared and distributed memory, for a block instead of a window).
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch.nn import functional as F
 
 # Centers of a block, and negatives that they share. With more centers, or fewer negatives,
 # analogies suffer.
-BLOCKS = {"skipgram": (32, 24), "cbow": (16, 16)}
+BLOCKS = {"skipgram": (32, 22), "cbow": (16, 16)}
 # Entries of the table from which negatives are drawn, by the number of words.
 _TABLE = (2**14, 2**20)
 
@@ -28,18 +29,41 @@ class Blocks(NamedTuple):
     centers : torch.Tensor of shape (n_blocks, size), int64
     around : torch.Tensor of shape (n_blocks, size + 2 * window), int64
         The same words with `window` more on both sides.
-    near : torch.Tensor of shape (n_blocks, size, 2 * window + 1), bool
-        Which of the words around each center, and as far from it as that, are in its window.
+    sides : torch.Tensor of shape (n_blocks, size, 2), int64
+        How many words before and after each center are in its window.
     n_near : torch.Tensor of shape (n_blocks, size, 1), float32
-        How many these are.
+        How many these are together.
     negatives : torch.Tensor of shape (n_blocks, n_negatives), int64
     """
 
     centers: torch.Tensor
     around: torch.Tensor
-    near: torch.Tensor
+    sides: torch.Tensor
     n_near: torch.Tensor
     negatives: torch.Tensor
+
+    def near(self, dtype):
+        """Tell which words are in which window: 1 or 0, (n_blocks, size, size + 2 * window)."""
+        return self._spread(0, 0.0, dtype)
+
+    def near_and_negative(self, negative, dtype):
+        """Append how often each of the negatives counts: (n_blocks, size, width + n_negatives).
+
+        All of them together count ``negative`` times for each word of a window.
+        """
+        n_others = self.negatives.shape[1]
+        return self._spread(n_others, negative / n_others, dtype)
+
+    def _spread(self, n_others, weight, dtype):
+        n, size, _ = self.sides.shape
+        reach = (self.around.shape[1] - size) // 2
+        table, first = _sides(size, reach, n_others, weight, dtype, self.sides.device)
+        rows = (self.sides * size).add_(first).view(-1, 2)
+        return F.embedding_bag(rows, table, mode="sum").view(n, size, table.shape[1])
+
+    def first(self, n):
+        """Return the first blocks."""
+        return Blocks(*(each[:n] for each in self))
 
     def split(self, n_parts):
         """Split into batches of about the same number of blocks."""
@@ -48,6 +72,27 @@ class Blocks(NamedTuple):
     def to(self, device):
         """Return the same on a device."""
         return Blocks(*(each.to(device) for each in self))
+
+
+@lru_cache(maxsize=4)
+def _sides(size, reach, n_others, weight, dtype, device):
+    """List what each side of a window adds to the row of its center in a block.
+
+    Returns
+    -------
+    table : torch.Tensor of shape (2 * (reach + 1) * size, size + 2 * reach + n_others)
+        For sides before the center, and then those after it, by the number of their words and
+        the place of the center. Negatives count ``weight`` times for each word.
+    first : torch.Tensor of shape (size, 2)
+        Where sides without a word are in the table.
+    """
+    place = torch.arange(size, device=device)
+    distance = torch.arange(-reach, size + reach, device=device) - place[:, None]  # (B, C)
+    n_words = torch.arange(reach + 1, device=device)[:, None, None]
+    sides = [(d > 0) & (d <= n_words) for d in (-distance, distance)]
+    others = (weight * n_words).expand(-1, size, n_others)
+    table = torch.cat([torch.cat([side, others], -1).to(dtype).flatten(0, 1) for side in sides])
+    return table, torch.stack([place, place + (reach + 1) * size], 1)
 
 
 class Sampling:
@@ -149,20 +194,11 @@ class Pass:
         order = torch.randperm(n_blocks, generator=self._generator)
         words = F.pad(words, (window, room + window)).unfold(0, size + 2 * window, size)
         around = words[order]
-        # of small numbers: many are compared
-        left, right = (
-            F.pad(side, (0, room)).view(-1, size, 1)[order].to(torch.int16)
-            for side in (left, right)
-        )
-        distance = torch.arange(1, window + 1, dtype=torch.int16)
-        none = torch.zeros_like(left, dtype=torch.bool)
-        return Blocks(
-            around[:, window : window + size].contiguous(),
-            around,
-            torch.cat([distance.flip(0) <= left, none, distance <= right], -1),
-            (left + right).float(),
-            self._slices[self._random(0, len(self._slices), n_blocks)],
-        )
+        sides = F.pad(torch.stack([left, right], 1), (0, 0, 0, room)).view(-1, size, 2)
+        sides = sides.index_select(0, order)
+        negatives = self._slices[self._random(0, len(self._slices), n_blocks)]
+        centers = around[:, window : window + size].contiguous()
+        return Blocks(centers, around, sides, sides.sum(-1, keepdim=True).float(), negatives)
 
     def _windows(self, words, lengths):
         """Sub-sample, and draw windows that end where documents do."""

@@ -1,5 +1,6 @@
 """From X as it is given to documents, which are lists of tokens."""
 
+import gzip
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -10,6 +11,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse
 import torch
+
+from ._vocabulary import as_word
 
 
 class Documents(NamedTuple):
@@ -38,13 +41,31 @@ def make_analyzer(analyzer, lowercase, token_pattern):
     """
     if callable(analyzer):
         return analyzer
-    find = re.compile(token_pattern).findall
+    try:
+        pattern = re.compile(token_pattern)
+    except re.error as error:
+        raise ValueError(
+            "The 'token_pattern' parameter must be a regular expression. Got "
+            f"{token_pattern!r} instead: {error}."
+        ) from error
+    if pattern.groups > 1:
+        raise ValueError(
+            "The 'token_pattern' parameter must have one capturing group at most, which then is "
+            f"the word. Got {pattern.groups} in {token_pattern!r}. Write (?:...) for the others."
+        )
+    find = pattern.findall
 
     def analyze(document):
         if isinstance(document, str):
             return find(document.lower() if lowercase else document)
         if isinstance(document, (list, tuple, np.ndarray)):
             return document
+        if isinstance(document, (set, frozenset)):
+            raise ValueError(
+                "Documents must be strings or lists of tokens. Got "
+                f"{document!r:.60} ({type(document).__name__}), whose order differs from one run "
+                "to the next. Pass sorted(document)."
+            )
         raise ValueError(
             "Documents must be strings or lists of tokens. Got "
             f"{document!r:.60} ({type(document).__name__}). Leave out what is missing, or make "
@@ -85,13 +106,29 @@ def open_documents(X):
 
 
 def _lines(path):
-    with open(path, encoding="utf-8") as file:
-        for line in file:
-            yield line.rstrip("\n")
+    is_compressed = os.fspath(path).endswith(".gz")
+    with (gzip.open if is_compressed else open)(path, "rt", encoding="utf-8") as file:
+        try:
+            for line in file:
+                yield line.rstrip("\n")
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{os.fspath(path)!r} must be a text file in the encoding UTF-8, which it is not: "
+                f"{error}. Pass its lines, in the encoding that it has: "
+                'open(path, encoding="...").'
+            ) from error
 
 
 def as_known_kind(X):
-    """Make an array of numpy of what says no more than that it can become one."""
+    """Make an array of numpy of what says no more than that it can become one.
+
+    Raises
+    ------
+    TypeError
+        If X is a query of polars that was not run.
+    """
+    if hasattr(X, "collect_schema") and not hasattr(X, "__len__"):
+        raise TypeError(f"X must hold data. Got a {type(X).__name__}: pass X.collect().")
     return np.asarray(X) if hasattr(X, "__array__") and not hasattr(X, "__len__") else X
 
 
@@ -162,7 +199,10 @@ def _is_number(column):
 
 
 def _edges(values, n_bins):
-    return np.unique(np.nanquantile(values, np.linspace(0, 1, n_bins + 1)[1:-1]))
+    values = values[np.isfinite(values)]  # between infinite ones nothing lies
+    if not len(values):
+        return values
+    return np.unique(np.quantile(values, np.linspace(0, 1, n_bins + 1)[1:-1]))
 
 
 def _words_of_bins(name, values, edges):
@@ -195,4 +235,4 @@ def _words_of_categories(name, column, is_new):
     numbers, values = pd.factorize(column)  # -1 where a value is missing
     # integers next to a missing value are floats in pandas and numpy
     values = [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]
-    return np.array([*(f"{name}={value}" for value in values), None], dtype=object)[numbers]
+    return np.array([*(f"{name}={as_word(v)}" for v in values), None], dtype=object)[numbers]

@@ -2,6 +2,7 @@
 
 import copy
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -135,6 +136,11 @@ class Sentences:
         return int((self.bounds[self.index + 1] - self.bounds[self.index]).sum())
 
     @property
+    def has_pairs(self):
+        """Whether any document has two words."""
+        return any(bool((bags.lengths > 1).any()) for bags in self.blocks())
+
+    @property
     def sample_shape(self):
         """What stands for the shape of a sample: the number of words."""
         return (self.sampling.n_words,)
@@ -209,14 +215,24 @@ class _Batches:
 
     def __iter__(self):
         generator = self._generator or torch.Generator().manual_seed(0)
-        order = range(len(self._chunks))
+        order = list(range(len(self._chunks)))
         if self._generator is not None:
             order = torch.randperm(len(order), generator=generator).tolist()
         one_pass = Pass(self._sentences.sampling, generator)
-        for i in order:
+
+        def prepare(i):
             bags = Bags.of(*self._sentences._read(*self._chunks[i]))
             blocks = one_pass.blocks(bags.words, bags.lengths)
-            yield from blocks.to(self._sentences.device).split(self._n_batches[i])
+            return blocks.to(self._sentences.device).split(self._n_batches[i])
+
+        # each chunk is prepared while the one before is trained on, one at a time and in order
+        with ThreadPoolExecutor(1) as worker:
+            upcoming = worker.submit(prepare, order[0])
+            for i in [*order[1:], None]:
+                batches = upcoming.result()
+                if i is not None:
+                    upcoming = worker.submit(prepare, i)
+                yield from batches
 
 
 def read_sentences(documents, analyze, device, *, known, min_count, max_words, make_sampling):

@@ -29,7 +29,8 @@ class Subwords:
 
     def buckets_of(self, word):
         """List the rows of the n-grams of a word; none of what is no string."""
-        return [crc32(gram.encode()) % self.n_buckets for gram in self._grams(word)]
+        grams = (gram.encode(errors="surrogatepass") for gram in self._grams(word))
+        return [crc32(gram) % self.n_buckets for gram in grams]
 
     def buckets_of_all(self, words):
         """Return those of several words, one after the other, and where each begins and ends."""

@@ -1,12 +1,35 @@
 """Words and their numbers."""
 
-from collections import defaultdict
 from itertools import chain, islice
 
 import numpy as np
+import pandas as pd
 
 # Documents whose tokens are held as Python objects at a time.
 _TOGETHER = 100
+
+
+def as_word(token):
+    """Return the plain value of a token of numpy, and any other token as it is.
+
+    Times have no unit: those of numpy become ones of pandas, which are equal to those of Python.
+    """
+    try:
+        if isinstance(token, np.datetime64):
+            return pd.Timestamp(token)
+        if isinstance(token, np.timedelta64):
+            return pd.Timedelta(token)
+    except ValueError:  # months, which have no length
+        return token
+    return token.item() if isinstance(token, np.generic) else token
+
+
+class _Numbers(dict):
+    """Gives a new token the next number."""
+
+    def __missing__(self, token):
+        word = as_word(token)
+        return self.setdefault(word, len(self))
 
 
 class Numbering:
@@ -19,8 +42,7 @@ class Numbering:
     """
 
     def __init__(self, words=()):
-        self.numbers = defaultdict()
-        self.numbers.default_factory = self.numbers.__len__
+        self.numbers = _Numbers()
         for word in words:
             self.numbers[word]
 
@@ -109,10 +131,7 @@ class Vocabulary:
         total = counts[chosen]
         if known is not None:
             total[:n_known] += known.counts
-        words = [tokens[i] for i in chosen]
-        return cls([w.item() if isinstance(w, np.generic) else w for w in words], total), (
-            number_of_word
-        )
+        return cls([tokens[i] for i in chosen], total), number_of_word
 
 
 def _nothing_left(numbering, counts, min_count):

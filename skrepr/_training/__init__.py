@@ -20,7 +20,8 @@ The loop knows no method. It asks of the module
 ``smallest_batch``, optional
     the least number of rows of a batch that its loss makes sense of;
 ``learning_rate_factor(fraction)``, optional
-    by which the learning rate of each step is multiplied, given what `set_progress` is given;
+    by which the learning rate of each step is multiplied, given what `set_progress` is given,
+    unless a scheduler is among the user's callbacks;
 ``take_step(batch, rate, precision, side_by_side)``, optional
     take a step in closed form, in place of autograd and optimizer, and return the loss before
     it; ``side_by_side`` calls functions on ``n_threads`` threads, an attribute of the module.

@@ -3,7 +3,7 @@
 import copy
 
 import numpy as np
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, LRScheduler
 
 from ._progress import new_bar
 
@@ -54,8 +54,8 @@ class ProgressBar(Callback):
             del self.bar_
 
 
-def checked(callbacks):
-    """Copy the user's callbacks, or say why one of them is none."""
+def checked(callbacks, *, has_gradients=True):
+    """Copy the user's callbacks, or say why one of them is none, or would do nothing."""
     if callbacks is None:
         return []
     if not isinstance(callbacks, (list, tuple)):
@@ -76,4 +76,20 @@ def checked(callbacks):
                 "callbacks: expected instances of skorch.callbacks.Callback, or pairs of a "
                 f"name and an instance. Got {entry!r} instead."
             )
+        if not has_gradients and overrides(callback, "on_grad_computed"):
+            raise TypeError(
+                f"callbacks: {type(callback).__name__} acts on gradients, which this training "
+                "does not keep: its steps are written out in closed form. Leave it out; a lower "
+                "learning_rate shortens steps."
+            )
     return copy.deepcopy(list(callbacks))
+
+
+def overrides(callback, *hooks):
+    """Whether a callback has something to do in one of the hooks."""
+    return any(getattr(type(callback), hook) is not getattr(Callback, hook) for hook in hooks)
+
+
+def has_schedule(net):
+    """Whether a callback of the user's sets the learning rate of each epoch or step."""
+    return any(isinstance(callback, LRScheduler) for _, callback in net.callbacks_)

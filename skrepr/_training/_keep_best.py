@@ -138,14 +138,11 @@ class Start:
         )
         few = next(iter(self.net.batches_of(rows)))
         if not finite or not np.isfinite(self.net.losses_of([few])).all():
-            raise ValueError(not_finite("The weights", len(self.net.history), self.net.lr))
+            raise ValueError(not_finite("The weights", self.net))
 
 
-def not_finite(what, epoch, learning_rate):
+def not_finite(what, net):
     return (
-        f"{what} became NaN or infinite in epoch {epoch}. Likely causes: "
-        f"a learning rate that is too large (learning_rate={learning_rate:g}), values of "
-        "very different size among the features, or outliers. Cures: a learning rate ten "
-        "times smaller; a StandardScaler or RobustScaler in front; "
-        "callbacks=[skorch.callbacks.GradientNormClipping(1.0)]."
+        f"{what} became NaN or infinite in epoch {len(net.history)}. Likely causes: "
+        f"a learning rate that is too large (learning_rate={net.lr:g}), {net.advice}."
     )

@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field
 
 import torch
-from skorch.callbacks import Callback
 
-from ._callbacks import ProgressBar, TermScoring
+from ._callbacks import ProgressBar, TermScoring, has_schedule, overrides
 from ._history import without_batches
 from ._keep_best import KeepBest, Start
 from ._net import Stop
@@ -75,7 +74,10 @@ class Run:
         self.set_progress = getattr(module, "set_progress", None)
         self.after_step = getattr(module, "after_step", None)
         self.take_step = getattr(module, "take_step", None)
-        self.learning_rate_factor = getattr(module, "learning_rate_factor", None)
+        self.is_scheduled = has_schedule(net)
+        # the user's schedule stands in for that of the module
+        factor = getattr(module, "learning_rate_factor", None)
+        self.learning_rate_factor = None if self.is_scheduled else factor
         self.start = Start(net, self.held_out if self.may_return else None)
 
 
@@ -261,10 +263,8 @@ def _nobody_watches_batches(net):
     optimizer = type(net.optimizer_)
     if optimizer is torch.optim.LBFGS or not optimizer.__module__.startswith("torch.optim."):
         return False  # it may ask for the loss again within a step
-    hooks = ("on_batch_begin", "on_batch_end", "on_grad_computed")
     return not any(
-        getattr(type(callback), hook) is not getattr(Callback, hook)
+        overrides(callback, "on_batch_begin", "on_batch_end", "on_grad_computed")
         for _, callback in net.callbacks_
         if not isinstance(callback, TermScoring)
-        for hook in hooks
     )

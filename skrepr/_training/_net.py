@@ -14,11 +14,17 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PassthroughScoring
 
-from ._callbacks import ProgressBar, TermScoring, checked
+from ._callbacks import ProgressBar, TermScoring, checked, has_schedule
 from ._keep_best import KeepBest, not_finite
-from ._optimizer import choose_optimizer, go_on
+from ._optimizer import begin_schedule, choose_optimizer, go_on
 from ._plan import smallest_batch
 from ._randomness import fixed_draws
+
+ADVICE = (
+    "values of very different size among the features, or outliers. Cures: a learning rate ten "
+    "times smaller; a StandardScaler or RobustScaler in front; "
+    "callbacks=[skorch.callbacks.GradientNormClipping(1.0)]"
+)
 
 
 class Stop(Exception):
@@ -28,11 +34,13 @@ class Stop(Exception):
 class Net(NeuralNet):
     """A skorch net whose module returns its own loss, and that is given `Rows` for X.
 
-    While it trains, ``run_`` is the `Run` that it is about.
+    While it trains, ``run_`` is the `Run` that it is about. ``advice`` is what a training that
+    diverges is told, beside its learning rate: further causes, and cures.
     """
 
-    def __init__(self, module, *, precision="float32", **kwargs):
+    def __init__(self, module, *, precision="float32", advice=ADVICE, **kwargs):
         self.precision = precision
+        self.advice = advice
         super().__init__(module, criterion=torch.nn.Identity, **kwargs)
 
     @property
@@ -93,6 +101,8 @@ class Net(NeuralNet):
         self._before_step()
         rate = self.optimizer_.param_groups[0]["lr"]
         output = self.run_.take_step(batch, rate, self.precision, self.run_.side_by_side)
+        if self.run_.is_scheduled:
+            self.optimizer_.step()  # without gradients: schedulers of torch count its steps
         self._after_step()
         return output
 
@@ -119,8 +129,7 @@ class Net(NeuralNet):
         except RuntimeError as error:
             if "without overflow" not in str(error):
                 raise
-            message = not_finite("The weights", len(self.history), self.lr)
-            raise ValueError(message) from error
+            raise ValueError(not_finite("The weights", self)) from error
 
     def notify(self, method_name, **cb_kwargs):
         at_end, stop = method_name == "on_epoch_end", False
@@ -147,7 +156,7 @@ class Net(NeuralNet):
         losses = [row[key] for row in self.history[-1]["batches"] if key in row]
         if not np.isfinite(losses).all():
             where = "held-out rows" if key.startswith("valid") else "training rows"
-            raise ValueError(not_finite(f"The loss on the {where}", len(self.history), self.lr))
+            raise ValueError(not_finite(f"The loss on the {where}", self))
 
     def _run_slim_epoch(self, iterator, training, prefix):
         self._set_training(training)
@@ -250,12 +259,13 @@ def make_net(
     optimizer_state=None,
     history=(),
     keeps_best=True,
+    advice=ADVICE,
 ):
     """Make the skorch net that will train ``module``, ready to start or to go on.
 
     Parameters are those of the estimators, with "auto" resolved; ``optimizer_state`` and
     ``history`` are those of an earlier training that goes on. ``keeps_best`` is false where
-    somebody else looks after the weights.
+    somebody else looks after the weights. ``advice`` is that of `Net`.
     """
     optimizer, arguments = choose_optimizer(
         optimizer, optimizer_params, learning_rate, weight_decay, module, device
@@ -264,11 +274,12 @@ def make_net(
     net = Net(
         module,
         precision=precision,
+        advice=advice,
         optimizer=optimizer,
         lr=learning_rate,
         batch_size=batch_size,
         max_epochs=max_epochs,
-        callbacks=checked(callbacks) + bar,
+        callbacks=checked(callbacks, has_gradients=not hasattr(module, "take_step")) + bar,
         callbacks__keep_best=KeepBest(patience) if keeps_best else None,
         device=str(device),
         verbose=0,
@@ -277,6 +288,8 @@ def make_net(
     net.initialize()
     if optimizer_state is not None:
         go_on(net.optimizer_, optimizer_state)
+    if has_schedule(net):
+        begin_schedule(net.optimizer_, optimizer_state)
     net.history.extend(history)
     return net
 

@@ -68,3 +68,15 @@ def go_on(optimizer, earlier):
             "with another one. Set warm_start=False to start anew."
         )
     optimizer.load_state_dict(state | {"state": copy.deepcopy(earlier["state"])})
+
+
+def begin_schedule(optimizer, earlier=None):
+    """Let a schedule begin with the learning rate of an optimizer, or go on where one was.
+
+    It does not go on where the learning rate that it began with has been changed.
+    """
+    groups = optimizer.param_groups
+    for new, old in zip(groups, earlier["param_groups"] if earlier else [{}] * len(groups)):
+        new["initial_lr"] = new["lr"]
+        if old.get("initial_lr") == new["lr"]:
+            new["lr"] = old["lr"]

@@ -4,8 +4,8 @@ Names, defaults and answers are those of gensim's ``KeyedVectors``, so that who 
 the other. What differs:
 
 - Unknown words raise an error that names the nearest spelling; gensim skips them here and there.
-- A list means several words, anything else is one: tuples and integers are words like others,
-  never row numbers.
+- A list or an array means several words, anything else is one: tuples and integers are words
+  like others, never row numbers.
 """
 
 from ._vectors import WordVectors

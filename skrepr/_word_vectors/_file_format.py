@@ -5,25 +5,37 @@ a space, and its numbers: as text, separated by spaces, up to the end of the lin
 """
 
 import gzip
+import os
+import re
+import secrets
+import shutil
+import stat
+import sys
 import warnings
+from contextlib import contextmanager, nullcontext, suppress
 from itertools import islice
 from os import fspath
 
 import numpy as np
 
 CHUNK = 2**20  # bytes that are read at a time
+# Bytes that gzip makes one of, at most.
+_MOST_COMPRESSED = 1032
+# A line of a file of counts: a word, which may be empty or hold spaces, and its count.
+_COUNTED = re.compile(rb"(?s)(.*)[ \t](\d+)[ \t]*\r?\n?")
 
 
 def write_vectors(path, words, vectors, *, binary, header):
     """Write words and their vectors, in the order given."""
     for word in words:
-        if not isinstance(word, str) or " " in word or "\n" in word:
+        if not isinstance(word, str) or " " in word or "\n" in word or not _is_unicode(word):
             raise ValueError(
                 "words must be strings without spaces and line breaks for the word2vec format, "
-                f"where these separate them. Got {word!r}. Put another sign such as '_' in their "
-                "place, or use to_frame() and the format of a table."
+                "where these separate them, and without halves of surrogate pairs, which UTF-8 "
+                f"does not have. Got {word!r}. Put another sign such as '_' in their place, or "
+                "use to_frame() and the format of a table."
             )
-    with _open(path, "wb") as file:
+    with _replacing(path) as file:
         if header:
             file.write("{} {}\n".format(*vectors.shape).encode())
         for word, vector in zip(words, vectors):
@@ -33,7 +45,7 @@ def write_vectors(path, words, vectors, *, binary, header):
 
 def write_counts(path, words, counts):
     """Write a line for each word with its count."""
-    with _open(path, "wb") as file:
+    with _replacing(path) as file:
         file.writelines(f"{word} {count}\n".encode() for word, count in zip(words, counts))
 
 
@@ -41,10 +53,12 @@ def read_vectors(path, *, binary, no_header, limit, encoding, errors):
     """Read words, each once, and their vectors: list of n_words, (n_words, n_components)."""
     words, n_rows = {}, 0  # a dict keeps the order
     try:
-        with _open(path, "rb") as file:
+        with _open(path) as file:
             n_words, width = _measure(file) if no_header else map(int, file.readline().split())
             n_words = n_words if limit is None else min(n_words, limit)
-            vectors = np.empty((n_words, width), dtype=np.float32)
+            # no more than there can be: who knows what a damaged header says
+            n_held = min(n_words, _size(path) // max(1, (4 if binary else 2) * width))
+            vectors = np.empty((n_held, width), dtype=np.float32)
             rows = _binary_rows(file, width) if binary else _text_rows(file, width)
             for word, row in islice(rows, n_words):
                 n_rows += 1
@@ -72,9 +86,16 @@ def read_vectors(path, *, binary, no_header, limit, encoding, errors):
 
 def read_counts(path, words, *, encoding, errors):
     """Read the counts of words, wherever they stand in the file."""
-    with _open(path, "rb") as file:
-        lines = (line.decode(encoding, errors).rsplit(maxsplit=1) for line in file)
-        counts = {word: int(count) for word, count in lines}
+    counts = {}
+    with _open(path) as file:
+        for line in filter(bytes.strip, file):
+            found = _COUNTED.fullmatch(line)
+            if not found:
+                raise ValueError(
+                    f"{fspath(path)!r} must have lines of a word, a space and a count. Got "
+                    f"{line!r}."
+                )
+            counts[found[1].decode(encoding, errors)] = int(found[2])
     missing = [word for word in words if word not in counts]
     if missing:
         raise ValueError(
@@ -84,8 +105,54 @@ def read_counts(path, words, *, encoding, errors):
     return [counts[word] for word in words]
 
 
-def _open(path, mode):
-    return (gzip.open if fspath(path).endswith(".gz") else open)(path, mode)
+def _is_compressed(path):
+    return fspath(path).endswith(".gz")
+
+
+def _open(path):
+    return (gzip.open if _is_compressed(path) else open)(path, "rb")
+
+
+def _size(path):
+    """Return how many bytes a file holds at most."""
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+        return sys.maxsize  # of a pipe nobody knows
+    return status.st_size * (_MOST_COMPRESSED if _is_compressed(path) else 1)
+
+
+@contextmanager
+def _replacing(path):
+    """Open a file that takes its place once all of it is written."""
+    target = os.path.realpath(path)  # a link stays, and what it points to is replaced
+    is_there = os.path.exists(target)
+    if is_there and not os.path.isfile(target):  # a pipe, which nothing can take the place of
+        with open(target, "wb") as file, _compressing(file, target) as compressed:
+            yield compressed
+        return
+    draft = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.draft")
+    try:
+        with open(draft, "wb") as file, _compressing(file, target) as compressed:
+            yield compressed
+        if is_there:
+            shutil.copymode(target, draft)
+        os.replace(draft, target)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(draft)
+        raise
+
+
+def _compressing(file, path):
+    return gzip.GzipFile(path, "wb", fileobj=file) if _is_compressed(path) else nullcontext(file)
+
+
+def _is_unicode(word):
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _as_text(vector):

@@ -1,5 +1,6 @@
 """Words with their vectors, and what is asked of them."""
 
+from contextlib import suppress
 from functools import cached_property
 from numbers import Integral
 
@@ -53,8 +54,8 @@ class WordVectors:
     -----
     ``wv["word"]`` is its vector, ``wv[["one", "two"]]`` an array of two, ``"word" in wv`` tells
     whether it has a vector of its own, ``len(wv)`` how many words have. Where a word is asked
-    for, a vector as an ndarray of shape (n_components,) does as well. Of other types only a list
-    means several words: a tuple or an integer is one word, never a row number.
+    for, a vector as an ndarray of shape (n_components,) does as well. Several words are a list, or
+    an array or Series of them: a tuple or an integer is one word, never a row number.
 
     A word without a vector raises KeyError with the nearest spelling among the 50,000 first
     words. A vector of zeros has a cosine of 0 with each other.
@@ -132,12 +133,14 @@ class WordVectors:
         return word in self.key_to_index
 
     def __getitem__(self, words):
-        if isinstance(words, list):
+        if isinstance(words, list) or getattr(words, "ndim", 0) == 1:
             return np.array([self[word] for word in words]).reshape(-1, self.vectors.shape[1])
         if words in self.key_to_index:
             return self.vectors[self.key_to_index[words]]
         if self.subword is not None:
-            return self.subword.vector_of(words)
+            # KeyError: a word without parts
+            with suppress(KeyError):
+                return self.subword.vector_of(words)
         raise UnknownWordError(words, self.index_to_key)
 
     def similarity(self, a, b, metric="cosine"):
@@ -429,7 +432,8 @@ class WordVectors:
     def save_word2vec_format(self, fname, fvocab=None, binary=False, *, write_header=True):
         """Write words and vectors in the format of word2vec, as gensim does, byte for byte.
 
-        The most frequent words come first, where counts are known.
+        The most frequent words come first, where counts are known. A file that is there already
+        is replaced once all is written.
 
         Parameters
         ----------
@@ -445,8 +449,8 @@ class WordVectors:
         Raises
         ------
         ValueError
-            If a word is not a string, or has a space or a line break in it; if counts are to be
-            written and are not known.
+            If a word is not a string, has a space or a line break in it, or half of a surrogate
+            pair; if counts are to be written and are not known.
         """
         if fvocab is not None and self.counts is None:
             raise ValueError(f"fvocab must be None without counts. Got {fvocab!r} instead.")
@@ -531,7 +535,11 @@ class WordVectors:
             raise ValueError(
                 f"A vector must have the shape {self.vectors.shape[1:]}. Got {word.shape} instead."
             )
-        return word.astype(np.float32)
+        with np.errstate(over="ignore"):
+            vector = word.astype(np.float32)
+        if not np.isfinite(vector).all():
+            raise ValueError("A vector must be finite in float32. Got NaN or infinity instead.")
+        return vector
 
     def _search(self, method, positive, negative, topn, restrict_vocab):
         for name, value in (("topn", topn), ("restrict_vocab", restrict_vocab)):
@@ -566,7 +574,7 @@ class WordVectors:
 def _as_list(words):
     if words is None:
         return []
-    if isinstance(words, np.ndarray) and words.ndim == 2:
+    if isinstance(words, np.ndarray) and (words.ndim == 2 or words.dtype.kind not in "biuf"):
         return list(words)
     return words if isinstance(words, list) else [words]
 
