@@ -471,7 +471,7 @@ def test_wide_windows_have_shorter_steps_and_do_not_diverge(long_texts, window):
     assert (wide.history_.train_loss < 6 * np.log(2)).all()
     n_near = window * (2 * window - window + 1) / window
     assert wide.learning_rate_ == pytest.approx(0.025 * 16 / n_near)
-    assert wide.batch_size_ == max(128, int(625 * 16 / n_near))
+    assert wide.batch_size_ == max(128, int(312 * 16 / n_near))
     asked = make(window=window, batch_size=500, learning_rate=1e-3, max_epochs=1)
     asked.fit(long_texts[:9])
     assert (asked.batch_size_, asked.learning_rate_) == (500, 1e-3)
@@ -479,7 +479,7 @@ def test_wide_windows_have_shorter_steps_and_do_not_diverge(long_texts, window):
 
 def test_windows_of_one_pair_and_of_rows_keep_their_steps(long_texts):
     of_cbow = make(window=50, algorithm="cbow", max_epochs=1).fit(long_texts)
-    assert (of_cbow.batch_size_, of_cbow.learning_rate_) == (625, 0.07)
+    assert (of_cbow.batch_size_, of_cbow.learning_rate_) == (312, 0.07)
     table = np.arange(120).reshape(4, 30) % 7
     assert make(max_epochs=1).fit(table).learning_rate_ == 0.025
     # a window is no wider than the documents
