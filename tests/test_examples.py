@@ -172,6 +172,27 @@ def test_example_of_word_vectors_in_small(figures, tmp_path):
     assert (tmp_path / "picture.png").exists()
 
 
+def test_example_of_light_curves_in_small(figures, tmp_path):
+    module = example("plot_light_curves")
+    agreement = module.main(tmp_path / "picture.png", n_samples=24, max_epochs=1)
+    assert set(agreement) == {"embedding", "moments"}
+    axes = module.plt.gcf().axes
+    assert len(axes) == module.N_GROUPS * (module.N_DRAWN + 1)
+    sizes = [int(panel.texts[0].get_text()) for panel in axes if panel.texts]
+    assert len(sizes) == module.N_GROUPS and sum(sizes) == 24
+    assert (tmp_path / "picture.png").exists()
+
+
+def test_example_of_attention_in_small(figures, tmp_path):
+    module = example("plot_attention")
+    shares = module.main(tmp_path / "picture.png", n_samples=40, max_epochs=1)
+    assert shares["straight line"] < 0.2
+    series, maps, gaps = np.reshape(module.plt.gcf().axes, (3, 3))
+    assert all(panel.images[0].get_array().shape == (32, 32) for panel in maps)
+    assert all(len(panel.lines) == 3 for panel in gaps)
+    assert (tmp_path / "picture.png").exists()
+
+
 @pytest.mark.slow
 def test_quickstart_shows_a_gain(tmp_path):
     command = [sys.executable, "-W", "error", "examples/quickstart.py", tmp_path / "picture.png"]
@@ -223,3 +244,21 @@ def test_example_of_word_vectors(figures, tmp_path):
     ):
         near = {c: values.similarity(value, f"cultivar={c}") for c in "ABC"}
         assert max(near, key=near.get) == cultivar, value
+
+
+@pytest.mark.slow
+def test_example_of_light_curves(figures, tmp_path):
+    agreement = example("plot_light_curves").main(tmp_path / "picture.png")
+    assert agreement["embedding"] > 0.6 > agreement["moments"]
+
+
+@pytest.mark.slow
+def test_example_of_attention(figures, tmp_path):
+    shares = example("plot_attention").main(tmp_path / "picture.png")
+    assert shares["attention"] > 0.8
+    # where a patch looks first, besides at its neighbors, is whole seasons away
+    for panel, period in zip(example("plot_attention").plt.gcf().axes[3:6], (24, 32, 40)):
+        lag = np.abs(np.subtract.outer(np.arange(32), np.arange(32))) * 4
+        weights = np.asarray(panel.images[0].get_array())
+        means = {n: weights[lag == n].mean() for n in range(16, 64, 4)}
+        assert max(means, key=means.get) % period == 0
