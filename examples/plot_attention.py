@@ -56,9 +56,8 @@ def draw(figure, drawn, clean, gaps, filled, maps):
         above.plot(steps, drawn[i], color="#332288", lw=1)
         above.set(title=f"a period of {period} steps", xlim=(0, LENGTH), yticks=[])
         middle.imshow(maps[i], cmap="magma", vmax=np.quantile(maps[i], 0.99), aspect="auto")
-        middle.set(
-            xticks=ticks, xticklabels=ticks * PATCH, yticks=ticks, yticklabels=ticks * PATCH
-        )
+        middle.set_xticks(ticks, ticks * PATCH)
+        middle.set_yticks(ticks, ticks * PATCH)
         below.plot(steps, clean[i], color="0.7", label="truth")
         below.plot(steps, gaps[i], color="#332288", lw=1, label="given")
         below.plot(steps[GAP], filled[i, GAP], color="#CC6677", lw=2, label="imputed")

@@ -187,7 +187,7 @@ def test_example_of_attention_in_small(figures, tmp_path):
     module = example("plot_attention")
     shares = module.main(tmp_path / "picture.png", n_samples=40, max_epochs=1)
     assert shares["straight line"] < 0.2
-    series, maps, gaps = np.reshape(module.plt.gcf().axes, (3, 3))
+    _, maps, gaps = np.reshape(module.plt.gcf().axes, (3, 3))
     assert all(panel.images[0].get_array().shape == (32, 32) for panel in maps)
     assert all(len(panel.lines) == 3 for panel in gaps)
     assert (tmp_path / "picture.png").exists()
