@@ -16,10 +16,10 @@ an RBF support vector machine and a logistic regression by cross-validation on t
 ``labels``
     5 and 20 % of the training labels of TwoPatterns, SwedishLeaf, FacesUCR and Bonn's EEG (half of
     it for training): the classifier on embeddings fitted to all training rows, on raw values,
-    and a convolutional network trained on these labels alone.
+    and the network of the embedding trained from scratch on these labels alone.
 ``light_curves``
     RR Lyrae (ab against c, five bands), classes of CRTS with 20 objects or more, and supernovae
-    (SPCC, 2,000 objects, four bands) by type, in 5 folds: a random forest on the embedding, and
+    (SPCC, 1,000 objects, four bands) by type, in 5 folds: a random forest on the embedding, and
     one on features made by hand: moments, amplitudes, colors and the Lomb-Scargle period.
 ``anomaly``
     AUROC of `score_samples`, of IsolationForest on the embedding, and on raw values: ECG200
