@@ -202,6 +202,14 @@ def test_pooling_against_a_loop(pooling):
         torch.testing.assert_close(row, expected.clamp(-8, 8), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("pooling", sorted(set(POOLINGS) - {"cls"}))
+def test_single_tokens_and_none_have_gradients(pooling):
+    model, x = make(pooling=pooling, classic=False, patch_size=2)
+    x[1, :, 2:] = x[2] = math.nan
+    model.pooled(model.read(model.units(x))).sum().backward()
+    assert model.encoder.embed.weight.grad.isfinite().all()
+
+
 def test_attention_as_pooling_begins_as_the_mean():
     (by_attention, x), (by_mean, _) = (make(pooling=how) for how in ("attention", "mean"))
     torch.testing.assert_close(by_attention.encode(x), by_mean.encode(x))
@@ -216,6 +224,13 @@ def test_the_learned_token_is_looked_at_and_looks():
     assert (model.attention(x)[:, :7, :7] > 0).all()
     model(x).backward()
     assert model.reader.summary.grad.any()
+
+
+def test_padding_is_not_looked_at_even_where_there_is_nothing_else():
+    model, x = make(patch_size=2)
+    x[2] = math.nan
+    maps = model.attention(torch.nn.functional.pad(x, (0, 8), value=math.nan))
+    torch.testing.assert_close(maps[:, :11, :11], model.attention(x))
 
 
 def test_a_learned_token_needs_attention():

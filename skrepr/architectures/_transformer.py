@@ -245,8 +245,9 @@ class StepEncoder(PatchReader):
             x = torch.cat([summary.expand(len(x), 1, -1), x], 1)
             when = torch.cat([middle[:, None], when], 1)
             there = F.pad(there, (1, 0), value=True)
-        # where a series has no tokens, all are looked at: none would have no weights
-        mask = None if self.causal else (there | ~there.any(1, keepdim=True))[:, None, None]
+        seen = there.clone()
+        seen[:, 0] |= ~there.any(1)  # where a series has no tokens, one is looked at all the same
+        mask = None if self.causal else seen[:, None, None]
         return x, when[..., None] * self.speeds, mask, there
 
 
