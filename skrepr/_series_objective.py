@@ -154,7 +154,7 @@ def view_of(series, augmentation, generator, units):
     """
     values = bridged(series.values, series.observed)
     if not units.scaled:
-        values = (values - units.center) / units.scale
+        values = units.standardized(values)
     changed = values.clone()
     lengths = series.inside.sum(1)
     for length in lengths.unique().tolist():
@@ -163,7 +163,7 @@ def view_of(series, augmentation, generator, units):
             part = make_view(values[same, :, :length], augmentation, generator)
             changed[same, :, :length] = part
     if not units.scaled:
-        changed = changed * units.scale + units.center
+        changed = units.restored(changed)
     return series._replace(values=changed * series.observed)
 
 

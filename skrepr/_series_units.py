@@ -7,6 +7,8 @@ from torch import nn
 
 # Rows from which gaps of time and errors are taken.
 _ROWS_MEASURED = 1024
+# Of its mean; a channel that varies less does not but for rounding.
+_ROUNDING = torch.finfo(torch.float32).eps
 
 
 class Series(NamedTuple):
@@ -131,7 +133,7 @@ class SeriesUnits(nn.Module):
             squares = squares + (x - center).square().nansum((0, 2))
         scale = (squares / count.clamp(min=1)).sqrt()[:, None]
         self.center.copy_(center)
-        self.scale.copy_(torch.where(scale > 0, scale, 1.0))
+        self.scale.copy_(torch.where(scale > _ROUNDING * center.abs(), scale, 0.0))
         sample = rows.sample(_ROWS_MEASURED)
         if not self.is_even:
             steps = sample[:, self.time_channel].diff(dim=1)
@@ -155,7 +157,7 @@ class SeriesUnits(nn.Module):
         observed = ~values.isnan()
         inside = span(observed.any(1))
         if self.scaled:
-            values = (values - self.center) / self.scale
+            values = self.standardized(values)
         errors = values.new_zeros(len(x), 0, x.shape[2])
         weights = observed.to(values.dtype)
         if self.error_channel is not None:
@@ -180,7 +182,15 @@ class SeriesUnits(nn.Module):
 
     def undo(self, values):
         """Return values in units of X."""
-        return values * self.scale + self.center if self.scaled else values
+        return self.restored(values) if self.scaled else values
+
+    def standardized(self, values):
+        """Center values, and divide them by the deviation of their channel if it varies."""
+        return (values - self.center) / torch.where(self.scale > 0, self.scale, 1.0)
+
+    def restored(self, values):
+        """Undo `standardized`; of a channel that does not vary only its value is known."""
+        return values * self.scale + self.center
 
     def _times(self, x):
         if self.is_even:

@@ -50,6 +50,15 @@ def test_constant_and_empty_channels_are_left_at_zero():
     assert series.values.isfinite().all()
 
 
+@pytest.mark.parametrize("value", [7.0, 0.1, -1e-26, 1e12])
+def test_a_channel_that_does_not_vary_is_known_without_a_network(value):
+    units = SeriesUnits(1).fit(rows_of(torch.full((7, 1, 5), value)))
+    assert not units(torch.full((1, 1, 5), value)).values.any()
+    told = units.undo(torch.randn(3, 1, 5))
+    torch.testing.assert_close(told, torch.full_like(told, value), rtol=1e-6, atol=0)
+    assert units(torch.full((1, 1, 5), value + 1)).values.isfinite().all()
+
+
 def test_unscaled_values_are_those_of_x():
     x = torch.randn(6, 1, 5)
     units = SeriesUnits(1, scaled=False).fit(rows_of(x))
