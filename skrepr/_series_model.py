@@ -329,7 +329,7 @@ class SeriesModel(nn.Module):
 
     @property
     def smallest_batch(self):
-        return getattr(self.objective, "smallest_batch", 2)
+        return self.objective.smallest_batch  # not there where one series will do
 
     def set_progress(self, fraction):
         if hasattr(self.objective, "set_progress"):
