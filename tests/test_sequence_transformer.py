@@ -558,6 +558,25 @@ def test_errors_of_new_series_are_checked(of_curves):
             getattr(of_curves, method)(broken)
 
 
+@pytest.mark.parametrize(
+    "architecture", [Transformer(1, n_heads=2, n_units=8), ConvNet((4,)), Recurrent(n_units=4)]
+)
+@pytest.mark.parametrize("scaling", ["per_channel", "per_sample", None])
+def test_rows_far_from_all_others_get_finite_answers(architecture, scaling):
+    embedding = make(architecture=architecture, scaling=scaling, max_epochs=1).fit(WAVES)
+    far = np.outer([1e20, -1e37], WAVES[0])
+    for answer in (embedding.transform, embedding.score_samples, embedding.transform_steps):
+        assert np.isfinite(answer(far)).all()
+    assert np.isfinite(embedding.score(far))
+
+
+def test_a_band_channel_may_say_nothing():
+    curves = [np.vstack([curve[:3], np.full((1, curve.shape[1]), np.nan)]) for curve in CURVES]
+    embedding = make(max_epochs=1, **OF_CURVES).fit(curves)
+    assert len(embedding.bands_) == 0
+    assert np.isfinite(embedding.transform(CURVES)).all()
+
+
 def test_nothing_is_answered_before_the_fit():
     for method in ("transform", "transform_steps", "score", "score_samples", "impute"):
         with pytest.raises(NotFittedError):

@@ -60,9 +60,7 @@ def make(
     where = dict(zip(channels, range(3), strict=True)) if special else {}
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        units = SeriesUnits(
-            5 if special else 2, **where, bands=[0.0, 1.0][: 2 * special], scaled=scaled
-        )
+        units = SeriesUnits(5 if special else 2, **where, n_bands=2 * special, scaled=scaled)
         recipe = recipe or Transformer(2, n_heads=2, n_units=8, patch_size=patch_size)
         objective = objective or MaskedReconstruction(0.4, mask_length=2)
         causal = getattr(objective, "is_causal", False)
@@ -274,7 +272,7 @@ def test_predictions_are_given_back_in_units_of_x():
 
 
 def test_each_kind_of_series_has_its_classic():
-    uneven = {"time_channel": 0, "band_channel": 1, "bands": [1.0, 2.0, 3.0]}
+    uneven = {"time_channel": 0, "band_channel": 1, "n_bands": 3}
     assert make_classic(SeriesUnits(3, **uneven), 50).n_bands == 3
     for length, n_features in ((2, 100), (20, 1000), (500, 2000)):
         assert make_classic(SeriesUnits(1), length).n_features == n_features
