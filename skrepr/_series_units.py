@@ -8,7 +8,7 @@ from torch import nn
 # Rows from which gaps of time and errors are taken.
 _ROWS_MEASURED = 1024
 # A value farther from 0 counts as that far: its square is finite, also in sums over long series.
-_FARTHEST = 1e15
+_LARGEST = 1e15
 # Of its mean; a channel that varies less does not but for rounding.
 _ROUNDING = torch.finfo(torch.float32).eps
 
@@ -155,7 +155,7 @@ class SeriesUnits(nn.Module):
         inside = span(observed.any(1))
         if self.scaled:
             values = self.standardized(values)
-        values = values.clamp(-_FARTHEST, _FARTHEST)
+        values = values.clamp(-_LARGEST, _LARGEST)
         errors = values.new_zeros(len(x), 0, x.shape[2])
         weights = observed.to(values.dtype)
         if self.error_channel is not None:

@@ -528,6 +528,8 @@ def test_patches_follow_a_common_length():
         (WAVES, {"objective": Jitter()}, "'objective' parameter"),
         (WAVES, {"objective": MaskedReconstruction}, "objective"),
         (WAVES, {"objective": SupCon()}, "uses labels, and none are read"),
+        (WAVES, {"objective": WeightedSum("mask")}, "'parts' parameter of WeightedSum"),
+        (WAVES, {"objective": WeightedSum([("a", MLP(), 1.0)])}, "must be made of objectives of"),
         (WAVES, {"augmentation": Jitter()}, "objective=None compares none"),
         (WAVES, {"objective": SimCLR(), "augmentation": Jitter}, "must be an instance"),
         (WAVES, {"pooling": "sum"}, "'pooling' parameter"),
