@@ -408,7 +408,7 @@ class SequenceTransformerEmbedding(SeriesAnswersMixin, BaseEmbedding):
         units = SeriesUnits(
             n_channels,
             **{name: getattr(self, name) for name in _CHANNELS},
-            bands=range(len(getattr(self, "bands_", ()))),
+            n_bands=len(getattr(self, "bands_", ())),
             scaled=self.scaling is not None,
         )
         per_sample, causal = self.scaling == "per_sample", is_causal(self.objective_)

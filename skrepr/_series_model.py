@@ -329,7 +329,7 @@ class SeriesModel(nn.Module):
 
     @property
     def smallest_batch(self):
-        return getattr(self.objective, "smallest_batch", 2)
+        return self.objective.smallest_batch  # not there where one series will do
 
     def set_progress(self, fraction):
         if hasattr(self.objective, "set_progress"):
@@ -355,7 +355,7 @@ def n_inputs(units, per_sample):
     """
     of_a_value = 4 if per_sample else 2  # the value, whether it is there, center and scale
     n_errors = units.error_channel is not None
-    return of_a_value * len(units.value_channels) + n_errors + len(units.bands) + 1
+    return of_a_value * len(units.value_channels) + n_errors + units.n_bands + 1
 
 
 def make_classic(units, length):
@@ -363,7 +363,7 @@ def make_classic(units, length):
     if length == 1:
         return None
     if not units.is_even:
-        return LightCurveFeatures(max(1, len(units.bands)))
+        return LightCurveFeatures(max(1, units.n_bands))
     n_values = len(units.value_channels)
     n_features = min(_FEATURES_OF_A_VALUE * n_values * length, _MOST_FEATURES)
     return KernelBank(n_values, length, n_features)

@@ -20,6 +20,12 @@ def check_objective(objective, augmentation, scaling):
     """Check that an objective, or None, can be used, and with other parameters."""
     if getattr(objective, "uses_labels", False):
         raise ValueError(f"objective={objective!r} uses labels, and none are read here.")
+    for part in [] if objective is None else _single(objective):
+        if not (hasattr(part, "make_series_loss") or hasattr(part, "make_loss")):
+            raise ValueError(
+                f"objective={objective!r} must be made of objectives of series, such as "
+                f"MaskedReconstruction(), or of two views, such as SimCLR(). Got {part!r} in it."
+            )
     if augmentation is not None and not (objective and compares_views(objective)):
         raise ValueError(
             f"augmentation makes views of series, but objective={objective!r} compares none. Set "
@@ -34,9 +40,21 @@ def check_objective(objective, augmentation, scaling):
 
 def compares_views(objective):
     """Whether an objective, or a part of it, compares two views of each series."""
-    is_sum = hasattr(objective, "make_sum")
-    parts = [part for _, part, _ in objective.parts] if is_sum else [objective]
-    return not all(hasattr(part, "make_series_loss") for part in parts)
+    return not all(hasattr(part, "make_series_loss") for part in _single(objective))
+
+
+def _single(objective):
+    """List the parts of a sum, which checks them; or the objective itself."""
+    if not hasattr(objective, "make_sum"):
+        return [objective]
+    parts = []
+
+    def make(part):
+        parts.append(part)
+        return nn.Identity()
+
+    objective.make_sum(make)
+    return parts
 
 
 def choose_series_augmentation(objective, given, input_shape, is_even):
@@ -154,7 +172,7 @@ def view_of(series, augmentation, generator, units):
     """
     values = bridged(series.values, series.observed)
     if not units.scaled:
-        values = (values - units.center) / units.scale
+        values = units.standardized(values)
     changed = values.clone()
     lengths = series.inside.sum(1)
     for length in lengths.unique().tolist():
@@ -163,7 +181,7 @@ def view_of(series, augmentation, generator, units):
             part = make_view(values[same, :, :length], augmentation, generator)
             changed[same, :, :length] = part
     if not units.scaled:
-        changed = changed * units.scale + units.center
+        changed = units.restored(changed)
     return series._replace(values=changed * series.observed)
 
 

@@ -7,6 +7,10 @@ from torch import nn
 
 # Rows from which gaps of time and errors are taken.
 _ROWS_MEASURED = 1024
+# A value farther from 0 counts as that far: its square is finite, also in sums over long series.
+_LARGEST = 1e15
+# Of its mean; a channel that varies less does not but for rounding.
+_ROUNDING = torch.finfo(torch.float32).eps
 
 
 class Series(NamedTuple):
@@ -64,7 +68,7 @@ class BesideValues(NamedTuple):
 
     time: torch.Tensor
     error: torch.Tensor | None
-    band: torch.Tensor | None  # numbers, -1 for none of the known ones
+    band: torch.Tensor | None  # numbers, -1 for none of the known ones, NaN for not known
 
 
 class SeriesUnits(nn.Module):
@@ -75,8 +79,8 @@ class SeriesUnits(nn.Module):
     n_channels : int
     time_channel, error_channel, band_channel : int or None, default=None
         Which channels hold times, errors and bands; all others hold values.
-    bands : sequence of float, default=()
-        The bands there are.
+    n_bands : int, default=0
+        How many bands there are, which x holds by their numbers.
     scaled : bool, default=True
         Whether values are centered and divided by their deviation, channel by channel.
     """
@@ -88,13 +92,14 @@ class SeriesUnits(nn.Module):
         time_channel=None,
         error_channel=None,
         band_channel=None,
-        bands=(),
+        n_bands=0,
         scaled=True,
     ):
         super().__init__()
         self.time_channel = time_channel
         self.error_channel = error_channel
         self.band_channel = band_channel
+        self.n_bands = n_bands
         self.scaled = scaled
         others = {time_channel, error_channel, band_channel}
         self.value_channels = [c for c in range(n_channels) if c not in others]
@@ -103,8 +108,6 @@ class SeriesUnits(nn.Module):
         self.register_buffer("scale", torch.ones(n_values, 1))
         self.register_buffer("typical_step", torch.ones(()))
         self.register_buffer("typical_error", torch.ones(()))
-        bands = torch.as_tensor(bands, dtype=torch.float32)
-        self.register_buffer("bands", bands.reshape(-1, 1), persistent=False)
 
     @property
     def is_even(self):
@@ -113,11 +116,7 @@ class SeriesUnits(nn.Module):
     def beside_values(self, x):
         """Return times, errors and numbers of bands."""
         error = None if self.error_channel is None else x[:, self.error_channel]
-        band = None
-        if self.band_channel is not None:
-            # the largest is 1 + the number of the band, or 0
-            number = torch.arange(1, len(self.bands) + 1, device=x.device)[:, None]
-            band = ((x[:, [self.band_channel]] == self.bands) * number).amax(1) - 1
+        band = None if self.band_channel is None else x[:, self.band_channel]
         return BesideValues(x[:, self.time_channel], error, band)
 
     def fit(self, rows):
@@ -131,7 +130,7 @@ class SeriesUnits(nn.Module):
             squares = squares + (x - center).square().nansum((0, 2))
         scale = (squares / count.clamp(min=1)).sqrt()[:, None]
         self.center.copy_(center)
-        self.scale.copy_(torch.where(scale > 0, scale, 1.0))
+        self.scale.copy_(torch.where(scale > _ROUNDING * center.abs(), scale, 0.0))
         sample = rows.sample(_ROWS_MEASURED)
         if not self.is_even:
             steps = sample[:, self.time_channel].diff(dim=1)
@@ -155,7 +154,8 @@ class SeriesUnits(nn.Module):
         observed = ~values.isnan()
         inside = span(observed.any(1))
         if self.scaled:
-            values = (values - self.center) / self.scale
+            values = self.standardized(values)
+        values = values.clamp(-_LARGEST, _LARGEST)
         errors = values.new_zeros(len(x), 0, x.shape[2])
         weights = observed.to(values.dtype)
         if self.error_channel is not None:
@@ -163,9 +163,10 @@ class SeriesUnits(nn.Module):
             # one that is not known counts as a typical one
             errors = errors.nan_to_num(nan=1.0) * inside[:, None]
             weights = weights / (1 + errors.square())
-        bands = self.bands.new_zeros(len(x), 0, x.shape[2])
+        bands = values.new_zeros(len(x), 0, x.shape[2])
         if self.band_channel is not None:
-            bands = ((x[:, [self.band_channel]] == self.bands) & inside[:, None]).to(values.dtype)
+            numbers = torch.arange(self.n_bands, device=x.device)[:, None]
+            bands = ((x[:, [self.band_channel]] == numbers) & inside[:, None]).to(values.dtype)
         return Series(
             values.nan_to_num(),
             observed,
@@ -180,7 +181,15 @@ class SeriesUnits(nn.Module):
 
     def undo(self, values):
         """Return values in units of X."""
-        return values * self.scale + self.center if self.scaled else values
+        return self.restored(values) if self.scaled else values
+
+    def standardized(self, values):
+        """Center values, and divide them by the deviation of their channel if it varies."""
+        return (values - self.center) / torch.where(self.scale > 0, self.scale, 1.0)
+
+    def restored(self, values):
+        """Undo `standardized`; of a channel that does not vary only its value is known."""
+        return values * self.scale + self.center
 
     def _times(self, x):
         if self.is_even:

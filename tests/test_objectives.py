@@ -1091,3 +1091,9 @@ def test_a_series_of_one_patch_has_no_loss():
 def test_a_bad_horizon_is_named(horizon):
     with pytest.raises(ValueError, match="'horizon' parameter of NextStepPrediction"):
         NextStepPrediction(horizon).make_series_loss(STEPS, 1, 40)
+
+
+@pytest.mark.parametrize(("length", "n_ahead"), [(1, 1), (9, 2), (40, 9), (400, 25)])
+def test_no_more_is_predicted_at_once_than_a_common_series_can_teach(length, n_ahead):
+    encoder = SimpleNamespace(width=8, patch_size=4)
+    assert NextStepPrediction(100).make_series_loss(encoder, 1, length).shape[0] == n_ahead

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
@@ -259,8 +260,10 @@ def test_what_has_the_length_of_the_series(of_lists):
         assert_allclose(map_of.sum(1), 1, rtol=1e-5)
 
 
-def test_lists_of_frames_have_their_steps_in_the_columns(of_lists):
-    frames = [pd.DataFrame(series) for series in RAGGED[:3]]
+@pytest.mark.parametrize("frame_of", [pd.DataFrame, pl.DataFrame])
+def test_lists_of_frames_have_their_steps_in_the_columns(of_lists, frame_of):
+    frames = [frame_of(series) for series in RAGGED[:3]]
+    assert make(max_epochs=1).fit(frames).layout_[0] == 2
     for method in (of_lists.transform_steps, of_lists.attention):
         for ours, theirs in zip(method(frames), method(RAGGED[:3]), strict=True):
             assert_array_equal(ours, theirs)
@@ -318,7 +321,7 @@ def test_training_goes_on(of_lists):
     assert more.n_epochs_ == 4
     assert more.layout_ == of_lists.layout_
     stream = make().partial_fit(RAGGED[:40]).partial_fit(RAGGED[40:])
-    assert stream.transform(RAGGED).shape == (80, 4)
+    assert stream.partial_fit(RAGGED[:1]).transform(RAGGED).shape == (80, 4)
 
 
 @pytest.mark.parametrize("kind", ["lists", "curves"])
@@ -525,6 +528,8 @@ def test_patches_follow_a_common_length():
         (WAVES, {"objective": Jitter()}, "'objective' parameter"),
         (WAVES, {"objective": MaskedReconstruction}, "objective"),
         (WAVES, {"objective": SupCon()}, "uses labels, and none are read"),
+        (WAVES, {"objective": WeightedSum("mask")}, "'parts' parameter of WeightedSum"),
+        (WAVES, {"objective": WeightedSum([("a", MLP(), 1.0)])}, "must be made of objectives of"),
         (WAVES, {"augmentation": Jitter()}, "objective=None compares none"),
         (WAVES, {"objective": SimCLR(), "augmentation": Jitter}, "must be an instance"),
         (WAVES, {"pooling": "sum"}, "'pooling' parameter"),
@@ -553,6 +558,25 @@ def test_errors_of_new_series_are_checked(of_curves):
     for method in ("transform", "score_samples", "impute"):
         with pytest.raises(ValueError, match="Errors must not be negative"):
             getattr(of_curves, method)(broken)
+
+
+@pytest.mark.parametrize(
+    "architecture", [Transformer(1, n_heads=2, n_units=8), ConvNet((4,)), Recurrent(n_units=4)]
+)
+@pytest.mark.parametrize("scaling", ["per_channel", "per_sample", None])
+def test_rows_far_from_all_others_get_finite_answers(architecture, scaling):
+    embedding = make(architecture=architecture, scaling=scaling, max_epochs=1).fit(WAVES)
+    far = np.outer([1e20, -1e37], WAVES[0])
+    for answer in (embedding.transform, embedding.score_samples, embedding.transform_steps):
+        assert np.isfinite(answer(far)).all()
+    assert np.isfinite(embedding.score(far))
+
+
+def test_a_band_channel_may_say_nothing():
+    curves = [np.vstack([curve[:3], np.full((1, curve.shape[1]), np.nan)]) for curve in CURVES]
+    embedding = make(max_epochs=1, **OF_CURVES).fit(curves)
+    assert len(embedding.bands_) == 0
+    assert np.isfinite(embedding.transform(CURVES)).all()
 
 
 def test_nothing_is_answered_before_the_fit():

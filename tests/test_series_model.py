@@ -60,9 +60,7 @@ def make(
     where = dict(zip(channels, range(3), strict=True)) if special else {}
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        units = SeriesUnits(
-            5 if special else 2, **where, bands=[0.0, 1.0][: 2 * special], scaled=scaled
-        )
+        units = SeriesUnits(5 if special else 2, **where, n_bands=2 * special, scaled=scaled)
         recipe = recipe or Transformer(2, n_heads=2, n_units=8, patch_size=patch_size)
         objective = objective or MaskedReconstruction(0.4, mask_length=2)
         causal = getattr(objective, "is_causal", False)
@@ -202,6 +200,14 @@ def test_pooling_against_a_loop(pooling):
         torch.testing.assert_close(row, expected.clamp(-8, 8), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("pooling", sorted(set(POOLINGS) - {"cls"}))
+def test_single_tokens_and_none_have_gradients(pooling):
+    model, x = make(pooling=pooling, classic=False, patch_size=2)
+    x[1, :, 2:] = x[2] = math.nan
+    model.pooled(model.read(model.units(x))).sum().backward()
+    assert model.encoder.embed.weight.grad.isfinite().all()
+
+
 def test_attention_as_pooling_begins_as_the_mean():
     (by_attention, x), (by_mean, _) = (make(pooling=how) for how in ("attention", "mean"))
     torch.testing.assert_close(by_attention.encode(x), by_mean.encode(x))
@@ -216,6 +222,13 @@ def test_the_learned_token_is_looked_at_and_looks():
     assert (model.attention(x)[:, :7, :7] > 0).all()
     model(x).backward()
     assert model.reader.summary.grad.any()
+
+
+def test_padding_is_not_looked_at_even_where_there_is_nothing_else():
+    model, x = make(patch_size=2)
+    x[2] = math.nan
+    maps = model.attention(torch.nn.functional.pad(x, (0, 8), value=math.nan))
+    torch.testing.assert_close(maps[:, :11, :11], model.attention(x))
 
 
 def test_a_learned_token_needs_attention():
@@ -259,7 +272,7 @@ def test_predictions_are_given_back_in_units_of_x():
 
 
 def test_each_kind_of_series_has_its_classic():
-    uneven = {"time_channel": 0, "band_channel": 1, "bands": [1.0, 2.0, 3.0]}
+    uneven = {"time_channel": 0, "band_channel": 1, "n_bands": 3}
     assert make_classic(SeriesUnits(3, **uneven), 50).n_bands == 3
     for length, n_features in ((2, 100), (20, 1000), (500, 2000)):
         assert make_classic(SeriesUnits(1), length).n_features == n_features

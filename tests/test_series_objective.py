@@ -75,8 +75,7 @@ def make(
     where = dict(zip(channels, range(3), strict=True)) if special else {}
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        bands = [0.0, 1.0][: 2 * special]
-        units = SeriesUnits(5 if special else 2, **where, bands=bands, scaled=scaled)
+        units = SeriesUnits(5 if special else 2, **where, n_bands=2 * special, scaled=scaled)
         recipe = recipe or Transformer(1, n_heads=2, n_units=8, patch_size=patch_size)
         encoder = recipe.make_step_encoder(n_inputs(units, per_sample), LENGTH)
         reader = PooledSteps(encoder, "mean")

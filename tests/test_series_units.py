@@ -50,6 +50,15 @@ def test_constant_and_empty_channels_are_left_at_zero():
     assert series.values.isfinite().all()
 
 
+@pytest.mark.parametrize("value", [7.0, 0.1, -1e-26, 1e12])
+def test_a_channel_that_does_not_vary_is_known_without_a_network(value):
+    units = SeriesUnits(1).fit(rows_of(torch.full((7, 1, 5), value)))
+    assert not units(torch.full((1, 1, 5), value)).values.any()
+    told = units.undo(torch.randn(3, 1, 5))
+    torch.testing.assert_close(told, torch.full_like(told, value), rtol=1e-6, atol=0)
+    assert units(torch.full((1, 1, 5), value + 1)).values.isfinite().all()
+
+
 def test_unscaled_values_are_those_of_x():
     x = torch.randn(6, 1, 5)
     units = SeriesUnits(1, scaled=False).fit(rows_of(x))
@@ -61,9 +70,9 @@ def test_each_channel_is_what_it_is_said_to_be():
     time = torch.tensor([[0.0, 2.0, 4.0, NAN], [0.0, 2.0, 6.0, 8.0]])
     value = torch.tensor([[1.0, NAN, 3.0, NAN], [1.0, 2.0, 3.0, 4.0]])
     error = torch.tensor([[0.1, 0.2, 0.2, NAN], [0.2, 0.2, 0.2, 0.4]])
-    band = torch.tensor([[5.0, 7.0, 7.0, NAN], [5.0, 5.0, 9.0, 7.0]])
+    band = torch.tensor([[0.0, 1.0, 1.0, NAN], [0.0, 0.0, -1.0, 1.0]])
     x = torch.stack([error, value, time, band], 1)
-    units = SeriesUnits(4, time_channel=2, error_channel=0, band_channel=3, bands=[5.0, 7.0]).fit(
+    units = SeriesUnits(4, time_channel=2, error_channel=0, band_channel=3, n_bands=2).fit(
         rows_of(x)
     )
     assert units.value_channels == [1]
@@ -79,9 +88,9 @@ def test_each_channel_is_what_it_is_said_to_be():
         torch.tensor([[1 / 1.25, 0.0, 0.5, 0.0], [0.5, 0.5, 0.5, 0.2]]),
     )
     assert series.bands[0].tolist() == [[1, 0, 0, 0], [0, 1, 1, 0]]
-    assert series.bands[1].tolist() == [[1, 1, 0, 0], [0, 0, 0, 1]]  # the band 9 is not known
+    assert series.bands[1].tolist() == [[1, 1, 0, 0], [0, 0, 0, 1]]  # -1 is none
     beside = units.beside_values(x)
-    assert beside.band.tolist() == [[0, 1, 1, -1], [0, 0, -1, 1]]
+    assert torch.equal(beside.band.nan_to_num(), band.nan_to_num())
     assert torch.equal(beside.time.nan_to_num(), time.nan_to_num())
 
 

@@ -93,7 +93,10 @@ def is_ragged(X):
         X = list(X)
     if not isinstance(X, (list, tuple)) or len(X) == 0:
         return False
-    axes = {getattr(one, "ndim", 1 if isinstance(one, (list, tuple)) else 0) for one in X}
+    axes = {
+        len(one.shape) if hasattr(one, "shape") else int(isinstance(one, (list, tuple)))
+        for one in X
+    }
     return 2 in axes or (axes == {1} and len(set(map(len, X))) > 1)
 
 

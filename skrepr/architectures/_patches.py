@@ -5,6 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ._layers import check_count
+from ._linear_path import with_linear_path
 
 # Patches of a common series where their size is left open, and of the longest one: attention
 # takes time with the square of their number, and all series of a batch are as long as one.
@@ -134,7 +135,59 @@ def choose_patch_size(recipe, length, longest=None):
     return int(recipe.patch_size)
 
 
-def check_series_shape(recipe, shape):
+def make_sample_encoder(recipe, input_shape, n_components):
+    """Make an encoder of samples by the encoder of steps of a recipe, with a linear path.
+
+    Parameters
+    ----------
+    recipe : architecture
+    input_shape : tuple of int, (n_channels, length)
+    n_components : int
+
+    Returns
+    -------
+    encoder : torch.nn.Module
+    """
+    n_channels, length = _check_shape(recipe, input_shape)
+    steps = recipe.make_step_encoder(n_channels, length)
+    branch = nn.Sequential(
+        EvenTokens(steps, length),
+        nn.Flatten(),
+        nn.Linear(steps.width * steps.n_patches(length), n_components),
+    )
+    return with_linear_path(branch, input_shape, (n_components,), recipe.linear_path)
+
+
+def make_sample_decoder(recipe, layers, n_components, output_shape):
+    """Make the decoder of samples that matches, of layers over tokens.
+
+    Parameters
+    ----------
+    recipe : architecture
+    layers : torch.nn.Module
+        From (B, S, ``recipe.n_units``) to the same shape.
+    n_components : int
+    output_shape : tuple of int, (n_channels, length)
+
+    Returns
+    -------
+    decoder : torch.nn.Module
+    """
+    n_channels, length = _check_shape(recipe, output_shape)
+    patch_size = choose_patch_size(recipe, length)
+    width, n_patches = recipe.n_units, -(-length // patch_size)
+    branch = nn.Sequential(
+        nn.Linear(n_components, width * n_patches),
+        nn.Unflatten(1, (n_patches, width)),
+        layers,
+        nn.LayerNorm(width),
+        nn.Linear(width, n_channels * patch_size),
+        Unpatch(patch_size, length),
+    )
+    return with_linear_path(branch, (n_components,), output_shape, recipe.linear_path)
+
+
+def _check_shape(recipe, shape):
     """Return the shape of a sample, or say that it is none of a series."""
     if len(shape) != 2:
         raise ValueError(

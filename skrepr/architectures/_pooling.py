@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 POOLINGS = ("attention", "cls", "last", "max", "mean", "mean_std")
+_TINY = torch.finfo(torch.float32).tiny
 
 
 class PooledSteps(nn.Module):
@@ -94,4 +95,5 @@ class PooledSteps(nn.Module):
         if self.how == "mean":
             return mean
         variance = ((tokens - mean[:, None]).square() * there).sum(1) / count
-        return torch.cat([mean, variance.sqrt()], 1)
+        # above 0, where its root has no gradient: tokens may be alike, or a single one
+        return torch.cat([mean, variance.clamp(min=_TINY).sqrt()], 1)

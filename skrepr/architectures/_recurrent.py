@@ -5,8 +5,7 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from ._layers import LINEAR_PATHS, Dropout, check_count, check_dropout, check_option
-from ._linear_path import with_linear_path
-from ._patches import EvenTokens, PatchReader, Unpatch, check_series_shape, choose_patch_size
+from ._patches import PatchReader, choose_patch_size, make_sample_decoder, make_sample_encoder
 
 _CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
 
@@ -111,14 +110,7 @@ class Recurrent(BaseEstimator):
         -------
         encoder : torch.nn.Module
         """
-        n_channels, length = check_series_shape(self, input_shape)
-        steps = self.make_step_encoder(n_channels, length)
-        branch = nn.Sequential(
-            EvenTokens(steps, length),
-            nn.Flatten(),
-            nn.Linear(self.n_units * steps.n_patches(length), n_components),
-        )
-        return with_linear_path(branch, input_shape, (n_components,), self.linear_path)
+        return make_sample_encoder(self, input_shape, n_components)
 
     def make_decoder(self, n_components, output_shape):
         """Make the decoder.
@@ -134,18 +126,8 @@ class Recurrent(BaseEstimator):
         -------
         decoder : torch.nn.Module
         """
-        n_channels, length = check_series_shape(self, output_shape)
-        layers, patch_size = self._layers(), choose_patch_size(self, length)
-        n_patches = -(-length // patch_size)
-        branch = nn.Sequential(
-            nn.Linear(n_components, self.n_units * n_patches),
-            nn.Unflatten(1, (n_patches, self.n_units)),
-            layers,
-            nn.LayerNorm(self.n_units),
-            nn.Linear(self.n_units, n_channels * patch_size),
-            Unpatch(patch_size, length),
-        )
-        return with_linear_path(branch, (n_components,), output_shape, self.linear_path)
+        layers = self._layers()
+        return make_sample_decoder(self, layers, n_components, output_shape)
 
     def _layers(self, causal=False):
         check_option(self, "cell", self.cell, tuple(_CELLS))

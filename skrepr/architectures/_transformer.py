@@ -8,8 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ._layers import LINEAR_PATHS, Dropout, check_count, check_dropout, check_option
-from ._linear_path import with_linear_path
-from ._patches import EvenTokens, PatchReader, Unpatch, check_series_shape, choose_patch_size
+from ._patches import PatchReader, choose_patch_size, make_sample_decoder, make_sample_encoder
 
 # The slowest rotation turns by one radian in so many patches.
 _SLOWEST = 1000.0
@@ -119,14 +118,7 @@ class Transformer(BaseEstimator):
         -------
         encoder : torch.nn.Module
         """
-        n_channels, length = check_series_shape(self, input_shape)
-        steps = self.make_step_encoder(n_channels, length)
-        branch = nn.Sequential(
-            EvenTokens(steps, length),
-            nn.Flatten(),
-            nn.Linear(self.n_units * steps.n_patches(length), n_components),
-        )
-        return with_linear_path(branch, input_shape, (n_components,), self.linear_path)
+        return make_sample_encoder(self, input_shape, n_components)
 
     def make_decoder(self, n_components, output_shape):
         """Make the decoder.
@@ -142,18 +134,8 @@ class Transformer(BaseEstimator):
         -------
         decoder : torch.nn.Module
         """
-        n_channels, length = check_series_shape(self, output_shape)
-        layers, patch_size = self._layers(), choose_patch_size(self, length)
-        n_patches = -(-length // patch_size)
-        branch = nn.Sequential(
-            nn.Linear(n_components, self.n_units * n_patches),
-            nn.Unflatten(1, (n_patches, self.n_units)),
-            _Everywhere(layers, self.n_units, self.n_heads),
-            nn.LayerNorm(self.n_units),
-            nn.Linear(self.n_units, n_channels * patch_size),
-            Unpatch(patch_size, length),
-        )
-        return with_linear_path(branch, (n_components,), output_shape, self.linear_path)
+        layers = _Everywhere(self._layers(), self.n_units, self.n_heads)
+        return make_sample_decoder(self, layers, n_components, output_shape)
 
     def _layers(self):
         for name in ("n_layers", "n_heads", "n_units"):
@@ -245,8 +227,9 @@ class StepEncoder(PatchReader):
             x = torch.cat([summary.expand(len(x), 1, -1), x], 1)
             when = torch.cat([middle[:, None], when], 1)
             there = F.pad(there, (1, 0), value=True)
-        # where a series has no tokens, all are looked at: none would have no weights
-        mask = None if self.causal else (there | ~there.any(1, keepdim=True))[:, None, None]
+        seen = there.clone()
+        seen[:, 0] |= ~there.any(1)  # where a series has no tokens, one is looked at all the same
+        mask = None if self.causal else seen[:, None, None]
         return x, when[..., None] * self.speeds, mask, there
 
 

@@ -34,7 +34,7 @@ more, and what it does not have is not asked for:
     None when made, if random numbers are drawn in ``forward``: the estimator puts its
     ``torch.Generator`` there.
 ``smallest_batch``
-    Least number of rows of a batch; 2 where it is not there.
+    Least number of rows of a batch; where it is not there, 2, for objectives of series 1.
 ``lowest_at_collapse``
     True if the loss is lowest where all rows have the same features: early stopping then
     watches another figure.

@@ -30,8 +30,9 @@ class NextStepPrediction(BaseEstimator):
     Parameters
     ----------
     horizon : int, default=1
-        Number of steps that are predicted at once, rounded up to whole patches. Forecasts that
-        reach farther go on from their own predictions.
+        Number of steps that are predicted at once, rounded up to whole patches; at most those of
+        a common series behind its first patch. Forecasts that reach farther go on from their own
+        predictions.
 
     References
     ----------
@@ -70,7 +71,9 @@ class NextStepPrediction(BaseEstimator):
         loss : torch.nn.Module
         """
         check_number(self, "horizon", 1, whole=True)
-        n_ahead = -(-int(self.horizon) // encoder.patch_size)
+        n_ahead, n_patches = (-(-int(n) // encoder.patch_size) for n in (self.horizon, length))
+        # what no common series reaches would not be trained
+        n_ahead = min(n_ahead, max(1, n_patches - 1))
         return _NextStepPrediction(encoder.width, n_values, encoder.patch_size, n_ahead)
 
 
