@@ -57,6 +57,7 @@ def test_the_embedding_is_pca_of_the_features(fitted):
     assert features.shape[1] == 16 + 64
 
 
+@pytest.mark.slow
 def test_classes_come_closer_than_in_pca():
     """Swaps of a third of the pixels leave a digit what it is."""
     train, test = DIGITS[:1200], DIGITS[1200:]

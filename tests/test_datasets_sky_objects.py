@@ -55,6 +55,7 @@ def test_images_do_not_depend_on_the_wavelengths():
     assert (images == make_sky_objects(30, n_wavelengths=300, random_state=0)[0]).all()
 
 
+@pytest.mark.slow
 def test_finer_pixels_show_the_same_sky():
     coarse, fine = (
         make_sky_objects(60, image_size=size, lensed_fraction=0, noise=0, random_state=0)[0]
@@ -115,7 +116,7 @@ def test_a_lens_magnifies(clean):
     assert not make_sky_objects(100, lensed_fraction=0, random_state=0)[2]["lensed"].any()
 
 
-@pytest.mark.parametrize("kind", ["images", "spectra"])
+@pytest.mark.parametrize("kind", [pytest.param("images", marks=pytest.mark.slow), "spectra"])
 def test_classes_are_told_apart(kind):
     images, spectra, _, labels = make_sky_objects(600, lensed_fraction=0, random_state=0)
     X = np.arcsinh(images / 0.05).reshape(600, -1) if kind == "images" else np.arcsinh(spectra)
