@@ -19,8 +19,9 @@ an RBF support vector machine and a logistic regression by cross-validation on t
     and the network of the embedding trained from scratch on these labels alone.
 ``light_curves``
     RR Lyrae (ab against c, five bands), classes of CRTS with 20 objects or more, and supernovae
-    (SPCC, 1,000 objects, four bands) by type, in 5 folds: a random forest on the embedding, and
-    one on features made by hand: moments, amplitudes, colors and the Lomb-Scargle period.
+    (SPCC, 1,000 objects, four bands) by type, in 5 folds: the classifier on the embedding, and
+    a random forest on features made by hand: moments, amplitudes, colors and the Lomb-Scargle
+    period.
 ``anomaly``
     AUROC of `score_samples`, of IsolationForest on the embedding, and on raw values: ECG200
     (the rarer class), and Bonn's EEG (seizures against the rest). For information.

@@ -283,15 +283,15 @@ def judge_on_curves(data, name, method, seed):
     for train, test in folds:
         if method == "embedding":
             model = SequenceTransformerEmbedding(
-                64, time_channel=0, error_channel=2, band_channel=3, random_state=seed
+                time_channel=0, error_channel=2, band_channel=3, random_state=seed
             )
             parts = [[curves[i] for i in index] for index in (train, test)]
-            took, (Z_train, Z_test) = embed(model, *parts)
+            took, Z = embed(model, *parts)
             seconds += took / 5
+            scores.append(judge(*Z, y[train], y[test]))
         else:
-            Z_train, Z_test = features[train], features[test]
-        forest = RandomForestClassifier(300, random_state=seed).fit(Z_train, y[train])
-        scores.append(forest.score(Z_test, y[test]))
+            forest = RandomForestClassifier(300, random_state=seed).fit(features[train], y[train])
+            scores.append(forest.score(features[test], y[test]))
     return {"accuracy": float(np.mean(scores)), "seconds": seconds}
 
 
