@@ -316,7 +316,7 @@ class FittingMixin:
             max_epochs=self.max_epochs_,
             device=self.device_,
             precision=self._resolve_precision(module),
-            **{"advice": self._advice} if self._advice else {},
+            advice=self._advice,
             **settings,
         )
 

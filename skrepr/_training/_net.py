@@ -20,7 +20,7 @@ from ._optimizer import begin_schedule, choose_optimizer, go_on
 from ._plan import smallest_batch
 from ._randomness import fixed_draws
 
-ADVICE = (
+_ADVICE = (
     "values of very different size among the features, or outliers. Cures: a learning rate ten "
     "times smaller; a StandardScaler or RobustScaler in front; "
     "callbacks=[skorch.callbacks.GradientNormClipping(1.0)]"
@@ -35,12 +35,12 @@ class Net(NeuralNet):
     """A skorch net whose module returns its own loss, and that is given `Rows` for X.
 
     While it trains, ``run_`` is the `Run` that it is about. ``advice`` is what a training that
-    diverges is told, beside its learning rate: further causes, and cures.
+    diverges is told, beside its learning rate: further causes, and cures; None: those of features.
     """
 
-    def __init__(self, module, *, precision="float32", advice=ADVICE, **kwargs):
+    def __init__(self, module, *, precision="float32", advice=None, **kwargs):
         self.precision = precision
-        self.advice = advice
+        self.advice = advice or _ADVICE
         super().__init__(module, criterion=torch.nn.Identity, **kwargs)
 
     @property
@@ -259,7 +259,7 @@ def make_net(
     optimizer_state=None,
     history=(),
     keeps_best=True,
-    advice=ADVICE,
+    advice=None,
 ):
     """Make the skorch net that will train ``module``, ready to start or to go on.
 
