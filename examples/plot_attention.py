@@ -50,7 +50,7 @@ def draw(figure, drawn, clean, gaps, filled, maps):
     """Draw series, maps of attention, and filled gaps, one below the other."""
     panels = figure.subplots(3, len(PERIODS), height_ratios=[2, 5, 2])
     steps = np.arange(LENGTH)
-    ticks = np.arange(0, LENGTH // PATCH + 1, 8)
+    ticks = np.arange(0, LENGTH // PATCH, 8)
     for i, period in enumerate(PERIODS):
         above, middle, below = panels[:, i]
         above.plot(steps, drawn[i], color="#332288", lw=1)
