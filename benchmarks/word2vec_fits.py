@@ -62,9 +62,21 @@ def fits(data, seeds, quick):
                 what = {"algorithm": algorithm, "seed": seed, "method": "gensim"}
                 yield what, partial(fit_gensim, data, quick, algorithm, seed)
             for method, parameters in METHODS.items():
-                if parameters["device"] == "cpu" or torch.cuda.is_available():
+                if is_of_use(**parameters):
                     what = {"algorithm": algorithm, "seed": seed, "method": method}
                     yield what, partial(fit_skrepr, data, quick, algorithm, seed, parameters)
+
+
+def is_of_use(device, precision="float32", **parameters):
+    """Whether there is such a device, and bf16 products are faster on this processor."""
+    if device == "cuda":
+        return torch.cuda.is_available()
+    return precision == "float32" or faster_precision() == precision
+
+
+@cache
+def faster_precision():
+    return warm_up(precision="auto").precision_
 
 
 def fit_gensim(data, quick, algorithm, seed):
@@ -112,9 +124,9 @@ def fit_skrepr(data, quick, algorithm, seed, parameters):
     } | judge(embedding.word_vectors_, data)
 
 
-def warm_up():
+def warm_up(**parameters):
     """Fit once, after which all is imported."""
-    make_embedding(max_epochs=1, min_count=1).fit([["one", "document"]])
+    return make_embedding(max_epochs=1, min_count=1, **parameters).fit([["one", "document"]])
 
 
 def make_embedding(**parameters):

@@ -5,7 +5,7 @@ autograd and an optimizer would go over all words in every step. All products ar
 whole blocks (see ``_corpus/_blocks.py``).
 """
 
-from functools import lru_cache, partial
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -123,41 +123,41 @@ class WordModel(nn.Module):
 
     def forward(self, blocks):
         """Mean negative log-likelihood of a pair of words and its negatives."""
-        if self.algorithm == "skipgram":
-            h, pairs = self.words(blocks.centers), blocks.around  # (n, B, d)
-        else:
-            h, pairs = self._mean(blocks), blocks.centers
-        targets = torch.cat([pairs, blocks.negatives], 1)  # (n, T)
-        signs = torch.ones(targets.shape[1], dtype=h.dtype, device=h.device)
-        signs[: pairs.shape[1]] = -1
-        logits = h @ self.contexts(targets).mT * signs  # (n, B, T)
-        total, n_pairs = self._loss(logits, self._counts(blocks, h.dtype), blocks)
+        find = self._skipgram_logits if self.algorithm == "skipgram" else self._cbow_logits
+        total, n_pairs = self._loss(find(blocks), blocks)
         return total / n_pairs.clamp(min=1)
 
-    def _mean(self, blocks):
-        sums = blocks.near(self.words.own.dtype) @ self.words(blocks.around)
+    def _skipgram_logits(self, blocks):
+        h, around = self.words(blocks.centers), self.contexts(blocks.around)  # (n, B or C, d)
+        targets = torch.cat([-around, self.contexts(blocks.negatives)], 1)
+        return h @ targets.mT  # (n, B, C + K)
+
+    def _cbow_logits(self, blocks):
+        sums = blocks.near(self.words.own.dtype) @ self.words(blocks.around)  # (n, B, d)
         # the value is that of the mean, the gradient that of the sum, as in the authors'
         # program: a word counts as much in a wide window as in a narrow one
-        return sums + (sums / blocks.n_near.clamp(min=1) - sums).detach()
+        h = sums + (sums / blocks.n_near.clamp(min=1) - sums).detach()
+        own = -(h * self.contexts(blocks.centers)).sum(-1, keepdim=True)
+        return torch.cat([own, h @ self.contexts(blocks.negatives).mT], -1)  # (n, B, 1 + K)
 
     def _counts(self, blocks, dtype):
-        """How often each target is a pair of each center, or a negative: (n or 1, B, T)."""
+        """How often each logit counts, which is that of a pair or of a negative: (n, B, T)."""
         if self.algorithm == "skipgram":
             return blocks.near_and_negative(self.negative, dtype)
-        sizes = blocks.centers.shape[1], blocks.negatives.shape[1]
-        return _own_and_negative(*sizes, self.negative, dtype, blocks.sides.device)
+        n_negatives = blocks.negatives.shape[1]
+        counts = torch.full((1 + n_negatives,), self.negative / n_negatives, dtype=dtype)
+        counts[0] = 1
+        return (blocks.n_near > 0) * counts.to(blocks.sides.device)
 
-    def _loss(self, logits, counts, blocks):
+    def _loss(self, logits, blocks):
         """Sum minus the log-likelihoods of pairs and negatives, and count the pairs: (2,).
 
         A pair is a negative of which one vector is turned round: its logit has the other sign.
         """
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        total, n_pairs = F.softplus(logits) * counts, blocks.n_near
-        if self.algorithm == "cbow":
-            n_pairs = (n_pairs > 0).to(logits.dtype)
-            total = total * n_pairs
-        return torch.stack([total.sum(), n_pairs.sum()])
+        total = F.softplus(logits) * self._counts(blocks, logits.dtype)
+        n_pairs = blocks.n_near if self.algorithm == "skipgram" else blocks.n_near > 0
+        return torch.stack([total.sum(), n_pairs.sum().to(total.dtype)])
 
     # ------------------------------------------------------------------ one step
 
@@ -211,8 +211,8 @@ class WordModel(nn.Module):
         if self.waits:
             find = [partial(self.gradient, *pair, dtype) for pair in zip(parts, asked)]
             *changes, losses = zip(*side_by_side(find))
-            changes = zip((self.words, self.contexts), changes)
-            side_by_side([partial(_apply, *change, rate) for change in changes])
+            tables = zip((self.words, self.contexts), changes)
+            side_by_side([partial(_apply, table, sum(found, []), rate) for table, found in tables])
         else:
             losses = side_by_side([partial(self._go, *p, dtype, rate) for p in zip(parts, asked)])
         total, n_pairs = losses[0]
@@ -226,8 +226,8 @@ class WordModel(nn.Module):
 
     def _go(self, part, n_asked, dtype, rate):
         words, contexts, loss = self.gradient(part, n_asked, dtype)
-        self.words.change(*words, rate)
-        self.contexts.change(*contexts, rate)
+        _apply(self.words, words, rate)
+        _apply(self.contexts, contexts, rate)
         return loss
 
     @torch.no_grad()
@@ -244,39 +244,44 @@ class WordModel(nn.Module):
 
         Returns
         -------
-        words, contexts : Change
+        words, contexts : list of Change
         loss : torch.Tensor of shape (2,), or None
             Sum over the pairs of the blocks that were asked, and their number.
         """
-        is_cbow = self.algorithm == "cbow"
-        pairs = blocks.centers if is_cbow else blocks.around
-        targets = torch.cat([pairs, blocks.negatives], 1)  # (n, T)
-        o = self.contexts.find(targets).to(dtype)
-        o[:, : pairs.shape[1]].neg_()  # pairs become negatives of the opposite vector
-        if is_cbow:
-            near = blocks.near(dtype)
-            h = torch.bmm(near, self.words.find(blocks.around).to(dtype))  # (n, B, d), sums
-            # 0 where there is no word: all that follows from such a center vanishes
-            per_word = ((blocks.n_near > 0) / blocks.n_near.clamp(min=1)).to(dtype)
-        else:
-            h = self.words.find(blocks.centers).to(dtype)
-        logits = torch.bmm(h, o.mT)  # (n, B, T)
-        if is_cbow:
-            logits.mul_(per_word)
-        counts, loss = self._counts(blocks, dtype), None
-        if n_asked:
-            loss = self._loss(logits[:n_asked], counts[:n_asked], blocks.first(n_asked))
-        errors = logits.sigmoid_().mul_(counts)
-        of_words, words = torch.bmm(errors, o), blocks.centers
-        if is_cbow:
-            of_words, words = torch.bmm(near.mT, of_words), blocks.around
-            errors.mul_(per_word)
-        of_targets = torch.bmm(errors.mT, h)
-        of_targets[:, : pairs.shape[1]].neg_()
-        return self._change_of(words, of_words), self._change_of(targets, of_targets), loss
+        find = self._skipgram_gradient if self.algorithm == "skipgram" else self._cbow_gradient
+        return find(blocks, n_asked, dtype)
 
-    def _change_of(self, rows, gradient):
-        return Change(rows.reshape(-1), gradient.view(-1, self.width))
+    def _skipgram_gradient(self, blocks, n_asked, dtype):
+        h = self.words.find(blocks.centers).to(dtype)  # (n, B, d)
+        targets = torch.cat([blocks.around, blocks.negatives], 1)
+        o, n_around = self.contexts.find(targets).to(dtype), blocks.around.shape[1]
+        o[:, :n_around].neg_()  # pairs become negatives of the opposite vector
+        errors, loss = self._errors(torch.bmm(h, o.mT), blocks, n_asked)  # (n, B, C + K)
+        of_words, of_targets = torch.bmm(errors, o), torch.bmm(errors.mT, h)
+        of_targets[:, :n_around].neg_()
+        return [_change(blocks.centers, of_words)], [_change(targets, of_targets)], loss
+
+    def _cbow_gradient(self, blocks, n_asked, dtype):
+        near = blocks.near(dtype)  # (n, B, C)
+        means = near / blocks.n_near.clamp(min=1).to(dtype)
+        h = torch.bmm(means, self.words.find(blocks.around).to(dtype))  # (n, B, d)
+        o = self.contexts.find(blocks.centers).to(dtype).neg_()
+        others = self.contexts.find(blocks.negatives).to(dtype)
+        own = torch.linalg.vecdot(h, o)[:, :, None]
+        logits = torch.cat([own, torch.bmm(h, others.mT)], 2)  # (n, B, 1 + K)
+        errors, loss = self._errors(logits, blocks, n_asked)
+        own, of_others = errors[:, :, :1], errors[:, :, 1:]
+        of_h = o.mul_(own).baddbmm_(of_others, others)
+        of_negatives = torch.bmm(of_others.mT, h)
+        of_centers = h.mul_(own).neg_()
+        words = [_change(blocks.around, torch.bmm(near.mT, of_h))]
+        contexts = [_change(blocks.centers, of_centers), _change(blocks.negatives, of_negatives)]
+        return words, contexts, loss
+
+    def _errors(self, logits, blocks, n_asked):
+        """Derive the loss by the logits, in place, and compute that of some blocks."""
+        loss = self._loss(logits[:n_asked], blocks.first(n_asked)) if n_asked else None
+        return logits.sigmoid_().mul_(self._counts(blocks, logits.dtype)), loss
 
     # ------------------------------------------------------------------ documents
 
@@ -377,6 +382,10 @@ class WordModel(nn.Module):
         return sums, counts
 
 
+def _change(words, gradient):
+    return Change(words.reshape(-1), gradient.flatten(0, 1))
+
+
 def _apply(table, changes, rate):
     for words, gradient in changes:
         table.change(words, gradient, rate)
@@ -384,11 +393,3 @@ def _apply(table, changes, rate):
 
 def _fit(h, o):
     return F.logsigmoid((h * o).sum(1))
-
-
-@lru_cache(maxsize=4)
-def _own_and_negative(n_centers, n_others, negative, dtype, device):
-    """Let each center be predicted from its own window, and negatives from all: (1, B, B + K)."""
-    counts = torch.eye(n_centers, n_centers + n_others, dtype=dtype, device=device)
-    counts[:, n_centers:] = negative / n_others
-    return counts[None]

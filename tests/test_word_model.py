@@ -88,9 +88,11 @@ def n_pairs_of(model, blocks):
     return blocks.n_near.sum() if model.algorithm == "skipgram" else (blocks.n_near > 0).sum()
 
 
-def dense(change):
+def dense(changes):
     total = torch.zeros(N_WORDS, WIDTH, dtype=torch.float64)
-    return total.index_add_(0, change.words, change.gradient.double())
+    for change in changes:
+        total.index_add_(0, change.words, change.gradient.double())
+    return total
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -106,8 +108,9 @@ def test_gradient_in_closed_form_is_that_of_autograd(algorithm, sizes, subwords)
     np.testing.assert_allclose(total / n_pairs, loss.item(), rtol=1e-6)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     assert len(before) == (2 if subwords is None else 3)
-    model.words.change(*words, rate=1.0)
-    model.contexts.change(*contexts, rate=1.0)
+    for table, changes in ((model.words, words), (model.contexts, contexts)):
+        for change in changes:
+            table.change(*change, rate=1.0)
     for name, parameter in model.named_parameters():
         moved = (before[name] - parameter.detach()) / n_pairs
         np.testing.assert_allclose(moved, parameter.grad, rtol=1e-6, atol=1e-8)
