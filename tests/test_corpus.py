@@ -13,6 +13,7 @@ import scipy.sparse
 import torch
 from scipy.stats import chisquare
 
+from skrepr import Word2VecEmbedding
 from skrepr._corpus import (
     Bags,
     Sampling,
@@ -50,6 +51,16 @@ def sentences_of(X, *, known=None, min_count=1, max_words=None, **settings):
         max_words=max_words,
         make_sampling=lambda counts, longest: sampling_of(counts, longest=longest, **settings),
     )
+
+
+def test_the_default_pattern_finds_the_same_words_fast():
+    """It is replaced by one that is faster; a group makes the slow one another pattern."""
+    letters = np.array(list("aB9_ ,.-'\n\u00e9\u4e2d\u0301"))
+    texts = ["".join(row) for row in np.random.default_rng(0).choice(letters, (500, 12))]
+    pattern = Word2VecEmbedding().token_pattern
+    fast, slow = (make_analyzer("word", True, each) for each in (pattern, f"({pattern[4:]})"))
+    assert [fast(text) for text in texts] == [slow(text) for text in texts]
+    assert any(len(fast(text)) > 1 for text in texts)
 
 
 def documents_in(rows):
