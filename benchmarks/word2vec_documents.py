@@ -102,7 +102,10 @@ def of_skrub(split, seed):
 
 
 def entities(data, seeds, quick):
-    methods = {f"skrepr {pooling}": partial(values_of_skrepr, pooling) for pooling in POOLINGS[:3]}
+    methods = {
+        f"skrepr {pooling}": partial(values_of_skrepr, pooling=pooling) for pooling in POOLINGS[:3]
+    }
+    methods["skrepr cbow"] = partial(values_of_skrepr, algorithm="cbow")
     methods |= {"one-hot": values_one_hot, "one-hot + SVD": values_of_svd}
     for seed in seeds:
         for method, make in methods.items():
@@ -132,9 +135,9 @@ def read_adult(data, seed, most):
     return X_train, X_test, y_train, y_test
 
 
-def values_of_skrepr(pooling, n_values, seed):
+def values_of_skrepr(n_values, seed, **parameters):
     width = n_values // 10
-    return Word2VecEmbedding(width, min_count=1, pooling=pooling, random_state=seed), width
+    return Word2VecEmbedding(width, min_count=1, random_state=seed, **parameters), width
 
 
 def values_one_hot(n_values, seed):
