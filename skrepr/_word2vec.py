@@ -62,8 +62,8 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
     n_components : int, default=100
         Width of the embedding. May be larger than the input.
     algorithm : {"skipgram", "cbow"}, default="skipgram"
-        Whether a word predicts the words around it, or these together predict it: twice as
-        fast, and better for frequent words only.
+        Whether a word predicts the words around it, or these together predict it, which takes
+        about as long.
     window : int, default=5
         Most words on each side that count as near. The width of each window is drawn from 1 to
         `window`, so that nearer words count more. In a table all columns are near.
@@ -197,7 +197,7 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
     `max_vocabulary`, `subword`, `window`, `negative`, `ns_exponent`, `n_bins` and `algorithm`.
 
     Training goes through blocks of 32 consecutive words with their windows (CBOW: 16), which share
-    24 negatives (16), weighted so that the expected gradient is that of the formula. Gradients of
+    22 negatives (16), weighted so that the expected gradient is that of the formula. Gradients of
     a batch are added up, those of the most frequent words are scaled down. On processors with
     instructions for bfloat16, ``precision="auto"`` may be twice as fast.
 
