@@ -41,6 +41,11 @@ class KernelBank(nn.Module):
     n_features : int, default=5000
         How many features. They are dealt out evenly to kernels, dilations, views and channels.
 
+    Attributes
+    ----------
+    weights : torch.Tensor of shape (n_features,), float32
+        What standardized features are multiplied by to be compared. Their squares add up to 1.
+
     Notes
     -----
     Missing values are NaN or masked. Outside the first and the last observed step of a row a
@@ -92,7 +97,9 @@ class KernelBank(nn.Module):
             shape = (n_blocks, n_channels, n_kernels, -1)
             return of_response.reshape(shape).movedim(3, 1).contiguous()
 
-        self.register_buffer("weight", _kernels(n_channels, n_kernels), persistent=False)
+        weights = torch.full((n_features,), n_features**-0.5)
+        self.register_buffer("weights", weights, persistent=False)
+        self.register_buffer("kernels", _kernels(n_channels, n_kernels), persistent=False)
         self.register_buffer("level", in_blocks(level.float()), persistent=False)
         self.register_buffer("used", in_blocks(used).flatten(), persistent=False)
         self.register_buffer("bias", torch.zeros(self.level.shape))
@@ -187,7 +194,7 @@ class KernelBank(nn.Module):
 
     def _chunks(self, x):
         """Split rows so that the responses to one dilation fill little memory."""
-        of_a_row = self.weight[..., 0].numel() * max(1, x.shape[2])
+        of_a_row = self.kernels[..., 0].numel() * max(1, x.shape[2])
         return x.split(max(1, _CHUNK_VALUES // of_a_row)) if len(x) else ()
 
     def _responses(self, x, dilation):
@@ -203,7 +210,7 @@ class KernelBank(nn.Module):
         """
         missing = x.isnan()
         with torch.autocast(x.device.type, enabled=False):
-            response = self.weight @ _under_kernel(x.nan_to_num(), dilation)
+            response = self.kernels @ _under_kernel(x.nan_to_num(), dilation)
         if not missing.any():
             return response, ~missing, True
         inside = _span(~missing)

@@ -80,16 +80,18 @@ class SeriesModel(nn.Module):
         self.fitted = fitted
         self.per_sample = per_sample
         self.unpatch = Unpatch(self.encoder.patch_size)
-        n_learned, n_fixed = reader.width, 0
+        n_learned, fixed = reader.width, torch.empty(0)
         if classic is not None:
-            n_fixed = classic.n_features * (1 if units.is_even else len(units.value_channels))
-        self.width = n_learned + n_fixed
+            n_curves = 1 if units.is_even else len(units.value_channels)
+            fixed = classic.weights.repeat(n_curves) / n_curves**0.5
+        self.width = n_learned + len(fixed)
         # of each feature in the training rows
         self.register_buffer("feature_mean", torch.zeros(self.width))
         self.register_buffer("feature_deviation", torch.ones(self.width))
-        share = _SHARE_OF_THE_NETWORK if n_fixed else 1.0
-        shares = [share / n_learned**0.5] * n_learned + [max(1, n_fixed) ** -0.5] * n_fixed
-        self.register_buffer("shares", torch.tensor(shares), persistent=False)
+        share = _SHARE_OF_THE_NETWORK if len(fixed) else 1.0
+        learned = torch.full((n_learned,), share / n_learned**0.5)
+        shares = torch.cat([learned, fixed])
+        self.register_buffer("shares", shares, persistent=False)
 
     @property
     def encoder(self):

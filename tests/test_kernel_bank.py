@@ -65,7 +65,7 @@ def test_there_are_as_many_features_as_asked_for(n_channels, n_features, length)
 
 def test_every_channel_and_every_kernel_has_its_part(series):
     bank = KernelBank(7, 40, 2000)
-    assert len(bank.weight.flatten(0, 1).unique(dim=0)) > 60
+    assert len(bank.kernels.flatten(0, 1).unique(dim=0)) > 60
     x = series[:, :1].expand(-1, 7, -1)
     bank.fit(x)
     for channel in range(7):

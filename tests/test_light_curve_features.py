@@ -3,12 +3,14 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from skrepr._light_curve_features import LightCurveFeatures, _features, _periodogram
 from skrepr._light_curve_features._curves import as_curves
 from skrepr._light_curve_features._folding import fold
+from skrepr._light_curve_features._moments import OF_CURVE
 from skrepr._light_curve_features._periodogram import power_at
 from skrepr.datasets import make_light_curves
 
@@ -432,3 +434,18 @@ def test_buffers_hold_what_is_fitted(stars, features):
 def test_parameters_are_checked(parameters):
     with pytest.raises(ValueError, match=f"{next(iter(parameters))} must be"):
         LightCurveFeatures(**parameters)
+
+
+@pytest.mark.parametrize(("n_bands", "n_bins"), [(1, 8), (3, 32)])
+def test_groups_count_by_what_they_say_and_not_by_their_columns(n_bands, n_bins):
+    """A fold of more bins, or more bands, move a curve no farther."""
+    features = LightCurveFeatures(n_bands, n_bins)
+    squares = pd.Series(features.weights.square().numpy(), features.names)
+    starts = "fold_twice_", "fold_", "periodogram_", "share_", "color_", "std_"
+    of = {start: squares[squares.index.str.match(rf"{start}\d+$")].sum() for start in starts}
+    np.testing.assert_allclose([of["fold_twice_"], of["periodogram_"]], of["fold_"], rtol=1e-5)
+    bands = of["share_"] + of["color_"] + of["std_"]
+    np.testing.assert_allclose(
+        [bands, squares["log_span"] * len(OF_CURVE)], 16 * of["fold_"], rtol=1e-5
+    )
+    np.testing.assert_allclose(squares.sum(), 1, rtol=1e-5)

@@ -4,6 +4,7 @@ import math
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from ._curves import as_curves
 from ._folding import fold, fold_twice
@@ -24,6 +25,10 @@ _SHORT_INTERVALS = 0.05
 # Values of the tables at a time, as far as one curve allows (64 MB).
 _CHUNK_VALUES = 2**23
 _OF_PERIOD = ("log_period", "power", "log_significance", "explained", "explained_twice")
+# How far the features of a group together move a curve. Equal ones, of which three quarters are
+# columns of periodograms and folds, say little of what has no period: 0.58 of objects of CRTS
+# were told apart, 0.66 with these; 0.842 and 0.857 of simulated supernovae.
+_OF_CURVE, _PER_BAND, _PERIOD, _TABLE = 1.0, 1.0, 0.5, 0.25
 
 
 class LightCurveFeatures(nn.Module):
@@ -68,6 +73,10 @@ class LightCurveFeatures(nn.Module):
         - the curve folded at the best period, phase 0 where the sinusoid is lowest; and at twice
           the period, the higher of two maxima in the first half. Values are relative to the mean
           of the band, divided by the standard deviation.
+
+    weights : torch.Tensor of shape (n_features,), float32
+        What standardized features are multiplied by to be compared: a group counts by what it
+        says, not by its number of columns. Their squares add up to 1.
 
     Notes
     -----
@@ -129,6 +138,14 @@ class LightCurveFeatures(nn.Module):
             *(f"fold_twice_{i}" for i in range(n_bins)),
         ]
         self.n_features = len(self.names)
+        groups = (
+            (_OF_CURVE, len(OF_CURVE)),
+            (_PERIOD, len(_OF_PERIOD)),
+            (_PER_BAND, n_bands * len(OF_BAND)),
+            *((_TABLE, size) for size in (N_BINS, n_bins, n_bins)),
+        )
+        weights = torch.cat([torch.full((size,), weight / size**0.5) for weight, size in groups])
+        self.register_buffer("weights", F.normalize(weights, dim=0), persistent=False)
         self.register_buffer("step", torch.tensor(1.0, dtype=torch.float64))  # of frequency
         self.register_buffer("n_frequencies", torch.tensor(1))
 
