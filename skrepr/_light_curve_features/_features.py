@@ -4,7 +4,6 @@ import math
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from ._curves import as_curves
 from ._folding import fold, fold_twice
@@ -25,10 +24,11 @@ _SHORT_INTERVALS = 0.05
 # Values of the tables at a time, as far as one curve allows (64 MB).
 _CHUNK_VALUES = 2**23
 _OF_PERIOD = ("log_period", "power", "log_significance", "explained", "explained_twice")
-# How far the features of a group together move a curve. Equal ones, of which three quarters are
-# columns of periodograms and folds, say little of what has no period: 0.58 of objects of CRTS
-# were told apart, 0.66 with these; 0.842 and 0.857 of simulated supernovae.
-_OF_CURVE, _PER_BAND, _PERIOD, _TABLE = 1.0, 1.0, 0.5, 0.25
+# Share of the variance that features of a group have together. With equal ones of all features,
+# of which three quarters are columns of periodograms and folds, 0.58 of objects of CRTS were told
+# apart, with these 0.64; groups of 480 simulated stars agreed with their classes to 0.68 (adjusted
+# Rand index), with these to 0.75. Twice the first two tells more of CRTS, and groups less.
+_OF_CURVE, _OF_BANDS, _OF_PERIODS = 2, 2, 1
 
 
 class LightCurveFeatures(nn.Module):
@@ -140,12 +140,13 @@ class LightCurveFeatures(nn.Module):
         self.n_features = len(self.names)
         groups = (
             (_OF_CURVE, len(OF_CURVE)),
-            (_PERIOD, len(_OF_PERIOD)),
-            (_PER_BAND, n_bands * len(OF_BAND)),
-            *((_TABLE, size) for size in (N_BINS, n_bins, n_bins)),
+            (_OF_PERIODS, len(_OF_PERIOD)),
+            (_OF_BANDS, n_bands * len(OF_BAND)),
+            *((_OF_PERIODS, size) for size in (N_BINS, n_bins, n_bins)),
         )
-        weights = torch.cat([torch.full((size,), weight / size**0.5) for weight, size in groups])
-        self.register_buffer("weights", F.normalize(weights, dim=0), persistent=False)
+        shares = torch.cat([torch.full((size,), share / size) for share, size in groups])
+        weights = (shares / shares.sum()).sqrt()
+        self.register_buffer("weights", weights, persistent=False)
         self.register_buffer("step", torch.tensor(1.0, dtype=torch.float64))  # of frequency
         self.register_buffer("n_frequencies", torch.tensor(1))
 
