@@ -446,6 +446,6 @@ def test_groups_count_by_what_they_say_and_not_by_their_columns(n_bands, n_bins)
     np.testing.assert_allclose([of["fold_twice_"], of["periodogram_"]], of["fold_"], rtol=1e-5)
     bands = of["share_"] + of["color_"] + of["std_"]
     np.testing.assert_allclose(
-        [bands, squares["log_span"] * len(OF_CURVE)], 16 * of["fold_"], rtol=1e-5
+        [bands, squares["log_span"] * len(OF_CURVE)], 2 * of["fold_"], rtol=1e-5
     )
     np.testing.assert_allclose(squares.sum(), 1, rtol=1e-5)
