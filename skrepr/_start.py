@@ -290,6 +290,11 @@ def starts_at_pca(part):
     return hasattr(part, "start_linear_path") and getattr(part, "start", "pca") == "pca"
 
 
+def fewest_rows_for_pca(module):
+    """Return with how many rows PCA has a direction for each unit of a code that can have one."""
+    return min(module.width, module.units.center.numel()) + 1
+
+
 def start_at_pca(module, rows, logits=False, spare_units=False):
     """Start the linear paths of an autoencoder at PCA.
 

@@ -6,6 +6,7 @@ whole blocks (see ``_corpus/_blocks.py``).
 """
 
 from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 import torch
@@ -212,7 +213,7 @@ class WordModel(nn.Module):
             find = [partial(self.gradient, *pair, dtype) for pair in zip(parts, asked)]
             *changes, losses = zip(*side_by_side(find))
             tables = zip((self.words, self.contexts), changes)
-            side_by_side([partial(_apply, table, sum(found, []), rate) for table, found in tables])
+            side_by_side([partial(_apply, table, chain(*found), rate) for table, found in tables])
         else:
             losses = side_by_side([partial(self._go, *p, dtype, rate) for p in zip(parts, asked)])
         total, n_pairs = losses[0]
