@@ -1,6 +1,7 @@
 """The house has three floors: which file may import what."""
 
 import ast
+import functools
 import io
 import tokenize
 from pathlib import Path
@@ -70,6 +71,7 @@ def files_of(floor):
     return sorted(name for name in FILES if room_of(name) in floor)
 
 
+@functools.cache
 def imports(name):
     """List what a file imports: (name in full, whether at module level)."""
     tree = ast.parse(FILES[name].read_text())
