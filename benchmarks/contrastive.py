@@ -34,37 +34,11 @@ missing. `--quick` takes fewer rows, sets and seconds and one seed, and has a fi
 Seconds are those of the processor, on one thread, of the training alone.
 """
 
-import warnings
-from functools import partial
-
-import torch
 from contrastive_parts import PARTS, show_choosing, show_tables
-from results_file import ask, path_of, run, show_means, table_of
-from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits
-
-from skrepr import RepresentationCollapseWarning
+from results_file import run_parts
 
 INDEX = ("set", "labels", "method", "objective", "batch")
 
-
-def main():
-    arguments = ask(__doc__, PARTS, "that of the part")
-    for category in (RepresentationCollapseWarning, ConvergenceWarning):
-        warnings.simplefilter("ignore", category)
-    torch.set_num_threads(1)
-    path = path_of("contrastive", arguments.quick)
-    for name in arguments.parts:
-        part, n_seeds = PARTS[name]
-        n_seeds = 1 if arguments.quick else arguments.seeds or n_seeds
-        with threadpool_limits(1):
-            run(path, name, part(arguments.data, range(n_seeds), arguments.quick))
-        table = table_of(path, name)
-        if len(table):
-            print(f"\n{name}")
-            show = {"choosing": show_choosing, "tables": show_tables}
-            show.get(name, partial(show_means, index=INDEX))(table)
-
-
 if __name__ == "__main__":
-    main()
+    show = {"choosing": show_choosing, "tables": show_tables}
+    run_parts("contrastive", __doc__, PARTS, index=INDEX, show=show)

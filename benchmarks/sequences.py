@@ -37,16 +37,8 @@ missing. `--quick` takes fewer sets, rows and one seed, and has a file of its ow
 those of the processor on one thread, of the fit and of embedding training and test rows.
 """
 
-import warnings
-from functools import partial
-
-import torch
-from results_file import ask, path_of, run, show_means, table_of
+from results_file import run_parts
 from sequences_parts import PARTS, PUBLISHED
-from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits
-
-from skrepr import RepresentationCollapseWarning
 
 INDEX = ("set", "method", "labels", "neighbors")
 
@@ -72,23 +64,5 @@ def show_archive(table):
     print(table.groupby("method", sort=False)["seconds"].agg(["mean", "max"]).round(1).to_string())
 
 
-def main():
-    arguments = ask(__doc__, PARTS, "that of the part")
-    for category in (RepresentationCollapseWarning, ConvergenceWarning):
-        warnings.simplefilter("ignore", category)
-    torch.set_num_threads(1)
-    path = path_of("sequences", arguments.quick)
-    for name in arguments.parts:
-        part, n_seeds = PARTS[name]
-        n_seeds = 1 if arguments.quick else arguments.seeds or n_seeds
-        with threadpool_limits(1):
-            run(path, name, part(arguments.data, range(n_seeds), arguments.quick))
-        table = table_of(path, name)
-        if len(table):
-            print(f"\n{name}")
-            show = {"archive": show_archive}
-            show.get(name, partial(show_means, index=INDEX))(table)
-
-
 if __name__ == "__main__":
-    main()
+    run_parts("sequences", __doc__, PARTS, index=INDEX, show={"archive": show_archive})

@@ -14,12 +14,11 @@ from functools import partial
 
 import numpy as np
 from real_tables import UNSEEN, find_tables, load_table
-from results_file import ask, path_of, run, table_of
+from results_file import run_parts
 from sklearn.decomposition import PCA
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, QuantileTransformer, StandardScaler
-from threadpoolctl import threadpool_limits
 
 # Standard deviations at which values are clipped, and neighbors whose mean is joined.
 _FURTHEST, _N_AVERAGED = 3, 10
@@ -90,13 +89,9 @@ def judge(data, name, change, seed):
     return {"knn": 100 * knn.fit(X_train, y_train).score(X_test, y_test)}
 
 
-def main():
-    arguments = ask(__doc__, ["distances"], "4")
-    path = path_of("table_distances", arguments.quick)
-    seeds = range(1 if arguments.quick else arguments.seeds or 4)
-    with threadpool_limits(1):
-        run(path, "distances", distances(arguments.data, seeds, arguments.quick))
-    by_set = table_of(path, "distances").pivot_table("knn", "set", "change", sort=False)
+def show_gains(table):
+    """Print points above the standardized table, and their standard errors."""
+    by_set = table.pivot_table("knn", "set", "change", sort=False)
     gain = by_set.drop(columns="table itself").sub(by_set["table itself"], axis=0)
     print(f"points above the standardized table, over {len(gain)} sets")
     for change, of_change in gain.items():
@@ -104,4 +99,5 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    parts = {"distances": (distances, 4)}
+    run_parts("table_distances", __doc__, parts, show={"distances": show_gains})

@@ -37,23 +37,21 @@ missing. `--quick` takes fewer sets, rows, epochs and one seed, and has a file o
 Peers that are not installed are left out. Seconds are those of the processor, on one thread.
 """
 
-import warnings
-
 import numpy as np
 import pandas as pd
-import torch
-from results_file import ask, path_of, run, show_means, table_of
-from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits
+from results_file import run_parts
 from vae_on_images import collapse, images, speed
 from vae_on_tables import anomaly, counts, imputation, tables
 
-from skrepr import RepresentationCollapseWarning
-
 PARTS = {
-    part.__name__: part for part in (tables, images, collapse, imputation, counts, anomaly, speed)
+    "tables": (tables, 2),
+    "images": (images, 3),
+    "collapse": (collapse, 3),
+    "imputation": (imputation, 3),
+    "counts": (counts, 3),
+    "anomaly": (anomaly, 3),
+    "speed": (speed, 3),
 }
-
 INDEX = ("set", "beta", "contrastive_weight", "start", "method", "batch")
 
 
@@ -99,25 +97,5 @@ def _over_sets(table, figures):
     return pd.DataFrame(rows).T.round(2).to_string()
 
 
-def main():
-    arguments = ask(__doc__, PARTS, "2 for tables, else 3")
-    for category in (RepresentationCollapseWarning, ConvergenceWarning):
-        warnings.simplefilter("ignore", category)
-    torch.set_num_threads(1)
-    path = path_of("vae", arguments.quick)
-    for part in arguments.parts:
-        n_seeds = 1 if arguments.quick else arguments.seeds or (2 if part == "tables" else 3)
-        tasks = PARTS[part](arguments.data, range(n_seeds), arguments.quick)
-        with threadpool_limits(1):
-            run(path, part, tasks)
-        table = table_of(path, part)
-        if len(table):
-            print(f"\n{part}")
-            if part == "tables":
-                show_tables(table)
-            else:
-                show_means(table, INDEX)
-
-
 if __name__ == "__main__":
-    main()
+    run_parts("vae", __doc__, PARTS, index=INDEX, show={"tables": show_tables})

@@ -31,19 +31,17 @@ are not installed are left out. Seconds are of the clock, since threads are the 
 machine. Words a second are those of the text, those that are left out included.
 """
 
-import warnings
-
-from results_file import ask, path_of, run, show_means, table_of
+from results_file import run_parts, show_means
 from word2vec_documents import documents, entities
 from word2vec_fits import FIGURES, busy, fits, memory
 
 PARTS = {
-    "speed": fits,
-    "quality": fits,
-    "memory": memory,
-    "documents": documents,
-    "entities": entities,
-    "busy": busy,
+    "speed": (fits, 3),
+    "quality": (fits, 3),
+    "memory": (memory, 3),
+    "documents": (documents, 3),
+    "entities": (entities, 3),
+    "busy": (busy, 3),
 }
 INDEX = ("algorithm", "set", "method", "times", "neighbors")
 
@@ -80,22 +78,14 @@ def show_busy(table):
     print((wide[2] / wide[0]).groupby("method").agg(["median", "max"]).round(2).to_string())
 
 
-SHOWN = {"speed": show_speed, "quality": show_quality, "busy": show_busy}
-
-
-def main():
-    arguments = ask(__doc__, PARTS, "3")
-    warnings.simplefilter("ignore")  # of documents without a known word, for one
-    path = path_of("word2vec", arguments.quick)
-    n_seeds = 1 if arguments.quick else arguments.seeds or 3
-    for part in arguments.parts:
-        tasks = PARTS[part]
-        run(path, tasks.__name__, tasks(arguments.data, range(n_seeds), arguments.quick))
-        table = table_of(path, tasks.__name__)
-        if len(table):
-            print(f"\n{part}")
-            SHOWN.get(part, lambda table: show_means(table, INDEX))(table)
-
-
 if __name__ == "__main__":
-    main()
+    run_parts(
+        "word2vec",
+        __doc__,
+        PARTS,
+        index=INDEX,
+        show={"speed": show_speed, "quality": show_quality, "busy": show_busy},
+        rows_of={"speed": "fits", "quality": "fits"},
+        one_thread=False,
+        ignored=(Warning,),  # of documents without a known word, for one
+    )

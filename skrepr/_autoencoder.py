@@ -15,11 +15,10 @@ from torch.nn import functional as F
 from ._base import CODER_CONSTRAINTS, SHARED_CONSTRAINTS, BaseEmbedding, Number, StrOptions
 from ._decoding import DecoderMixin
 from ._jacobian import can_be_exact, squared_jacobian
-from ._named_parts import check_augmentations, check_instances, own_parts
+from ._named_parts import check_augmentations, own_parts
 from ._rows import check_unit_interval
-from ._start import Units, start_at_pca, starts_at_pca
+from ._start import Units, fewest_rows_for_pca, start_at_pca, starts_at_pca
 from ._training import chance_of
-from .architectures import as_recipe, check_trainable, choose_recipes
 from .augmentations import make_view
 
 _LOSSES = {
@@ -128,7 +127,7 @@ class _Autoencoder(nn.Module):
 
     @property
     def fewest_rows(self):
-        return min(self.width, self.units.center.numel()) + 1  # else PCA lacks directions
+        return fewest_rows_for_pca(self)
 
 
 class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
@@ -507,27 +506,21 @@ class AutoencoderEmbedding(DecoderMixin, BaseEmbedding):
 
     def _check_parameters(self):
         super()._check_parameters()
-        check_trainable(self.architecture, self.trainable)
         if self.whiten and self.sparsity:
             raise ValueError(
                 "whiten=True scales and mixes the units of the code, and sparsity="
                 f"{self.sparsity} penalizes each of them by itself. Use one of the two."
             )
-        check_instances(self, architecture="MLP()", decoder="MLP()")
         check_augmentations(self, "corruption")
 
     def _choose_parts(self, input_shape):
-        self.architecture_, self.decoder_ = choose_recipes(
-            self.architecture, self.decoder, input_shape
-        )
+        super()._choose_parts(input_shape)
         exact = can_be_exact(self.n_components, math.prod(input_shape))
         self.contraction_ = "exact" if exact else "estimate"
 
     def _make_module(self, input_shape):
-        encoder, decoder = as_recipe(self.architecture_, self.trainable), as_recipe(self.decoder_)
         return _Autoencoder(
-            encoder.make_encoder(input_shape, self.n_components),
-            decoder.make_decoder(self.n_components, input_shape),
+            *self._make_coders(input_shape, self.n_components),
             self.n_components,
             Units(input_shape, self.missing == "mask"),
             loss=self.loss,

@@ -1,4 +1,4 @@
-"""The way back from an embedding to data, for embeddings whose module has a decoder."""
+"""Embeddings whose module has a decoder: how both halves are made, and the way back to data."""
 
 import numpy as np
 import torch
@@ -6,19 +6,40 @@ from sklearn.utils import check_array
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
+from ._named_parts import check_instances
 from ._rows import as_array, as_result, as_tensor, float32_of
 from ._training import own_surroundings
+from .architectures import as_recipe, check_trainable, choose_recipes
 
 
 class DecoderMixin:
-    """The way back, for embeddings whose module has a decoder.
+    """Encoder and decoder, and the way back, for embeddings whose module has both.
 
-    Stands before `BaseEmbedding` among the bases of an estimator: it fills in `_describe`,
-    and uses how the base reads X and evaluates the module.
+    Stands before `BaseEmbedding` among the bases of an estimator: it fills in `_check_parameters`,
+    `_choose_parts` and `_describe`, and uses how the base reads X and evaluates the module. Asks
+    for the parameters of `CODER_CONSTRAINTS`.
     """
 
     # Z is no metadata to be routed
     __metadata_request__inverse_transform = {"Z": UNUSED}
+
+    def _check_parameters(self):
+        super()._check_parameters()
+        check_trainable(self.architecture, self.trainable)
+        check_instances(self, architecture="MLP()", decoder="MLP()")
+
+    def _choose_parts(self, input_shape):
+        self.architecture_, self.decoder_ = choose_recipes(
+            self.architecture, self.decoder, input_shape
+        )
+
+    def _make_coders(self, input_shape, n_outputs):
+        """Make an encoder of so many outputs, and the decoder of codes."""
+        encoder, decoder = as_recipe(self.architecture_, self.trainable), as_recipe(self.decoder_)
+        return (
+            encoder.make_encoder(input_shape, n_outputs),
+            decoder.make_decoder(self.n_components, input_shape),
+        )
 
     @own_surroundings()
     def inverse_transform(self, Z):

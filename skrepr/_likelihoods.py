@@ -117,11 +117,9 @@ class BernoulliLikelihood(nn.Module):
     def linearize(self, start, beta=1.0):
         """PCA of the values, with the slope of the logit at their mean."""
         (units,) = self.units
-        scale = units.scale.cpu()
-        p = units.center.cpu().flatten().clamp(0.01, 0.99)
-        curvature = p * (1 - p)
-        weight = start.from_code * (scale / curvature.clamp(min=0.05))[:, None]
-        return LinearModel(weight, p.logit(), scale.expand_as(p), curvature)
+        p, slope = units.probabilities()
+        weight = start.from_code * slope[:, None]
+        return LinearModel(weight, p.logit(), units.scale.cpu().expand_as(p), p * (1 - p))
 
 
 class PoissonLikelihood(nn.Module):

@@ -8,11 +8,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._rows import series_of
-
-
-def is_causal(objective):
-    """Whether an objective, or None, is about the future, of which the encoder must not know."""
-    return getattr(objective, "is_causal", False)
+from .objectives import is_causal
 
 
 def _may_forecast(self):

@@ -8,7 +8,7 @@ from ._named_parts import own_parts
 from ._training import chance_of
 from .architectures import cut
 from .augmentations import Jitter, TimeMask, choose_augmentation, make_view
-from .objectives import MaskedReconstruction, blocks_of
+from .objectives import MaskedReconstruction, blocks_of, is_causal
 
 # Of the mean square of the codes: keeps a readout of few rows finite.
 _RIDGE = 1e-2
@@ -31,7 +31,7 @@ def check_objective(objective, augmentation, scaling):
             f"augmentation makes views of series, but objective={objective!r} compares none. Set "
             "augmentation=None, or an objective such as SimCLR()."
         )
-    if scaling == "per_sample" and getattr(objective, "is_causal", False):
+    if scaling == "per_sample" and is_causal(objective):
         raise ValueError(
             "scaling='per_sample' takes units from a whole series, of whose future a causal "
             'objective must not know. Use scaling="per_channel".'

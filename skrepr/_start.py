@@ -157,6 +157,18 @@ class Units(nn.Module):
     def undo(self, x):
         return x * self.scale + self.center  # (B, *sample_shape)
 
+    def probabilities(self):
+        """Read the centers as probabilities, and find the slopes of their logits.
+
+        Returns
+        -------
+        p : torch.Tensor of shape (width,)
+        slope : torch.Tensor of shape (width,)
+            By the inputs of the network, tamed where columns hardly vary.
+        """
+        p = self.center.cpu().flatten().clamp(0.01, 0.99)
+        return p, self.scale.cpu() / (p * (1 - p)).clamp(min=0.05)
+
     def as_read_by(self, encoder, inputs):
         """Return inputs as an encoder wants them: in units of X if it was trained elsewhere."""
         reads_raw_values = getattr(encoder, "reads_raw_values", False)
@@ -290,6 +302,11 @@ def starts_at_pca(part):
     return hasattr(part, "start_linear_path") and getattr(part, "start", "pca") == "pca"
 
 
+def fewest_rows_for_pca(module):
+    """Return with how many rows PCA has a direction for each unit of a code that can have one."""
+    return min(module.width, module.units.center.numel()) + 1
+
+
 def start_at_pca(module, rows, logits=False, spare_units=False):
     """Start the linear paths of an autoencoder at PCA.
 
@@ -314,9 +331,7 @@ def start_at_pca(module, rows, logits=False, spare_units=False):
     k, d = start.to_code.shape
     from_code, offset = start.from_code, torch.zeros(d)
     if logits:
-        # first order of the logit around the mean, tamed where columns hardly vary
-        p = units.center.cpu().flatten().clamp(0.01, 0.99)
-        slope = units.scale.cpu() / (p * (1 - p)).clamp(min=0.05)
+        p, slope = units.probabilities()  # first order of the logit around the mean
         from_code, offset = from_code * slope[:, None], p.logit()
     if starts_at_pca(encoder):
         encoder.start_linear_path(start.to_code, torch.zeros(k), start.low, start.high)

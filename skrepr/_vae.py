@@ -11,13 +11,12 @@ from ._base import CODER_CONSTRAINTS, SHARED_CONSTRAINTS, BaseEmbedding, Number,
 from ._decoding import DecoderMixin
 from ._latent_model import N_BOUND_DRAWS
 from ._likelihoods import make_likelihood
-from ._named_parts import check_augmentations, check_instances, own_parts
+from ._named_parts import check_augmentations, own_parts
 from ._priors import make_prior
 from ._rows import check_counts, check_unit_interval
 from ._sampling import SamplingMixin
 from ._start import CountUnits, Units
 from ._variational import VariationalAutoencoder
-from .architectures import as_recipe, check_trainable, choose_recipes
 from .augmentations import GaussianNoise
 
 _OF_COUNTS = ("poisson", "negative_binomial")
@@ -430,8 +429,6 @@ class VAEEmbedding(SamplingMixin, DecoderMixin, BaseEmbedding):
 
     def _check_parameters(self):
         super()._check_parameters()
-        check_trainable(self.architecture, self.trainable)
-        check_instances(self, architecture="MLP()", decoder="MLP()")
         check_augmentations(self, "augmentation")
         if self.noise != "shared" and self.likelihood != "gaussian":
             raise ValueError(
@@ -453,19 +450,15 @@ class VAEEmbedding(SamplingMixin, DecoderMixin, BaseEmbedding):
             check_counts(rows, setting)
 
     def _choose_parts(self, input_shape):
-        self.architecture_, self.decoder_ = choose_recipes(
-            self.architecture, self.decoder, input_shape
-        )
+        super()._choose_parts(input_shape)
         given = self.augmentation
         self.augmentation_ = own_parts(GaussianNoise(0.2) if given is None else given)
 
     def _make_module(self, input_shape):
-        encoder, decoder = as_recipe(self.architecture_, self.trainable), as_recipe(self.decoder_)
         kind = CountUnits if self.likelihood in _OF_COUNTS else Units
         units = kind(input_shape, self.missing == "mask")
         return VariationalAutoencoder(
-            encoder.make_encoder(input_shape, 2 * self.n_components),
-            decoder.make_decoder(self.n_components, input_shape),
+            *self._make_coders(input_shape, 2 * self.n_components),
             self.n_components,
             units,
             make_likelihood(self.likelihood, units, self.noise),

@@ -8,7 +8,11 @@ import math
 import torch
 
 from ._latent_model import LatentModel, draw
-from ._start import start_at_probabilistic_pca, starts_at_probabilistic_pca
+from ._start import (
+    fewest_rows_for_pca,
+    start_at_probabilistic_pca,
+    starts_at_probabilistic_pca,
+)
 from ._training import chance_of, rise_and_fall
 from .augmentations import make_view
 from .objectives import MomentumTeacher, info_nce
@@ -166,4 +170,4 @@ class VariationalAutoencoder(LatentModel):
 
     @property
     def fewest_rows(self):
-        return min(self.width, self.units.center.numel()) + 1  # else PCA lacks directions
+        return fewest_rows_for_pca(self)

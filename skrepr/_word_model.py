@@ -296,10 +296,7 @@ class WordModel(nn.Module):
         weights = weights[bags.words]
         totals = bags.lengths.float()
         if self.pooling == "idf":
-            document = torch.arange(len(bags), device=totals.device).repeat_interleave(
-                bags.lengths
-            )
-            totals = torch.zeros_like(totals).index_add_(0, document, weights)
+            totals = torch.zeros_like(totals).index_add_(0, bags.documents, weights)
         return self._pool(bags, weights) / totals.where(totals > 0, 1)[:, None]
 
     def _pool(self, bags, weights=None):

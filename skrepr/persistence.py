@@ -4,14 +4,8 @@ The format, and how it is read without trust in the file, is in ``_format/``; pi
 the same bytes.
 """
 
-import contextlib
-import errno
-import hashlib
 import os
-import secrets
-import stat
 import warnings
-from pathlib import Path
 
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
@@ -21,13 +15,7 @@ import skrepr
 from . import _format
 from ._base import BaseEmbedding, known_names
 from ._training import has_callbacks
-
-try:
-    import fcntl
-except ImportError:  # Windows, which does not remove files that are open
-    fcntl = None
-
-_DRAFT = ".skrepr-part"
+from ._whole_file import check_regular, whole_file
 
 
 def save(estimator, path, *, resume=False):
@@ -97,7 +85,9 @@ def save(estimator, path, *, resume=False):
         )
     writer = _format.Writer(known_names())
     document = _format.document_of(estimator, writer, resume=resume)
-    _write(path, _format.pack(document, writer.tensors))
+    content = _format.pack(document, writer.tensors)
+    with whole_file(path) as file:
+        file.write(content)
 
 
 def load(path, objects=None) -> BaseEmbedding:
@@ -171,87 +161,10 @@ def _estimators():
 def _read(path):
     """Return the bytes of a file, or the first ones where the rest is none of ours."""
     status = os.stat(path)
-    _check_regular(status, path)
+    check_regular(status, path)
     with open(path, "rb") as file:
         head = file.read(8)
         if not 0 < int.from_bytes(head, "little") < status.st_size:
             return head  # no header of this length is in the file, which may be a large one
         file.seek(0)
         return file.read()
-
-
-def _check_regular(status, path):
-    if not stat.S_ISREG(status.st_mode):
-        reason = "Not a regular file, but a directory, device or pipe"
-        raise OSError(errno.EINVAL, reason, str(path))
-
-
-def _write(path, content):
-    """Write a file at once and whole: a draft next to it, which then takes its place."""
-    path = Path(path)
-    try:
-        earlier = path.stat()
-        _check_regular(earlier, path)
-    except FileNotFoundError:
-        earlier = None
-    path = Path(os.path.realpath(path))  # a link stays, and what it points to is replaced
-    # of fixed length, since the name of the file itself may be as long as names can be
-    prefix = f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}-"
-    _remove_drafts_of_the_dead(path.parent, prefix)
-    file = _new_draft(path.parent, prefix, mode=0o666 if earlier is None else 0o600)
-    draft = Path(file.name)
-    try:
-        with file:
-            if earlier is not None:
-                _take_over(draft, earlier)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            if fcntl is not None:
-                os.replace(draft, path)  # while nobody takes it for one of the dead
-        if fcntl is None:
-            os.replace(draft, path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-
-
-def _new_draft(folder, prefix, mode):
-    """Open a new file that this process holds a lock on."""
-    while True:
-        draft = folder / f"{prefix}{secrets.token_hex(4)}{_DRAFT}"
-        file = open(draft, "xb", opener=lambda path, flags: os.open(path, flags, mode))  # noqa: SIM115
-        if not _lock(file) or os.fstat(file.fileno()).st_nlink:
-            return file
-        file.close()  # taken for one of the dead before it was locked
-
-
-def _remove_drafts_of_the_dead(folder, prefix):
-    for draft in folder.glob(f"{prefix}*{_DRAFT}"):
-        with contextlib.suppress(OSError):
-            if fcntl is None:
-                draft.unlink()
-                continue
-            flags = os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW
-            with open(os.open(draft, flags), "rb") as file:
-                if _lock(file, wait=False):
-                    draft.unlink()
-
-
-def _lock(file, wait=True):
-    """Lock a file until it is closed or the process dies; return whether that was possible."""
-    if fcntl is None:
-        return False
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # another process has it, or the file system has no locks
-        return False
-    return True
-
-
-def _take_over(draft, earlier):
-    """Give a draft the owner, as far as this user may, and the permissions of a file."""
-    if hasattr(os, "chown"):
-        with contextlib.suppress(OSError):
-            os.chown(draft, earlier.st_uid, earlier.st_gid)
-    os.chmod(draft, stat.S_IMODE(earlier.st_mode))

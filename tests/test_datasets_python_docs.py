@@ -130,6 +130,9 @@ def test_sentences_are_sentences(sentences):
         assert not {*"<>={}|`*"} & {*sentence}, sentence
 
 
-def test_each_stands_there_once_and_always_in_the_same_order(sentences):
+def test_each_stands_there_once_in_a_list_of_ones_own(sentences):
     assert len({*sentences}) == len(sentences)
+    again = load_python_docs()
+    assert again == sentences
+    again.clear()  # who changes the list changes it for nobody else
     assert load_python_docs() == sentences

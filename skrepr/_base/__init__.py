@@ -41,6 +41,8 @@ embeddings get it.
     What parameters may be; the only file that imports private names of scikit-learn.
 ``_fitting.py``
     A fit, step by step.
+``_network.py``
+    The network, and the net that trains it.
 ``_axes.py``
     From features to the embedding, and whether that has collapsed.
 ``_state.py``

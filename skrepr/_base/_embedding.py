@@ -11,11 +11,13 @@ from .._named_parts import NamedPartsMixin
 from .._rows import as_result, chunk_rows, read_chunks, result_device
 from ._axes import AxesMixin
 from ._fitting import FittingMixin
+from ._network import NetworkMixin
 from ._state import StateMixin
 
 
 class BaseEmbedding(
     FittingMixin,
+    NetworkMixin,
     AxesMixin,
     StateMixin,
     NamedPartsMixin,

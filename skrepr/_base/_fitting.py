@@ -5,18 +5,14 @@ import math
 from functools import partial
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from sklearn.utils import check_random_state
 
 from .. import _training
 from .._rows import read_rows
-from .._training import borrowed_generator, carry_generator, fixed_draws, own_surroundings
+from .._training import carry_generator, fixed_draws, own_surroundings
 
 # A start without loss is a minimum: there, gradients are rounding, which training would follow.
 _NO_LOSS = 1e-9
-# What is given to an optimizer by estimators without parameters for it.
-_OF_THE_OPTIMIZER = {"optimizer": None, "optimizer_params": None, "weight_decay": 0.0}
 
 
 class Call(NamedTuple):
@@ -35,8 +31,6 @@ class Call(NamedTuple):
 class FittingMixin:
     """How an embedding is fitted."""
 
-    # What a training that diverges is told, where it is not features.
-    _advice = None
     # Parameters that cannot change while training goes on, and that no shape of a weight tells.
     _fixed_by_fit = ("n_components",)
 
@@ -184,44 +178,6 @@ class FittingMixin:
             return self._new_module(self._draw_seeds())
         return self._same_module(call.earlier.module_)
 
-    def _draw_seeds(self):
-        """Draw the seeds of the starting weights and of the module's generator."""
-        if self.random_state is None:
-            # not numpy's global generator, which is left as it is
-            return np.random.default_rng().integers(2**31, size=2).tolist()
-        return check_random_state(self.random_state).randint(2**31 - 1, size=2).tolist()
-
-    def _new_module(self, seeds):
-        with borrowed_generator(seeds[0]):
-            module = self._make_module(self.input_shape_)
-            if not hasattr(module, "work"):
-                example = self._example(_training.smallest_batch(module))
-                module.work = _training.count_work(module.eval(), example)
-        carry_generator(module, torch.Generator().manual_seed(seeds[1]))
-        return module.to(self.device_)
-
-    def _example(self, n):
-        """Make samples of nothing, from the shapes alone."""
-        return torch.zeros(n, *self.input_shape_)
-
-    def _same_module(self, earlier):
-        """Make the module that the parameters ask for, with the weights of an earlier one."""
-        module = self._new_module((0, 0))
-        try:
-            module.load_state_dict(self._state_that_goes_on(earlier, module))
-        except RuntimeError as error:
-            raise ValueError(
-                f"Training cannot go on: {self!r} describes another network than the fitted one, "
-                "by n_components, input_shape or a part. Restore them, or fit anew with "
-                "warm_start=False."
-            ) from error
-        carry_generator(module, copy.deepcopy(earlier.generator))
-        return module
-
-    def _state_that_goes_on(self, earlier, module):
-        """Return the state of an earlier module, from which the training of ``module`` goes on."""
-        return earlier.state_dict()
-
     def _plan(self, rows, call):
         """Turn "auto" into numbers that fit the rows."""
         goes_on = call.stream and not call.is_new
@@ -305,26 +261,6 @@ class FittingMixin:
             optimizer_state=None if call.is_new else call.earlier.optimizer_.state_dict(),
             history=() if call.is_new else call.earlier.history,
         )
-
-    def _make_net(self, module, **settings):
-        """Make the net that trains ``module``; ``settings`` are further ones of `make_net`."""
-        return _training.make_net(
-            module,
-            **{name: getattr(self, name, default) for name, default in _OF_THE_OPTIMIZER.items()},
-            learning_rate=self._resolve_learning_rate(),
-            batch_size=self.batch_size_,
-            max_epochs=self.max_epochs_,
-            device=self.device_,
-            precision=self._resolve_precision(module),
-            advice=self._advice,
-            **settings,
-        )
-
-    def _resolve_precision(self, module):
-        return _training.resolve_precision(self.precision, module, self.batch_size_, self.device_)
-
-    def _resolve_learning_rate(self):
-        return self.learning_rate
 
     def _choose_how_far(self, net, rows, learned_from, may_return, call):
         """Set the number of epochs, and the share of the way from the start that is kept."""

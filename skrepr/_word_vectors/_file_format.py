@@ -7,16 +7,16 @@ a space, and its numbers: as text, separated by spaces, up to the end of the lin
 import gzip
 import os
 import re
-import secrets
-import shutil
 import stat
 import sys
 import warnings
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager
 from itertools import islice
 from os import fspath
 
 import numpy as np
+
+from .._whole_file import whole_file
 
 CHUNK = 2**20  # bytes that are read at a time
 # Bytes that gzip makes one of, at most.
@@ -35,7 +35,7 @@ def write_vectors(path, words, vectors, *, binary, header):
                 f"does not have. Got {word!r}. Put another sign such as '_' in their place, or "
                 "use to_frame() and the format of a table."
             )
-    with _replacing(path) as file:
+    with _written(path) as file:
         if header:
             file.write("{} {}\n".format(*vectors.shape).encode())
         for word, vector in zip(words, vectors):
@@ -45,7 +45,7 @@ def write_vectors(path, words, vectors, *, binary, header):
 
 def write_counts(path, words, counts):
     """Write a line for each word with its count."""
-    with _replacing(path) as file:
+    with _written(path) as file:
         file.writelines(f"{word} {count}\n".encode() for word, count in zip(words, counts))
 
 
@@ -122,29 +122,16 @@ def _size(path):
 
 
 @contextmanager
-def _replacing(path):
-    """Open a file that takes its place once all of it is written."""
-    target = os.path.realpath(path)  # a link stays, and what it points to is replaced
-    is_there = os.path.exists(target)
-    if is_there and not os.path.isfile(target):  # a pipe, which nothing can take the place of
-        with open(target, "wb") as file, _compressing(file, target) as compressed:
+def _written(path):
+    """Open a file that appears once all of it is written; a pipe is written to as it is."""
+    target = os.path.realpath(path)
+    is_pipe = os.path.exists(target) and not os.path.isfile(target)
+    with open(target, "wb") if is_pipe else whole_file(target) as file:
+        if not _is_compressed(target):
+            yield file
+            return
+        with gzip.GzipFile(target, "wb", fileobj=file) as compressed:
             yield compressed
-        return
-    draft = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.draft")
-    try:
-        with open(draft, "wb") as file, _compressing(file, target) as compressed:
-            yield compressed
-        if is_there:
-            shutil.copymode(target, draft)
-        os.replace(draft, target)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(draft)
-        raise
-
-
-def _compressing(file, path):
-    return gzip.GzipFile(path, "wb", fileobj=file) if _is_compressed(path) else nullcontext(file)
 
 
 def _is_unicode(word):

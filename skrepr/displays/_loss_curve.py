@@ -125,34 +125,13 @@ class LossCurveDisplay:
     def _draw(self, ax, curves, terms, log):
         self.ax_, self.figure_ = ax, ax.figure
         *colors, ink = scheme(ax).colors
-        colors = colors[1:]  # the first one is nearly as dark as text
-        marker = "o" if len(self.history) <= _FEW_EPOCHS else None
-        self.lines_ = {}
-        for (part, what), losses in curves.items():
-            is_loss = what == "loss"
-            rows = "training rows" if part == "train" else "held-out rows"
-            color = ink if is_loss else colors[terms.index(what) % len(colors)]
-            (self.lines_[f"{part}_{what}"],) = ax.plot(
-                self.history["epoch"],
-                losses,
-                color=color,
-                ls="--" if part == "train" else "-",
-                lw=1.8 if is_loss else 1.2,
-                marker=marker,
-                ms=3,
-                label=f"{what.replace('_', ' ')}, {rows}",
-            )
+        self._draw_curves(ax, curves, terms, colors[1:], ink)  # the first is as dark as text
         self.best_line_ = None
         if self.best_epoch is not None:
+            name = f"weights kept: epoch {self.best_epoch}"
+            name += "" if self.best_epoch else " (start)"
             self.best_line_ = ax.axvline(
-                self.best_epoch,
-                color=ink,
-                lw=1.2,
-                ls=":",
-                alpha=0.7,
-                zorder=0,
-                label=f"weights kept: epoch {self.best_epoch}"
-                + ("" if self.best_epoch else " (start)"),
+                self.best_epoch, color=ink, lw=1.2, ls=":", alpha=0.7, zorder=0, label=name
             )
         values = np.concatenate([np.empty(0), *curves.values()])
         values = values[np.isfinite(values)]
@@ -175,6 +154,24 @@ class LossCurveDisplay:
             ax.legend(frameon=False, loc="best")
         if len(self.history) == 1 and values.size:
             ax.set_xlim(-0.5, self.history["epoch"].iloc[0] + 0.5)
+
+    def _draw_curves(self, ax, curves, terms, colors, ink):
+        marker = "o" if len(self.history) <= _FEW_EPOCHS else None
+        self.lines_ = {}
+        for (part, what), losses in curves.items():
+            is_loss = what == "loss"
+            rows = "training rows" if part == "train" else "held-out rows"
+            color = ink if is_loss else colors[terms.index(what) % len(colors)]
+            (self.lines_[f"{part}_{what}"],) = ax.plot(
+                self.history["epoch"],
+                losses,
+                color=color,
+                ls="--" if part == "train" else "-",
+                lw=1.8 if is_loss else 1.2,
+                marker=marker,
+                ms=3,
+                label=f"{what.replace('_', ' ')}, {rows}",
+            )
 
     def _curves(self):
         """Read each column with values: (train or valid, name of the loss or term) -> losses."""

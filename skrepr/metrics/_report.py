@@ -130,35 +130,10 @@ def embedding_report(estimator, X, y=None, *, test_size=0.25, random_state=None)
     >>> report.table.columns.tolist()
     ['GaussianRandomProjection', 'PCA', 'difference', 'standard_error', 'better']
     """
-    last_step = estimator
-    while isinstance(last_step, Pipeline):
-        last_step = last_step.steps[-1][1]
-    if not hasattr(last_step, "transform"):
-        raise TypeError(
-            "The 'estimator' parameter of embedding_report must be an object implementing "
-            f"'transform'. Got {estimator!r} instead."
-        )
-    _check_dense(X)
-    X, y = read_data(X), as_array(y)
-    test_size = read_test_size(test_size)
-    check_consistent_length(X, y)
-    n = X.shape[0] if hasattr(X, "shape") else len(X)
-    if n < _FEWEST_ROWS:
-        raise ValueError(
-            f"Found array with {n} sample(s) while a minimum of {_FEWEST_ROWS} is required by "
-            "embedding_report."
-        )
-    classes = False
-    if y is not None:
-        y = read_targets(y)
-        classes = is_classes(y)
+    _check_has_transform(estimator)
+    X, y, classes = _read(X, y)
     generator = local_generator(random_state)
-    train, test, _, test_rows = train_test_split(
-        X,
-        np.arange(n),
-        test_size=min(max(2, round(test_size * n)), n - 2, _MOST_ROWS),
-        random_state=int(generator.randint(2**31 - 1)),
-    )
+    train, test, test_rows = _hold_out(X, test_size, generator)
     was_fitted = _is_fitted(estimator)
     model = estimator if was_fitted else clone(estimator)
     while isinstance(model, Pipeline):
@@ -185,24 +160,18 @@ def embedding_report(estimator, X, y=None, *, test_size=0.25, random_state=None)
     embeddings = Z, pca.transform(complete)
     y = None if y is None else y[test_rows]
     seed = int(generator.randint(2**31 - 1))
+    figures = {
+        **_reconstruction_figures(
+            _rebuilt(model, test, embedded), target, unit, pca, embeddings[1]
+        ),
+        **_neighbor_figures(complete, embeddings, seed),
+        **_label_figures(embeddings, y, classes, seed),
+    }
     name = type(model).__name__
     name = "PCA as given" if name == "PCA" else name
-    table = pd.DataFrame.from_dict(
-        {
-            **_reconstruction_figures(
-                _rebuilt(model, test, embedded), target, unit, pca, embeddings[1]
-            ),
-            **_neighbor_figures(complete, embeddings, seed),
-            **_label_figures(embeddings, y, classes, seed),
-        },
-        orient="index",
-        columns=[name, "PCA", "difference", "standard_error", "better"],
-    )
+    columns = [name, "PCA", "difference", "standard_error", "better"]
+    table = pd.DataFrame.from_dict(figures, orient="index", columns=columns)
     conclusions = conclude(table, model, classes)
-    if RECONSTRUCTION in table.index:
-        with np.errstate(over="ignore"):  # squared units of X may be beyond float64
-            in_units_of_X = np.ldexp(table.loc[RECONSTRUCTION].iloc[:4].astype(float), 2 * unit)
-        table.loc[RECONSTRUCTION, table.columns[:4]] = in_units_of_X
     trouble = describe_collapse(Z, complete)
     if trouble:
         conclusions.append(f"The representation has collapsed: {trouble}")
@@ -212,7 +181,56 @@ def embedding_report(estimator, X, y=None, *, test_size=0.25, random_state=None)
         conclusions.append(
             f"{name} was fitted before: this holds if it has seen none of these rows."
         )
-    return EmbeddingReport(table, conclusions)
+    return EmbeddingReport(_in_units_of_X(table, unit), conclusions)
+
+
+def _check_has_transform(estimator):
+    last_step = estimator
+    while isinstance(last_step, Pipeline):
+        last_step = last_step.steps[-1][1]
+    if not hasattr(last_step, "transform"):
+        raise TypeError(
+            "The 'estimator' parameter of embedding_report must be an object implementing "
+            f"'transform'. Got {estimator!r} instead."
+        )
+
+
+def _read(X, y):
+    """Validate X and y; return them, and whether y holds classes."""
+    _check_dense(X)
+    X, y = read_data(X), as_array(y)
+    check_consistent_length(X, y)
+    if y is None:
+        return X, None, False
+    y = read_targets(y)
+    return X, y, is_classes(y)
+
+
+def _hold_out(X, test_size, generator):
+    """Split the rows: those to learn from, those held out, and the places of the latter."""
+    test_size = read_test_size(test_size)
+    n = X.shape[0] if hasattr(X, "shape") else len(X)
+    if n < _FEWEST_ROWS:
+        raise ValueError(
+            f"Found array with {n} sample(s) while a minimum of {_FEWEST_ROWS} is required by "
+            "embedding_report."
+        )
+    train, test, _, test_rows = train_test_split(
+        X,
+        np.arange(n),
+        test_size=min(max(2, round(test_size * n)), n - 2, _MOST_ROWS),
+        random_state=int(generator.randint(2**31 - 1)),
+    )
+    return train, test, test_rows
+
+
+def _in_units_of_X(table, unit):
+    """Bring the figures of the reconstruction from powers of two back to the units of X."""
+    if RECONSTRUCTION in table.index:
+        with np.errstate(over="ignore"):  # squared units of X may be beyond float64
+            figures = np.ldexp(table.loc[RECONSTRUCTION].iloc[:4].astype(float), 2 * unit)
+        table.loc[RECONSTRUCTION, table.columns[:4]] = figures
+    return table
 
 
 def _check_dense(X):

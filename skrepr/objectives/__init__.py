@@ -79,7 +79,8 @@ All that is learned or remembered stands in parameters and buffers, so that it i
 and resumed. Any class with this method is as good as the ones in this package; how to write one:
 the page "Add an objective" of the documentation.
 
-For estimators: `bits_of_agreement` and `pointwise_agreement` are what scores are made of.
+For estimators: `bits_of_agreement` and `pointwise_agreement` are what scores are made of;
+`is_causal` asks an objective whether it has that attribute.
 """
 
 from ._agreement import (  # noqa: F401, for estimators
@@ -91,6 +92,7 @@ from ._agreement import (  # noqa: F401, for estimators
 )
 from ._barlow_twins import BarlowTwins
 from ._byol import BYOL
+from ._causal import is_causal  # noqa: F401, for estimators
 from ._dino import DINO
 from ._hierarchical_contrast import HierarchicalContrast
 from ._info_nce import info_nce

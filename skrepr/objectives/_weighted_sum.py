@@ -5,6 +5,8 @@ import numbers
 from sklearn.base import BaseEstimator
 from torch import nn
 
+from ._causal import is_causal
+
 # What the history calls an epoch's loss and the size of its batches.
 _TAKEN = ("loss", "batch_size")
 
@@ -95,7 +97,7 @@ class WeightedSum(BaseEstimator):
     @property
     def is_causal(self):
         """Whether a part is about the future, of which the encoder must not know."""
-        return any(getattr(part, "is_causal", False) for _, part, _ in _triples(self.parts))
+        return any(is_causal(part) for _, part, _ in _triples(self.parts))
 
     def make_sum(self, make):
         """Make the module that adds the terms.
