@@ -50,8 +50,8 @@ class SequenceTransformerEmbedding(SeriesAnswersMixin, SeriesReadingMixin, BaseE
     .. math:: \frac{\sum_{t \in H} w_t \, (x_t - \hat{x}_t)^2}{\sum_{t \in H} w_t} .
 
     The mean and the deviation of its tokens are joined by what a bank of dilated kernels tells of
-    the series, the share of steps at which each answers with more than a bias [3]_; nothing of the
-    bank is trained. The embedding is PCA of both.
+    the series, the share of steps at which each answers with more than a bias [3]_, and of some
+    where these steps are; nothing of the bank is trained. The embedding is PCA of both.
 
     A series need not be complete, nor evenly sampled, nor as long as the others: NaN is a missing
     value or padding, always, and neither attention nor loss sees it. With `time_channel` the times
