@@ -98,7 +98,7 @@ class KernelsAlone:
 
     def fit(self, X):
         X = self._shaped(X)
-        self.bank = KernelBank(X.shape[1], X.shape[2], 2000).fit(X)
+        self.bank = KernelBank(X.shape[1], X.shape[2], 2200).fit(X)
         features = self.bank(X).numpy()
         self.mean, deviation = features.mean(axis=0), features.std(axis=0)
         self.deviation = np.where(deviation > 1e-6, deviation, np.inf)

@@ -5,9 +5,11 @@ This file holds the estimator, and how it is fitted. What is asked of it then is
 ``objectives/``, and its network in ``architectures/``.
 """
 
+import warnings
 from numbers import Integral
 
 import numpy as np
+import torch
 from sklearn.base import clone
 
 from ._base import (
@@ -20,7 +22,7 @@ from ._base import (
     StrOptions,
 )
 from ._named_parts import check_augmentations, check_instances
-from ._rows import Channels, common_length, read_series, read_series_chunks
+from ._rows import NoValueError
 from ._series_answers import SeriesAnswersMixin, is_causal
 from ._series_model import SeriesModel, make_classic, n_inputs
 from ._series_objective import (
@@ -28,17 +30,18 @@ from ._series_objective import (
     choose_series_augmentation,
     make_series_objective,
 )
-from ._series_units import SeriesUnits
+from ._series_reading import CHANNELS, SeriesReadingMixin
+from ._series_units import SeriesUnits, moved
 from .architectures import POOLINGS, PooledSteps, Transformer
+from .metrics import describe_collapse
 from .objectives import MaskedReconstruction
 
 # What "auto" plans: passes, and steps of the optimizer at least and at most.
 _EPOCHS, _FEWEST_STEPS, _MOST_STEPS = 5, 200, 2000
 _CHANNEL = [Number(Integral, 0, None, closed="left"), None]
-_CHANNELS = "time_channel", "error_channel", "band_channel"
 
 
-class SequenceTransformerEmbedding(SeriesAnswersMixin, BaseEmbedding):
+class SequenceTransformerEmbedding(SeriesAnswersMixin, SeriesReadingMixin, BaseEmbedding):
     r"""Embedding of series by attention and by fixed kernels.
 
     A transformer [1]_ is trained without labels to predict spans of a series that are hidden from
@@ -47,8 +50,8 @@ class SequenceTransformerEmbedding(SeriesAnswersMixin, BaseEmbedding):
     .. math:: \frac{\sum_{t \in H} w_t \, (x_t - \hat{x}_t)^2}{\sum_{t \in H} w_t} .
 
     The mean and the deviation of its tokens are joined by what a bank of dilated kernels tells of
-    the series, the share of steps at which each answers with more than a bias [3]_; nothing of the
-    bank is trained. The embedding is PCA of both.
+    the series, the share of steps at which each answers with more than a bias [3]_, and of some
+    where these steps are; nothing of the bank is trained. The embedding is PCA of both.
 
     A series need not be complete, nor evenly sampled, nor as long as the others: NaN is a missing
     value or padding, always, and neither attention nor loss sees it. With `time_channel` the times
@@ -62,6 +65,10 @@ class SequenceTransformerEmbedding(SeriesAnswersMixin, BaseEmbedding):
     ----------
     n_components : int, default=320
         Width of the embedding. May be larger than the input.
+    kind : {"auto", "series"}, default="auto"
+        What X holds. "auto": arrays of numbers are series, and text, tokens and dates are
+        refused. "series": series in any case; strings become the numbers that they hold. Told in
+        `kind_`.
     architecture : architecture or None, default=None
         Recipe of the network, with a method ``make_step_encoder``. None:
         :class:`~skrepr.architectures.Transformer`.
@@ -148,6 +155,8 @@ class SequenceTransformerEmbedding(SeriesAnswersMixin, BaseEmbedding):
 
     Attributes
     ----------
+    kind_ : str
+        What X was read as: "series".
     bands_ : ndarray of shape (n_bands,), float64
         Values of the band channel, where there is one.
     explained_variance_ : ndarray of shape (n_components,), float64
@@ -238,6 +247,7 @@ class SequenceTransformerEmbedding(SeriesAnswersMixin, BaseEmbedding):
     _parameter_constraints = {
         **TRAINING_CONSTRAINTS,
         **OPTIMIZER_CONSTRAINTS,
+        "kind": [StrOptions({"auto", "series"})],
         "input_shape": ARRAY_CONSTRAINTS["input_shape"],
         "architecture": [HasMethods(["make_step_encoder"]), None],
         "objective": [HasMethods(["make_series_loss"]), HasMethods(["make_loss"]), None],
@@ -250,12 +260,13 @@ class SequenceTransformerEmbedding(SeriesAnswersMixin, BaseEmbedding):
         "fixed_features": ["boolean"],
         "whiten": ["boolean"],
     }
-    _fixed_by_fit = ("n_components", "pooling", "scaling", "fixed_features", *_CHANNELS)
+    _fixed_by_fit = ("n_components", "pooling", "scaling", "fixed_features", *CHANNELS)
 
     def __init__(
         self,
         n_components=320,
         *,
+        kind="auto",
         architecture=None,
         objective=None,
         augmentation=None,
@@ -284,6 +295,7 @@ class SequenceTransformerEmbedding(SeriesAnswersMixin, BaseEmbedding):
         verbose=0,
     ):
         self.n_components = n_components
+        self.kind = kind
         self.architecture = architecture
         self.objective = objective
         self.augmentation = augmentation
@@ -336,6 +348,7 @@ class SequenceTransformerEmbedding(SeriesAnswersMixin, BaseEmbedding):
         The first chunk builds the network and fixes its shapes, the bands and the units in which
         it sees the data: let it be representative. No rows are held out. The axes of the
         embedding follow the chunks, as those of :class:`~sklearn.decomposition.IncrementalPCA` do.
+        A later chunk without any value changes nothing, and a warning says so.
 
         Parameters
         ----------
@@ -350,50 +363,24 @@ class SequenceTransformerEmbedding(SeriesAnswersMixin, BaseEmbedding):
         self : SequenceTransformerEmbedding
             Fitted estimator.
         """
-        return self._fit(X, stream=True)
+        try:
+            return self._fit(X, stream=True)
+        except NoValueError:
+            if not hasattr(self, "net_"):
+                raise
+        warnings.warn("This chunk was skipped: all of its values are missing (NaN).", UserWarning)
+        return self
+
+    def _fit(self, X, y=None, *, stream=False):
+        super()._fit(X, y, stream=stream)
+        self.module_.memory.close()
+        return self
 
     def _check_parameters(self):
         super()._check_parameters()
         check_instances(self, architecture="Transformer()", objective="MaskedReconstruction()")
         check_augmentations(self, "augmentation")
         check_objective(self.objective, self.augmentation, self.scaling)
-
-    def _read(self, X, y, n_least):
-        rows, self.layout_, bands = read_series(
-            self,
-            X,
-            self.device_,
-            input_shape=self.input_shape,
-            channels=Channels(*(getattr(self, name) for name in _CHANNELS)),
-            n_least=n_least,
-            bands=getattr(self, "bands_", None),
-            layout=getattr(self, "layout_", None),
-            ragged=self._is_ragged(),
-        )
-        if bands is not None:
-            self.bands_ = bands
-        return rows
-
-    def _read_chunks(self, X):
-        return read_series_chunks(
-            self,
-            X,
-            sample_shape=self.input_shape_,
-            channels=Channels(*(self._parameters_at_fit[name] for name in _CHANNELS)),
-            bands=getattr(self, "bands_", None),
-            layout=self.layout_,
-            ragged=self._is_ragged(),
-        )
-
-    def _is_ragged(self):
-        """Whether series of any length are read: a fit to an array has counted its features."""
-        return not hasattr(self, "n_features_in_")
-
-    def _check_values(self, rows):
-        channels = Channels(*(getattr(self, name) for name in _CHANNELS))
-        length = common_length(rows, channels)
-        if not hasattr(self, "common_length_"):
-            self.common_length_ = length
 
     def _choose_parts(self, input_shape):
         self.architecture_ = clone(self.architecture or Transformer(), safe=False)
@@ -407,7 +394,7 @@ class SequenceTransformerEmbedding(SeriesAnswersMixin, BaseEmbedding):
         length = self.common_length_
         units = SeriesUnits(
             n_channels,
-            **{name: getattr(self, name) for name in _CHANNELS},
+            **{name: getattr(self, name) for name in CHANNELS},
             n_bands=len(getattr(self, "bands_", ())),
             scaled=self.scaling is not None,
         )
@@ -428,6 +415,11 @@ class SequenceTransformerEmbedding(SeriesAnswersMixin, BaseEmbedding):
             per_sample=per_sample,
             causal=causal,
         )
+
+    def _module_to_train(self, call):
+        module = super()._module_to_train(call)
+        module.memory.open()
+        return module
 
     def _state_that_goes_on(self, earlier, module):
         kinds = ([type(part) for part in model.objective.modules()] for model in (earlier, module))
@@ -451,8 +443,17 @@ class SequenceTransformerEmbedding(SeriesAnswersMixin, BaseEmbedding):
         self.module_.fit_prediction(rows)
         super()._fit_readout(rows, call)
 
-    def _collapse(self, Z, sample):
-        return super()._collapse(Z, sample[:, self.module_.units.value_channels])
+    def _find_collapse(self, rows, n_rows):
+        # in blocks, and compared in common steps: a long series would pad all others
+        blocks = rows.spread(n_rows).blocks()
+        parts = [(self._embed(x), self._common_steps(x).flatten(1)) for x in blocks]
+        return describe_collapse(*(torch.cat(part).cpu().numpy() for part in zip(*parts)))
+
+    def _common_steps(self, x):
+        """Return the values of so many steps as are common, from the first observed one on."""
+        values = x[:, self.module_.units.value_channels]
+        begin = (~values.isnan()).any(1).int().argmax(1)
+        return moved(values, -begin, self.common_length_, fill=torch.nan)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

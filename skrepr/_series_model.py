@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from ._kernel_bank import KernelBank
 from ._light_curve_features import LightCurveFeatures
+from ._row_memory import RowMemory
 from ._training import rise_and_fall
 from .architectures import Unpatch, cut
 from .objectives import disagreement
@@ -23,7 +24,9 @@ _ROWS_MEASURED = 4096
 # 0.3 points above kernels alone.
 _SHARE_OF_THE_NETWORK = 0.15
 # Of the kernels: more are hardly better, and their covariance costs the square.
-_FEATURES_OF_A_VALUE, _MOST_FEATURES = 50, 2000
+_FEATURES_OF_A_VALUE, _MOST_FEATURES = 55, 2200
+# Values of these features that are kept while a network is fitted (64 MB).
+_MOST_KEPT = 2**24
 # Of its deviations in the training rows, that a feature may be from its mean.
 _FARTHEST = 8.0
 # Of the deviation of all series; one that is scaled by itself and varies less is constant.
@@ -77,6 +80,7 @@ class SeriesModel(nn.Module):
         self.units = units
         self.objective = objective
         self.classic = classic
+        self.memory = RowMemory(_MOST_KEPT)  # of what it tells of rows, while there is a fit
         self.fitted = fitted
         self.per_sample = per_sample
         self.unpatch = Unpatch(self.encoder.patch_size)
@@ -119,15 +123,19 @@ class SeriesModel(nn.Module):
         learned = self.pooled(self.read(self.units(x)))
         if self.classic is None:
             return learned
+        return torch.cat([learned, self.memory.recall(self._fixed_features, x)], 1)
+
+    def _fixed_features(self, x):
+        """Describe series by what is not trained."""
         values = x[:, self.units.value_channels]
         if self.units.is_even:
-            return torch.cat([learned, self.classic(values)], 1)
+            return self.classic(values)
         beside = self.units.beside_values(x)
         curves = [
             self.classic(beside.time, value, beside.error, beside.band)
             for value in values.unbind(1)
         ]
-        return torch.cat([learned, *curves], 1)
+        return torch.cat(curves, 1)
 
     def read(self, series, hidden=None):
         """Read series, but for what is hidden.
@@ -306,9 +314,8 @@ class SeriesModel(nn.Module):
     def settle(self, rows):
         """Find the mean and the deviation of the features, which are divided by it."""
         # in blocks: in one, all series would be padded to the longest
-        n = len(rows)
-        some = torch.linspace(0, n - 1, min(n, _ROWS_MEASURED), dtype=torch.float64).long()
-        features = torch.cat([self._features(x) for x in rows.subset(some).blocks()])
+        some = rows.spread(_ROWS_MEASURED)
+        features = torch.cat([self._features(x) for x in some.blocks()])
         deviation, mean = torch.std_mean(features, 0, correction=0)
         self.feature_mean.copy_(mean)
         varies = deviation > _ROUNDING * mean.abs()

@@ -17,6 +17,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
 from skrepr import SequenceTransformerEmbedding, load, save
+from skrepr._kernel_bank import KernelBank
+from skrepr._light_curve_features import LightCurveFeatures
 from skrepr.architectures import MLP, ConvNet, Recurrent, Transformer
 from skrepr.augmentations import Jitter, TimeCrop, TimeMask
 from skrepr.datasets import make_light_curves
@@ -225,6 +227,59 @@ def test_the_embedding_is_pca_of_the_features():
         np.abs(embedding.transform(WAVES)), np.abs(pca.transform(features.numpy())), atol=1e-4
     )
     assert_allclose(embedding.explained_variance_, pca.explained_variance_, rtol=1e-3)
+
+
+def counted(monkeypatch, kind):
+    """Count the rows that are described without training."""
+    described, forward = [], kind.forward
+
+    def count(self, x, *others):
+        described.append(len(x))
+        return forward(self, x, *others)
+
+    monkeypatch.setattr(kind, "forward", count)
+    return described
+
+
+@pytest.mark.parametrize(
+    ("X", "of_kind", "kind"),
+    [(PURE, {}, KernelBank), (RAGGED, {}, KernelBank), (CURVES, OF_CURVES, LightCurveFeatures)],
+    ids=["even", "ragged", "curves"],
+)
+def test_what_is_fixed_is_computed_once_in_a_fit(X, of_kind, kind, monkeypatch):
+    described = counted(monkeypatch, kind)
+    embedding = make(**of_kind, max_epochs=1, early_stopping=True).fit(X)
+    # one of an example: nothing, for the count of the work
+    assert sum(described) - len(X) <= 1
+    assert not embedding.module_.memory.kept
+    Z = embedding.transform(X)
+    assert sum(described) >= 2 * len(X)
+    described.clear()
+    monkeypatch.setattr("skrepr._series_model._MOST_KEPT", 0)
+    without = make(**of_kind, max_epochs=1, early_stopping=True).fit(X)
+    assert sum(described) > 2 * len(X)
+    assert_array_equal(without.transform(X), Z)
+
+
+def test_one_long_series_does_not_pad_all_others(monkeypatch):
+    """It would, in one batch of all rows, in which the network reads them to be judged."""
+    series = [*RAGGED[:79], np.tile(RAGGED[79], 100)] * 2
+    monkeypatch.setattr("skrepr._rows._kinds._CHUNK_VALUES", 2 * 5000)
+    embedding = make(max_epochs=1, early_stopping=False).fit(series)
+    shapes, read = [], embedding.module_.reader.read
+
+    def watched(inputs, *others):
+        shapes.append(inputs.shape)
+        return read(inputs, *others)
+
+    embedding.module_.reader.read = watched
+    rows = embedding._read(series, None, 2)
+    with embedding._evaluation(len(rows)):
+        assert embedding._find_collapse(rows, 160) is None
+        assert sum(n * length for n, _, length in shapes) < 160 * 4000 / 5
+        nothing = torch.zeros_like(embedding.readout_.matrix)
+        embedding.readout_.matrix.copy_(nothing)
+        assert "all 4 components are constant" in embedding._find_collapse(rows, 160)
 
 
 # ------------------------------------------------------------------------- kinds of series

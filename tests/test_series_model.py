@@ -274,7 +274,7 @@ def test_predictions_are_given_back_in_units_of_x():
 def test_each_kind_of_series_has_its_classic():
     uneven = {"time_channel": 0, "band_channel": 1, "n_bands": 3}
     assert make_classic(SeriesUnits(3, **uneven), 50).n_bands == 3
-    for length, n_features in ((2, 100), (20, 1000), (500, 2000)):
+    for length, n_features in ((2, 110), (20, 1100), (500, 2200)):
         assert make_classic(SeriesUnits(1), length).n_features == n_features
     assert make_classic(SeriesUnits(1), 1) is None
 

@@ -30,8 +30,8 @@ and, where it differs from others,
     The map from features to the embedding; `_decides_axes` says what decides on its axes.
 ``_describe(rows, call)``
     Fitted attributes that describe the result, from held-out rows if there are any.
-``_collapse(Z, sample)``
-    What is wrong with the embedding of a sample, if anything.
+``_find_collapse(rows, n_rows)``, ``_collapse(Z, sample)``
+    What is wrong with the embedding of some rows, of a sample in one batch, if anything.
 
 Its parameters are those of the groups of constraints that have something to act on, and its
 own; ``whiten`` among them is read by the readout. Think twice before adding anything here: all

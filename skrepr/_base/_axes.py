@@ -73,12 +73,16 @@ class AxesMixin:
 
     def _warn_of_collapse(self, rows):
         with self._evaluation(len(rows)):
-            sample = rows.sample(rows_for_collapse(len(rows)))
-            trouble = self._collapse(self._embed(sample).cpu().numpy(), sample)
+            trouble = self._find_collapse(rows, rows_for_collapse(len(rows)))
         if trouble:
             warnings.warn(
                 f"The representation has collapsed: {trouble}", RepresentationCollapseWarning
             )
+
+    def _find_collapse(self, rows, n_rows):
+        """Judge the embedding by ``n_rows`` of the rows."""
+        sample = rows.sample(n_rows)
+        return self._collapse(self._embed(sample).cpu().numpy(), sample)
 
     def _collapse(self, Z, sample):
         """Say what is wrong with the embedding of a sample of the rows, if anything."""

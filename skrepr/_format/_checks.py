@@ -199,6 +199,7 @@ ATTRIBUTES = {
     "noise_at_floor_": _is_number,
     "bands_": _is_numbers,
     "common_length_": _is_count,
+    "kind_": lambda value: value == "series",
     "alignment_": _is_number,
     "uniformity_": _is_number,
     "effective_rank_": _is_number,

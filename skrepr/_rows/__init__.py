@@ -13,8 +13,9 @@ has this protocol is as good:
 ``blocks()``, ``sample(n_rows)``
     Inputs only, in order, in blocks of a few megabytes; some of them, evenly spread. For
     starts, readouts and the judgment of collapse.
-``subset(index)``, ``split(n_held_out, generator)``
-    Some of the rows, without copying them; rows to train on and rows held out.
+``subset(index)``, ``spread(n_rows)``, ``split(n_held_out, generator)``
+    Some of the rows, without copying them: given ones, or evenly spread; rows to train on and rows
+    held out.
 ``range()``, ``solver_input(n_rows)``
     For estimators that ask for them: the least and the largest value; a matrix for a solver.
 
@@ -25,8 +26,8 @@ costs more than the training.
     The kinds of rows: in memory, sparse, in a file.
 ``_reading.py``, ``_libraries.py``
     From X as it is given to rows, and back to arrays of its library.
-``_series.py``
-    Series of one length or of many, and their times.
+``_series.py``, ``_series_kind.py``
+    Series of one length or of many, and their times; what else X may hold.
 ``_channels.py``
     What else than values the channels of series hold.
 ``_labels.py``
@@ -35,7 +36,7 @@ costs more than the training.
     What only some methods ask of the values.
 """
 
-from ._channels import Channels, common_length
+from ._channels import Channels, NoValueError, common_length
 from ._kinds import Batches, FileRows, Rows, SparseRows, chunk_rows
 from ._labels import read_labels
 from ._libraries import (
@@ -49,12 +50,14 @@ from ._libraries import (
 )
 from ._reading import read_chunks, read_rows, sample_shape_of
 from ._series import RaggedRows, read_series, read_series_chunks, series_of
+from ._series_kind import resolve_kind
 from ._support import check_counts, check_unit_interval
 
 __all__ = [
     "Batches",
     "Channels",
     "FileRows",
+    "NoValueError",
     "RaggedRows",
     "Rows",
     "SparseRows",
@@ -73,6 +76,7 @@ __all__ = [
     "read_rows",
     "read_series",
     "read_series_chunks",
+    "resolve_kind",
     "result_device",
     "sample_shape_of",
     "series_of",

@@ -11,6 +11,10 @@ _MOST_BANDS = 64
 _COMMON = 0.75
 
 
+class NoValueError(ValueError):
+    """All values of X are missing."""
+
+
 class Channels(NamedTuple):
     """Which channels hold something else than values; None: none."""
 
@@ -178,7 +182,7 @@ def common_length(rows, channels):
         lengths.append((last + 1 - first)[observed.any(1)].cpu())
     lengths = torch.cat(lengths)
     if not len(lengths):
-        raise ValueError(
+        raise NoValueError(
             "X holds no value: NaN is a missing one, and all are. Nothing can be learned of them."
         )
     return int(lengths.double().quantile(_COMMON, interpolation="higher"))

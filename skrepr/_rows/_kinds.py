@@ -89,6 +89,11 @@ class Rows:
         n_rows = min(n_rows, len(self), max(2, _SAMPLE_VALUES // math.prod(self.sample_shape)))
         return self[torch.linspace(0, len(self) - 1, n_rows, dtype=torch.float64).long()]
 
+    def spread(self, n_rows):
+        """Return at most ``n_rows`` of the rows, evenly spread, without copying them."""
+        n_rows = min(n_rows, len(self))
+        return self.subset(torch.linspace(0, len(self) - 1, n_rows, dtype=torch.float64).long())
+
     def blocks(self):
         """Yield the inputs of all rows in order, a few megabytes at a time."""
         return map(self.__getitem__, torch.arange(len(self)).split(chunk_rows(self.sample_shape)))

@@ -7,6 +7,7 @@ from ._channels import check_errors, find_bands
 from ._kinds import Rows, bounds, chunk_rows
 from ._libraries import as_array, as_numbers, as_tensor, check_numbers
 from ._reading import read_chunks, read_rows
+from ._series_kind import EXPECTED, is_ragged, shape_of
 
 # So many batches are drawn together and sorted by length, so that little is padded.
 _BATCHES_TOGETHER = 16
@@ -84,22 +85,6 @@ def chunks_of(series):
     return [*chunks, (start, len(series))]
 
 
-def is_ragged(X):
-    """Whether X is a list of series, not one array.
-
-    Of arrays of one axis, each of which is a series of one channel, if their lengths differ.
-    """
-    if isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1:
-        X = list(X)
-    if not isinstance(X, (list, tuple)) or len(X) == 0:
-        return False
-    axes = {
-        len(one.shape) if hasattr(one, "shape") else int(isinstance(one, (list, tuple)))
-        for one in X
-    }
-    return 2 in axes or (axes == {1} and len(set(map(len, X))) > 1)
-
-
 def read_series(
     estimator, X, device, *, input_shape, channels, n_least, bands=None, layout=None, ragged=False
 ):
@@ -157,7 +142,7 @@ def read_series(
         longest = max(one.shape[1] for one in series)
         layout = layout or (series[0].shape[0], longest)
         return RaggedRows(series, layout, device), layout, bands
-    _check_axes(X, known)
+    _check_axes(X)
     rows, layout = read_rows(
         estimator,
         X,
@@ -203,7 +188,7 @@ def read_series_chunks(estimator, X, *, sample_shape, channels, bands, layout, r
         series = _read_ragged(estimator, X, 1, layout)
         series = [channels.prepare(one[None], bands, i)[0] for i, one in enumerate(series)]
         return len(series), (padded(series[slice(*chunk)]) for chunk in chunks_of(series))
-    _check_axes(X, known=True)
+    _check_axes(X)
     n_read = 0
 
     def prepare(values):
@@ -235,19 +220,21 @@ def series_of(X, sample_shape, ragged):
     return [np.atleast_2d(as_numbers(one)) for one in X]
 
 
-def _check_axes(X, known):
+def _check_axes(X):
     check_numbers(X, "X")
-    if is_ragged(X) and len({series.shape for series in X}) > 1:
+    if is_ragged(X) and len(set(map(shape_of, X))) > 1:
         raise ValueError(
             "X must be an array: fit has seen one, in which all series have the same length. Got "
             "a list of series of different lengths. Fit on a list to read series of any length."
         )
-    n_axes = len(getattr(as_array(X), "shape", ()))
-    if n_axes > 3:
+    try:
+        n_axes = len(getattr(as_array(X), "shape", ()))
+    except ValueError as error:
         raise ValueError(
-            "X must be series: an array of shape (n_samples, length) or (n_samples, n_channels, "
-            f"length), or a list of arrays (n_channels, length). Got an array of {n_axes} axes."
-        )
+            f"X must be series: {EXPECTED}. Got nested lists that are neither. {error}"
+        ) from error
+    if n_axes > 3:
+        raise ValueError(f"X must be series: {EXPECTED}. Got an array of {n_axes} axes.")
 
 
 def _shape_in(X, input_shape):
@@ -291,6 +278,13 @@ def _advice(series, n_channels):
 
 def _numbers(one, i):
     check_numbers(one, f"X[{i}]")
+    if None in shape_of(one):
+        lengths = sorted({len(channel) for channel in one})
+        raise ValueError(
+            "Each series must be an array of shape (n_channels, length), or of shape (length,). "
+            f"Got X[{i}] with {len(one)} channels of {' and '.join(map(str, lengths))} steps. "
+            "Make them equally long: NaN stands for a missing value."
+        )
     try:
         values = as_tensor(as_numbers(one))
     except (TypeError, ValueError) as error:

@@ -72,8 +72,15 @@ class NextStepPrediction(BaseEstimator):
         """
         check_number(self, "horizon", 1, whole=True)
         n_ahead, n_patches = (-(-int(n) // encoder.patch_size) for n in (self.horizon, length))
+        if n_patches < 2:
+            raise ValueError(
+                "NextStepPrediction tells patches of steps from those before. Common series of X "
+                f"have {length} feature(s) (steps), which are one patch of "
+                f"patch_size={encoder.patch_size}. Use an architecture with a smaller patch_size, "
+                "or longer series."
+            )
         # what no common series reaches would not be trained
-        n_ahead = min(n_ahead, max(1, n_patches - 1))
+        n_ahead = min(n_ahead, n_patches - 1)
         return _NextStepPrediction(encoder.width, n_values, encoder.patch_size, n_ahead)
 
 
