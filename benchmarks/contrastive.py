@@ -3,13 +3,16 @@
     python benchmarks/contrastive.py --data DIR [--quick] [--part NAME] [--seeds N]
 
 An embedding of 64 components is judged by a linear probe (standardized, logistic regression)
-and by 5 nearest neighbors (standardized), in percent of test rows.
+and by 5 nearest neighbors (standardized), in percent of test rows. Except for ``choosing`` and
+``tables``, which are in float32, ContrastiveEmbedding and what is trained by hand beside it are in
+the precision that `precision="auto"` takes on the processor: bfloat16 where it pays. Each row
+tells it.
 
 ``images``
     Fashion-MNIST (60,000 rows) and USPS, without labels: ContrastiveEmbedding at its defaults
-    in bfloat16 and in float32; PCA; AutoencoderEmbedding; and SimCLR written out, with the same
-    layers, batches, augmentation, epochs and precision, read at its last layer of 64 units.
-    Judged with 20,000 labels and with all.
+    (in float32 too, where bfloat16 pays); PCA; AutoencoderEmbedding; and SimCLR written out, with
+    the same layers, batches, augmentation and epochs, read at its last layer of 64 units. Judged
+    with 20,000 labels and with all.
 ``objectives``
     Every objective at its defaults for 30 seconds each on 10,000 rows of Fashion-MNIST and all of
     USPS, with ContrastiveEmbedding's own convolutional network. Failures are rows too.
@@ -37,7 +40,7 @@ Seconds are those of the processor, on one thread, of the training alone.
 from contrastive_parts import PARTS, show_choosing, show_tables
 from results_file import run_parts
 
-INDEX = ("set", "labels", "method", "objective", "batch")
+INDEX = ("set", "labels", "method", "objective", "batch", "precision")
 
 if __name__ == "__main__":
     show = {"choosing": show_choosing, "tables": show_tables}

@@ -62,6 +62,24 @@ def judge(Z_train, Z_test, y_train, y_test, most=None):
     }
 
 
+def precision_of(model):
+    """Return "bf16" or "float32", in which a fitted model was trained."""
+    if isinstance(model, SimCLRByHand):
+        return faster_precision()
+    return model.net_.precision if hasattr(model, "net_") else "float32"
+
+
+@cache
+def faster_precision():
+    """Return what `precision="auto"` becomes on this processor."""
+    rows = np.random.default_rng(0).normal(size=(128, 1, 16, 16)).astype(np.float32)
+    return precision_of(ContrastiveEmbedding(precision="auto", max_epochs=1).fit(rows))
+
+
+def autocast():
+    return torch.autocast("cpu", torch.bfloat16, enabled=faster_precision() == "bf16")
+
+
 def fit_for(seconds, estimator, X, y=None):
     """Train for about so many seconds of the processor, with the schedule run to its end.
 
@@ -79,9 +97,11 @@ def fit_for(seconds, estimator, X, y=None):
 
 
 def images(data, seeds, quick):
-    methods = ("default, bf16", "SimCLR by hand, bf16", "PCA", "AutoencoderEmbedding", "default")
+    methods = ["default", "SimCLR by hand", "PCA", "AutoencoderEmbedding"]
+    if faster_precision() == "bf16" and not quick:
+        methods.append("default, float32")
     for name in ("usps", "fashion_mnist"):
-        for method in methods[: 4 if quick else None]:
+        for method in methods:
             for seed in seeds:
                 what = {"set": name, "method": method, "seed": seed}
                 yield what, partial(judge_on_images, data, name, method, seed, quick)
@@ -100,11 +120,12 @@ def judge_on_images(data, name, method, seed, quick):
     elif "by hand" in method:
         model = SimCLRByHand(6 if quick else None, seed)
     else:
-        precision = "bf16" if "bf16" in method else "float32"
+        precision = "float32" if "float32" in method else "auto"
         model = ContrastiveEmbedding(precision=precision, max_epochs=epochs, random_state=seed)
     seconds = timed(model.fit, X_train)[0]
     Z = model.transform(X_train), model.transform(X_test)
-    row = {"seconds": seconds} | judge(*Z, y_train, y_test, MOST_LABELS)
+    row = {"seconds": seconds, "precision": precision_of(model)}
+    row |= judge(*Z, y_train, y_test, MOST_LABELS)
     if len(y_train) > MOST_LABELS:
         row |= {f"{key}, all": value for key, value in judge(*Z, y_train, y_test).items()}
     return row
@@ -152,7 +173,7 @@ class SimCLRByHand:
         for _ in range(n_epochs):
             for index in torch.randperm(n)[: n_steps * 128].split(128):
                 views = torch.cat([make_view(rows[index], augmentation, None) for _ in range(2)])
-                with torch.autocast("cpu", torch.bfloat16):
+                with autocast():
                     both = nn.functional.normalize(model(views))
                 cosines = (both @ both.T).float() / 0.2
                 partners = torch.arange(256).roll(128)
@@ -192,17 +213,18 @@ def judge_objective(data, name, objective, seed, quick):
     if objective == "PCA":
         flat = (X.reshape(len(X), -1) for X in (X_train, X_test))
         pca = PCA(64, random_state=seed).fit(X_train.reshape(len(X_train), -1))
-        return {"seconds": 0.0} | judge(*map(pca.transform, flat), y_train, y_test)
+        row = {"seconds": 0.0, "precision": precision_of(pca)}
+        return row | judge(*map(pca.transform, flat), y_train, y_test)
     recipe = all_objectives()[objective]
     supervised = getattr(recipe, "uses_labels", False)
     model = ContrastiveEmbedding(
-        objective=recipe(), supervised=supervised, precision="bf16", random_state=seed
+        objective=recipe(), supervised=supervised, precision="auto", random_state=seed
     )
     # of the supervised one, a tenth of the labels
     labels = np.where(np.arange(len(y_train)) % 10 == 0, y_train.astype(int), -1)
     seconds, model = fit_for(10 if quick else 30, model, X_train, labels)
     row = {"seconds": seconds, "epochs": model.n_epochs_, "score": model.score(X_test)}
-    row |= {"effective rank": model.effective_rank_}
+    row |= {"effective rank": model.effective_rank_, "precision": precision_of(model)}
     return row | judge(model.transform(X_train), model.transform(X_test), y_train, y_test)
 
 
@@ -315,6 +337,7 @@ def judge_labels(data, share, method, seed, quick):
     return {
         "accuracy": 100 * np.mean((probabilities > 0.5) == y_test),
         "auc": 100 * roc_auc_score(y_test, probabilities),
+        "precision": faster_precision(),
     }
 
 
@@ -327,7 +350,7 @@ def embedding_of_sky(data, seed, quick):
     model = ContrastiveEmbedding(
         augmentation=list(SKY_VIEWS),
         max_epochs=2 if quick else "auto",
-        precision="bf16",
+        precision="auto",
         random_state=seed,
     )
     return model.fit(X)
@@ -346,7 +369,7 @@ def classify_from_scratch(X, y, X_test, seed, n_steps):
     for _ in range(n_steps):
         index = torch.randperm(len(rows))[:size]
         x = make_view((rows[index] - mean) / scale, list(SKY_VIEWS), None)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             output = model(x)[:, 0]
         loss = nn.functional.binary_cross_entropy_with_logits(output.float(), classes[index])
         optimizer.zero_grad()
@@ -417,12 +440,12 @@ def judge_on_spectra(data, method, seed, quick):
         "PCA": PCA(64, random_state=seed),
         "AutoencoderEmbedding": AutoencoderEmbedding(64, random_state=seed),
         "ContrastiveEmbedding": ContrastiveEmbedding(
-            input_shape=(1, -1), precision="bf16", random_state=seed
+            input_shape=(1, -1), precision="auto", random_state=seed
         ),
     }[method]
     seconds = timed(model.fit, X_train)[0]
     figures = judge(model.transform(X_train), model.transform(X_test), y_train, y_test)
-    return {"seconds": seconds} | figures
+    return {"seconds": seconds, "precision": precision_of(model)} | figures
 
 
 # -------------------------------------------------------------------------------- speed
@@ -443,14 +466,18 @@ def race(data, seed, quick):
         model = ContrastiveEmbedding(
             max_epochs=2,
             early_stopping=False,
-            precision="bf16",
+            precision="auto",
             callbacks=[("clock", EpochClock())],
             random_state=seed,
         ).fit(X)
         ours.append(dict(model.net_.callbacks_)["clock"].seconds / 2)
         by_hand.append(timed(SimCLRByHand(2, seed, None).fit, X)[0] / 2)
     ours, by_hand = np.array(ours[1:]), np.array(by_hand[1:])  # the first is warming up
-    return {"ratio": float(np.median(ours / by_hand)), "seconds": float(np.median(ours))}
+    return {
+        "ratio": float(np.median(ours / by_hand)),
+        "seconds": float(np.median(ours)),
+        "precision": precision_of(model),
+    }
 
 
 def measure_memory():
@@ -462,7 +489,7 @@ def measure_memory():
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return {"GB": float(done.stdout)}
+    return {"GB": float(done.stdout), "precision": "float32"}
 
 
 # name: what yields the measurements, and the number of seeds

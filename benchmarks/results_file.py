@@ -132,7 +132,7 @@ def show_means(table, index):
         Columns that tell what was measured; those that are there are used.
     """
     index = [name for name in index if name in table]
-    grouped = table.drop(columns="seed").groupby(index, sort=False)
+    grouped = table.drop(columns="seed").groupby(index, sort=False, dropna=False)
     print(grouped.mean(numeric_only=True).round(3).to_string())
     if table["seed"].nunique() > 1:
         print("\nstandard errors")

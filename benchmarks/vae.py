@@ -16,7 +16,7 @@
     of USPS, for VAEEmbedding and pythae's VAE, BetaVAE (beta 4), IWAE (10 samples) and VAMP
     (50 components), all at a learning rate of 1e-3, with the same epochs and batches. In
     float32 products of matrices alone take more than half of the time of peers, so that
-    VAEEmbedding is timed in bfloat16 too: faster only on processors that have it.
+    VAEEmbedding is timed in bfloat16 too, on processors that are faster in it.
 ``collapse``
     Fashion-MNIST, 10,000 rows in [0, 1], Bernoulli likelihood, 20 components, 25 epochs: beta
     by contrastive weight, from the start and from a plain one.

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 from torch.nn import functional as F
-from training_loop import EpochClock, timed
+from training_loop import EpochClock, bf16_is_faster, timed
 from vae_on_tables import HAS_PYTHAE, MOST_SCORED, N_DRAWS, offers
 
 from skrepr import VAEEmbedding
@@ -60,6 +60,8 @@ PEERS = {
 def image_methods():
     """List methods and batches; each peer follows what is to be compared with it."""
     methods = [(name, 128) for name in OURS] + [("skrepr", 64), ("skrepr, bf16", 64)]
+    if not bf16_is_faster():
+        methods = [pair for pair in methods if "bf16" not in pair[0]]
     if HAS_PYTHAE:
         methods += [(name, 128) for name in PEERS] + [("pythae VAE", 64)]
     return methods

@@ -43,8 +43,8 @@ class ContrastiveEmbedding(BaseEmbedding):
               {\sum_{j \neq i} e^{s(z_i, z_j) / \tau} + \sum_j e^{s(z_i, z'_j) / \tau}} ,
 
     with :math:`s` the cosine of what a small network, the head, makes of the encoder's output.
-    The head is not used afterwards: the embedding is PCA of the hidden layer of a table's encoder
-    or the last two maps of convolutions, joined by the row itself.
+    The embedding is PCA of the hidden layer of a table's encoder, or of the last two maps of
+    convolutions and the head's hidden layer, joined by the row itself.
 
     Prefer it for images and series, where something is known that does not matter (where an
     object stands, how it is turned). For tables there is little of this kind: prefer

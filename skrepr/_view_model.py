@@ -12,7 +12,10 @@ from .objectives import blocks_of, disagreement, pointwise_agreement
 _N_VIEWS, _N_KEPT = 4, 256
 # What is read of the sample itself, as a share of what is read of the encoder: of tables, which
 # have no better neighbors than their columns, and of series and images.
-_SHARE_OF_TABLE, _SHARE_OF_SAMPLE = 1.0, 0.3
+_SHARE_OF_TABLE, _SHARE_OF_SAMPLE = 1.0, 0.45
+# Of the mean variance of a map's units, what is added to that of each before it is divided by its
+# root: units that hardly ever answer would drown the others.
+_DAMPING = 0.1
 # Rows from which spreads are estimated.
 _ROWS_MEASURED = 4096
 
@@ -41,10 +44,20 @@ class ViewModel(nn.Module):
         self.thumbnail = thumbnail
         shape = units.center.shape
         n_inputs = 0 if thumbnail is None else thumbnail(units.center[None]).numel()
-        self.widths = [*backbone.read_widths, *([n_inputs] if n_inputs else [])]
+        # series and images are also read where the objective's head begins
+        self.of_table = units.center.ndim == 1
+        self.reads_head = bool(
+            n_inputs
+            and not self.of_table
+            and hasattr(backbone, "read_and_output")
+            and getattr(getattr(objective, "head", None), "hidden_width", 0)
+        )
+        self.widths = list(backbone.read_widths)
+        self.widths += [objective.head.hidden_width] if self.reads_head else []
+        self.widths += [n_inputs] if n_inputs else []
         self.width = sum(self.widths)
-        # in the training rows, of what is read of backbone and sample
-        self.register_buffer("spreads", torch.ones(len(self.widths)))
+        # what each value that is read is divided by
+        self.register_buffer("scales", torch.ones(self.width))
         self.register_buffer("seed", torch.randint(2**31, ()))
         borrows = any(getattr(part, "borrows", False) for part in augmentation)
         self.register_buffer("donors", torch.zeros(_N_KEPT if borrows else 0, *shape))
@@ -61,10 +74,15 @@ class ViewModel(nn.Module):
 
     def encode(self, x):
         inputs = self.units(x)
-        parts = self.backbone.read(self.units.as_read_by(self.backbone, inputs))
+        x = self.units.as_read_by(self.backbone, inputs)
+        if self.reads_head:
+            parts, output = self.backbone.read_and_output(x)
+            parts = [*parts, self.objective.head.hidden(output)]
+        else:
+            parts = self.backbone.read(x)
         if self.thumbnail is not None:
             parts = [*parts, self.thumbnail(inputs).flatten(1)]
-        return torch.cat([part / spread for part, spread in zip(parts, self.spreads)], 1)
+        return torch.cat(parts, 1) / self.scales
 
     def start(self, rows):
         """Find the units, and keep the rows that augmentations may borrow from."""
@@ -74,17 +92,17 @@ class ViewModel(nn.Module):
     @torch.no_grad()
     def settle(self, rows):
         """Find what features are divided by, which a readout of a stream relies on."""
-        self.spreads.fill_(1)
+        self.scales.fill_(1)
         if len(self.widths) == 1:
             return
         sample = rows.sample(_ROWS_MEASURED)
         features = torch.cat([self.encode(x) for x in sample.split(_N_KEPT)])
-        variances = features.var(0, correction=0).split(self.widths)
-        spreads = [variance.sum().sqrt() for variance in variances]
-        self.spreads.copy_(torch.stack([s if s > 0 else torch.ones_like(s) for s in spreads]))
-        if self.thumbnail is not None:
-            is_table = self.units.center.ndim == 1
-            self.spreads[-1] /= _SHARE_OF_TABLE if is_table else _SHARE_OF_SAMPLE
+        variances = list(features.var(0, correction=0).split(self.widths))
+        of_sample = [] if self.thumbnail is None else [variances.pop()]
+        share = _SHARE_OF_TABLE if self.of_table else _SHARE_OF_SAMPLE
+        scales = [_scales(variance, balances=not self.of_table) for variance in variances]
+        scales += [_scales(variance) / share for variance in of_sample]
+        self.scales.copy_(torch.cat(scales))
 
     @torch.no_grad()
     def refer_to(self, rows, is_new):
@@ -144,6 +162,23 @@ class ViewModel(nn.Module):
     @staticmethod
     def learning_rate_factor(fraction):
         return rise_and_fall(fraction, 0.05)
+
+
+def _scales(variance, balances=False):
+    """Return what makes the variances of some units add up to 1: (n_units,).
+
+    Parameters
+    ----------
+    variance : torch.Tensor of shape (n_units,)
+    balances : bool, default=False
+        Whether units that vary less are raised.
+    """
+    if not variance.sum() > 0:
+        return torch.ones_like(variance)
+    scales = torch.ones_like(variance)
+    if balances:
+        scales = (variance + _DAMPING * variance.mean()).sqrt()
+    return scales * (variance / scales**2).sum().sqrt()
 
 
 def _cycled(rows, n):

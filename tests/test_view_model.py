@@ -34,14 +34,45 @@ def test_features_join_the_encoder_and_some_of_the_sample(shape):
     module, rows = make(shape)
     with torch.inference_mode():
         features = module.encode(next(iter(rows.blocks()))).numpy()
-    widths = [*module.backbone.read_widths, 64]
+    is_table = len(shape) == 1
+    widths = [*module.backbone.read_widths, *([] if is_table else [8]), 64]
     assert features.shape == (300, module.width) == (300, sum(widths))
-    assert len(widths) == (2 if len(shape) == 1 else 3)  # hidden layer; two maps
+    assert len(widths) == (2 if is_table else 4)  # hidden layer; two maps and the head's
     parts = np.split(features, np.cumsum(widths)[:-1], axis=1)
     spreads = [np.sqrt(part.var(0).sum()) for part in parts]
-    share = 1.0 if len(shape) == 1 else 0.3
+    share = 1.0 if is_table else 0.45
     np.testing.assert_allclose(spreads, [*[1] * (len(widths) - 1), share], rtol=1e-4)
     np.testing.assert_allclose(np.corrcoef(parts[-1][:, 2], DIGITS[:300, 2])[0, 1], 1)
+
+
+@pytest.mark.parametrize("shape", [(64,), (1, 8, 8)])
+def test_units_that_vary_less_are_raised_in_images(shape):
+    module, rows = make(shape)
+    x = next(iter(rows.blocks()))
+    with torch.inference_mode():
+        inputs = module.units.as_read_by(module.backbone, module.units(x))
+        width = module.backbone.read_widths[0]
+        read = module.backbone.read(inputs)[0].numpy()
+        features = module.encode(x).numpy()[:, :width]
+    before, after = read.std(0), features.std(0)
+    if len(shape) == 1:
+        wanted = before
+    else:  # about the same for all, and those that hardly vary are not
+        wanted = before / np.sqrt(before**2 + 0.1 * np.mean(before**2))
+    np.testing.assert_allclose(after, wanted / np.sqrt((wanted**2).sum()), rtol=1e-3, atol=1e-6)
+
+
+def test_the_head_is_read_where_it_has_a_hidden_layer():
+    module, rows = make((1, 8, 8))
+    plain = make((1, 8, 8), objective=SimCLR(projection_sizes=(4,)))[0]
+    assert module.width - plain.width == 8
+    x = next(iter(rows.blocks()))
+    with torch.inference_mode():
+        read = module.encode(x)[:, -72:-64] * module.scales[-72:-64]
+        output = module.backbone(module.units.as_read_by(module.backbone, module.units(x)))
+        linear, normalization, relu, _ = module.objective.head
+        torch.testing.assert_close(read, relu(normalization(linear(output))))
+        assert plain.encode(x).shape == (300, plain.width)
 
 
 def test_views_outside_training_are_one_change_for_all_rows():

@@ -13,7 +13,8 @@ Methods that put layers of their own behind the encoder ask for a third, if it i
 ``make_backbone(input_shape)``
     A ``torch.nn.Module`` that maps ``(n, *input_shape)`` to ``(n, width)`` and has a method
     ``read(x)``, a list of what is read after the training, ``(n, read_widths[i])`` each. Without
-    it, the encoder is asked for, and its output is read.
+    ``make_backbone`` the encoder is asked for, and its output is read. With a
+    method ``read_and_output(x)``, that list and the output, an objective's head is read, too.
 
 Methods that read a series step by step ask for a fourth:
 

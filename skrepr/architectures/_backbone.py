@@ -60,7 +60,15 @@ class Backbone(nn.Module):
     def read(self, x):
         """Return what is read after the training: one or two tensors (B, its read width)."""
         inner = self._inner_map(x)
-        maps = [inner, self.outer(inner)] if len(self.pools) > 1 else [inner]
+        return self._pooled(inner, self.outer(inner) if len(self.pools) > 1 else None)
+
+    def read_and_output(self, x):
+        """Return what is read, and the output: a list of tensors, and one (B, width)."""
+        inner = self._inner_map(x)
+        output = self.outer(inner)
+        return self._pooled(inner, output), output.flatten(1)
+
+    def _pooled(self, *maps):
         return [pool(part).flatten(1) for pool, part in zip(self.pools, maps)]
 
     def _inner_map(self, x):

@@ -6,6 +6,22 @@ import numbers
 from torch import nn
 
 
+class ProjectionHead(nn.Sequential):
+    """Layers from features to what is compared, of which the first hidden one may be read.
+
+    Attributes
+    ----------
+    width, hidden_width : int
+        Number of outputs, and of units of the first hidden layer; 0 where there is none.
+    """
+
+    width = hidden_width = 0
+
+    def hidden(self, x):
+        """Return the first hidden layer: (B, hidden_width)."""
+        return self[:3](x)  # linear, normalization, ReLU
+
+
 def make_projection_head(recipe, width, *, normalize_output=False):
     """Make the network from the features to what is compared.
 
@@ -21,7 +37,7 @@ def make_projection_head(recipe, width, *, normalize_output=False):
 
     Returns
     -------
-    head : torch.nn.Sequential
+    head : ProjectionHead
         From ``(B, width)`` to ``(B, D)``; its attribute ``width`` tells D.
 
     Raises
@@ -39,8 +55,10 @@ def make_projection_head(recipe, width, *, normalize_output=False):
             f"The 'projection_sizes' parameter of {type(recipe).__name__} must be a tuple of "
             f"positive ints. Got {sizes!r} instead."
         )
-    head = make_layers([width, *map(int, sizes)], normalize_output=normalize_output)
+    layers = make_layers([width, *map(int, sizes)], normalize_output=normalize_output)
+    head = ProjectionHead(*layers)
     head.width = int(sizes[-1]) if sizes else width
+    head.hidden_width = int(sizes[0]) if len(sizes) > 1 else 0
     return head
 
 
