@@ -372,9 +372,11 @@ class SequenceTransformerEmbedding(SeriesAnswersMixin, SeriesReadingMixin, BaseE
         return self
 
     def _fit(self, X, y=None, *, stream=False):
-        super()._fit(X, y, stream=stream)
-        self.module_.memory.close()
-        return self
+        try:
+            return super()._fit(X, y, stream=stream)
+        finally:
+            if hasattr(self, "module_"):  # of a first fit that fails nothing is left
+                self.module_.memory.close()
 
     def _check_parameters(self):
         super()._check_parameters()

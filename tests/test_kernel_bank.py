@@ -19,7 +19,7 @@ def series():
 
 
 def transcribed(bank, x, kernels):
-    """Proportions above the biases, and mean places, step by step, of one channel of one series."""
+    """Proportions above the biases, and mean places, step by step, of one channel of a series."""
     x = np.asarray(x, dtype=float) - bank.center.item()
     features, places = [], []
     blocks = [(view, d) for view in (x, np.diff(x)) for d in bank.dilations]

@@ -144,7 +144,7 @@ def test_a_chunk_without_a_value_is_skipped(given):
     assert_array_equal(embedding.partial_fit(given).transform(given), expected)
     with pytest.raises(ValueError, match="X holds no value"):
         embedding.set_params(warm_start=True).fit(nothing)
-    with pytest.raises(ValueError, match="features|channels|shape"):
+    with pytest.raises(ValueError, match=r"features|channels|shape"):
         embedding.partial_fit(np.full((9, 3, 12), np.nan))
 
 
@@ -168,3 +168,19 @@ def test_a_causal_objective_needs_a_patch_behind_the_first(architecture):
     embedding = make(architecture=smaller, objective=NextStepPrediction()).fit(X)
     assert embedding.score(X) != 0
     assert make(architecture=architecture).fit(X).transform(X).shape == (40, 2)
+
+
+def test_no_rows_are_remembered_behind_a_fit(monkeypatch):
+    """Nor behind one that goes on with a network, and fails."""
+    embedding = make().partial_fit(X)
+    memory = embedding.module_.memory
+    assert not memory.is_open
+
+    def fail(*arguments):
+        raise RuntimeError("of this test")
+
+    monkeypatch.setattr(SequenceTransformerEmbedding, "_fit_readout", fail)
+    with pytest.raises(RuntimeError, match="of this test"):
+        embedding.partial_fit(X)
+    assert not memory.is_open
+    assert not memory.kept
