@@ -60,7 +60,7 @@ class KernelBank(nn.Module):
 
     Time and memory go as rows x length; memory is bounded by working in chunks of rows.
     Measured on 20 univariate sets of the UCR archive, given split: a ridge classifier on all
-    features is right in 0.960 on average, on 320 principal components in 0.959; 1.1 CPU seconds
+    features is right in 0.961 on average, on 320 principal components in 0.960; 1.2 CPU seconds
     a set, training and test rows together. These sets had a part in the choice of the views.
 
     References
