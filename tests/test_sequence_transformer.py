@@ -76,7 +76,7 @@ def make(n_components=4, **parameters):
 @pytest.fixture(scope="module")
 def trained():
     architecture = Transformer(2, n_heads=2, n_units=32, patch_size=1)
-    settings = {"max_epochs": 60, "batch_size": 32, "learning_rate": 3e-3, "fixed_features": False}
+    settings = {"max_epochs": 40, "batch_size": 32, "learning_rate": 3e-3, "fixed_features": False}
     return make(architecture=architecture, **settings).fit(PURE[:200])
 
 
