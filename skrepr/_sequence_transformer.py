@@ -23,7 +23,7 @@ from ._base import (
 )
 from ._named_parts import check_augmentations, check_instances
 from ._rows import NoValueError
-from ._series_answers import SeriesAnswersMixin, is_causal
+from ._series_answers import SeriesAnswersMixin
 from ._series_model import SeriesModel, make_classic, n_inputs
 from ._series_objective import (
     check_objective,
@@ -34,7 +34,7 @@ from ._series_reading import CHANNELS, SeriesReadingMixin
 from ._series_units import SeriesUnits, moved
 from .architectures import POOLINGS, PooledSteps, Transformer
 from .metrics import describe_collapse
-from .objectives import MaskedReconstruction
+from .objectives import MaskedReconstruction, is_causal
 
 # What "auto" plans: passes, and steps of the optimizer at least and at most.
 _EPOCHS, _FEWEST_STEPS, _MOST_STEPS = 5, 200, 2000

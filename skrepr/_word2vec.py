@@ -517,7 +517,7 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
 
     def _describe(self, rows, call):
         self.word_vectors_ = self._make_word_vectors()
-        few = rows.subset(np.linspace(0, len(rows) - 1, min(len(rows), _DOCUMENTS_DESCRIBED)))
+        few = rows.spread(_DOCUMENTS_DESCRIBED)
         sums = [self.module_.log_likelihood(bags) for bags in few.blocks()]
         total, n_pairs = torch.cat(sums).sum(0).tolist()
         self.mean_log_likelihood_ = total / max(1, n_pairs)

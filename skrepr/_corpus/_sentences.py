@@ -151,6 +151,10 @@ class Sentences:
         some.index = self.index[np.asarray(index, dtype=np.int64)]
         return some
 
+    def spread(self, n_rows):
+        """Return at most ``n_rows`` of the documents, evenly spread, without copying them."""
+        return self.subset(np.linspace(0, len(self) - 1, min(n_rows, len(self))))
+
     def split(self, n_held_out, generator):
         """Split at random into documents to train on and documents held out."""
         order = torch.randperm(len(self), generator=generator)
@@ -159,9 +163,7 @@ class Sentences:
 
     def sample(self, n_rows):
         """Return at most ``n_rows`` of the documents, evenly spread."""
-        n_rows = min(n_rows, len(self))
-        some = self.subset(np.linspace(0, len(self) - 1, n_rows).astype(np.int64))
-        blocks = list(some.blocks())
+        blocks = list(self.spread(n_rows).blocks())
         starts = np.cumsum([0, *(len(block.words) for block in blocks[:-1])])
         return Bags(
             torch.cat([block.words for block in blocks]),

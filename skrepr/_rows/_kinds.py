@@ -87,12 +87,11 @@ class Rows:
     def sample(self, n_rows):
         """Return at most ``n_rows`` of the rows, evenly spread, as one batch of 64 MB at most."""
         n_rows = min(n_rows, len(self), max(2, _SAMPLE_VALUES // math.prod(self.sample_shape)))
-        return self[torch.linspace(0, len(self) - 1, n_rows, dtype=torch.float64).long()]
+        return self[_evenly(len(self), n_rows)]
 
     def spread(self, n_rows):
         """Return at most ``n_rows`` of the rows, evenly spread, without copying them."""
-        n_rows = min(n_rows, len(self))
-        return self.subset(torch.linspace(0, len(self) - 1, n_rows, dtype=torch.float64).long())
+        return self.subset(_evenly(len(self), min(n_rows, len(self))))
 
     def blocks(self):
         """Yield the inputs of all rows in order, a few megabytes at a time."""
@@ -231,3 +230,8 @@ def bounds(n, batch_size, smallest):
 def chunk_rows(sample_shape):
     """Choose the number of rows of one chunk: large enough to be fast, small beside the data."""
     return max(1, min(_CHUNK_ROWS, _CHUNK_VALUES // max(1, math.prod(sample_shape))))
+
+
+def _evenly(n, n_rows):
+    """List the positions of ``n_rows`` of ``n`` rows, evenly spread."""
+    return torch.linspace(0, n - 1, n_rows, dtype=torch.float64).long()

@@ -60,15 +60,16 @@ class Backbone(nn.Module):
     def read(self, x):
         """Return what is read after the training: one or two tensors (B, its read width)."""
         inner = self._inner_map(x)
-        return self._pooled(inner, self.outer(inner) if len(self.pools) > 1 else None)
+        maps = [inner, self.outer(inner)] if len(self.pools) > 1 else [inner]
+        return self._pooled(maps)
 
     def read_and_output(self, x):
         """Return what is read, and the output: a list of tensors, and one (B, width)."""
         inner = self._inner_map(x)
         output = self.outer(inner)
-        return self._pooled(inner, output), output.flatten(1)
+        return self._pooled([inner, output]), output.flatten(1)
 
-    def _pooled(self, *maps):
+    def _pooled(self, maps):
         return [pool(part).flatten(1) for pool, part in zip(self.pools, maps)]
 
     def _inner_map(self, x):
