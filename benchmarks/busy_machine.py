@@ -1,4 +1,4 @@
-"""How much longer a fit takes beside two programs that keep cores busy.
+"""How much longer a fit takes next to two programs that keep cores busy.
 
     python benchmarks/busy_machine.py [--quick]
 
@@ -91,7 +91,7 @@ def main(quick):
             with neighbors(number):
                 both.append(in_fresh_process(quick))
         rounds.append(both)
-    print(f"\n{'':<24}{'quiet, s':>10}{'beside two, s':>15}{'ratio':>8}{'limit':>8}")
+    print(f"\n{'':<24}{'quiet, s':>10}{'next to two, s':>15}{'ratio':>8}{'limit':>8}")
     for name in rounds[0][0]:
         quiet, busy = (median(both[i][name] for both in rounds) for i in (0, 1))
         limit = 4.0 if LARGE in name else 1.5 * share

@@ -4,9 +4,9 @@
 
 An embedding of 64 components is judged by a linear probe (standardized, logistic regression)
 and by 5 nearest neighbors (standardized), in percent of test rows. Except for ``choosing`` and
-``tables``, which are in float32, ContrastiveEmbedding and what is trained by hand beside it are in
-the precision that `precision="auto"` takes on the processor: bfloat16 where it pays. Each row
-tells it.
+``tables``, which are in float32, ContrastiveEmbedding and what is trained by hand are in the
+precision that `precision="auto"` takes on the processor: bfloat16 where it pays. Each row tells
+it.
 
 ``images``
     Fashion-MNIST (60,000 rows) and USPS, without labels: ContrastiveEmbedding at its defaults
@@ -23,8 +23,8 @@ tells it.
     star_galaxy, 1, 10 and 100 % of its labels: logistic regression on the embedding against the
     same convolutional network trained from scratch on these labels.
 ``tables``
-    ContrastiveEmbedding at its defaults beside PCA and the standardized table itself; at most
-    5,000 training rows.
+    ContrastiveEmbedding at its defaults, PCA, and the standardized table itself; at most 5,000
+    training rows.
 ``spectra``
     Types of supernovae, split by object: the spectrum itself, PCA, AutoencoderEmbedding.
 ``speed``

@@ -1,4 +1,4 @@
-"""How good the default AutoencoderEmbedding is on real tables, beside PCA and its peers.
+"""How good the default AutoencoderEmbedding is on real tables, compared with PCA and its peers.
 
     python benchmarks/representation_quality.py --data DIR [--quick] [--part NAME]
 
@@ -7,7 +7,7 @@ reconstruction error, accuracy of 5 nearest neighbors and of a linear probe on t
 embedding, agreement of KMeans clusters with the classes (adjusted Rand index), and seconds,
 for AutoencoderEmbedding at its defaults, PCA, UMAP and pythae's autoencoder (layers 256-64,
 50 epochs), the peers where they are installed. For the anomaly sets, as information, the
-AUROC of the reconstruction error beside that of simple detectors.
+AUROC of the reconstruction error next to that of simple detectors.
 
 Every row is appended to a file in ``benchmarks/results``; the table is printed from that
 file, so that the parts of a long run add up, and a run that is repeated measures only what

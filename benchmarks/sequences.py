@@ -7,7 +7,7 @@ an RBF support vector machine and a logistic regression by cross-validation on t
 
 ``archive``
     20 univariate sets of the UCR archive and BasicMotions, given split: the default embedding,
-    its kernels alone through PCA of the same width, and its network alone. Beside them what
+    its kernels alone through PCA of the same width, and its network alone. Next to them what
     others report of the same splits: TS2Vec (the authors' code, 200 iterations) and MiniRocket
     with a ridge classifier.
 ``networks``
@@ -28,7 +28,7 @@ an RBF support vector machine and a logistic regression by cross-validation on t
 ``speed``
     Seconds of an epoch, as a ratio to those of a loop by hand with the same network and loss.
 ``busy``
-    Seconds of a fit at defaults beside two programs that keep cores busy, over those on a quiet
+    Seconds of a fit at defaults next to two programs that keep cores busy, over those on a quiet
     machine; of the clock, in fresh processes with torch's default number of threads.
 
 Every row is appended to a file in ``benchmarks/results``; the tables are printed from that

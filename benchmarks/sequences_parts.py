@@ -94,7 +94,7 @@ def _divided(Z, by):
 
 
 class KernelsAlone:
-    """The kernels that stand beside the network, through PCA."""
+    """The kernels that stand next to the network, through PCA."""
 
     def fit(self, X):
         X = self._shaped(X)

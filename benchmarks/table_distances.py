@@ -53,7 +53,7 @@ def weight_by_others(X, X_test):
 
 
 def join_neighbors(X, X_test):
-    """Put the mean of the nearest training rows beside each row."""
+    """Put the mean of the nearest training rows next to each row."""
     neighbors = NearestNeighbors(n_neighbors=_N_AVERAGED).fit(X)
     own = neighbors.kneighbors(return_distance=False)  # without the row itself
     means = X[own].mean(1), X[neighbors.kneighbors(X_test, return_distance=False)].mean(1)

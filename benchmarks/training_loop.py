@@ -1,4 +1,4 @@
-"""How long a fit takes beside a bare loop in torch, and a transform beside bare chunks.
+"""How long a fit takes next to a bare loop in torch, and a transform next to bare chunks.
 
     python benchmarks/training_loop.py [--quick] [--data FILE] [--threads N]
 

@@ -5,7 +5,7 @@
 ``tables``
     Held-out log p(x) in nats a row, by 200 importance samples on at most 1,000 test rows,
     as the gain over probabilistic PCA in closed form (scikit-learn's PCA), for VAEEmbedding,
-    a plain start, FactorAnalysis and pythae's VAE; accuracy of 5 nearest neighbors beside
+    a plain start, FactorAnalysis and pythae's VAE; accuracy of 5 nearest neighbors next to
     PCA, AutoencoderEmbedding and pythae. 16 tables, at most 5,000 training rows, widths 2
     and min(16, n_features // 2). Gains are of rows, without the 2 % at both ends, or their
     median: single rows rule their mean. pythae trains with a noise of 1, and is given the
@@ -26,7 +26,7 @@
 ``counts``
     Adjusted Rand index of KMeans, mean of 10 starts, on 10 components of single cells.
 ``anomaly``
-    AUROC of minus log p(x) on the anomaly sets beside pyod's VAE, at its defaults; at most
+    AUROC of minus log p(x) on the anomaly sets next to pyod's VAE, at its defaults; at most
     5,000 training rows. For information.
 ``speed``
     Seconds of an epoch, as a ratio to those of a loop written by hand.

@@ -1,4 +1,4 @@
-"""What Word2VecEmbedding is worth: beside gensim, on documents, and on tables of categories.
+"""What Word2VecEmbedding is worth: next to gensim, on documents, and on tables of categories.
 
     python benchmarks/word2vec.py --data DIR [--quick] [--part NAME] [--seeds N]
 
@@ -20,9 +20,9 @@
     skrub's StringEncoder of the same width. AG News, SMS, a sample of IMDB.
 ``entities``
     Accuracy on the categorical columns of adult, at a tenth of the width of one-hot encoding,
-    beside it, and beside its TruncatedSVD.
+    next to it, and next to its TruncatedSVD.
 ``busy``
-    Seconds of a fit beside two programs that keep cores busy, over those on a quiet machine.
+    Seconds of a fit next to two programs that keep cores busy, over those on a quiet machine.
 
 Every row is appended to a file in ``benchmarks/results``; the tables are printed from that
 file, so that the parts of a long run add up, and a run that is repeated measures only what is
@@ -68,12 +68,12 @@ def _show_beside_gensim(table, figure, compare):
     compared = wide.drop(columns="gensim").apply(lambda ours: compare(ours, wide["gensim"]))
     means = compared.groupby("algorithm").mean().T
     errors = compared.groupby("algorithm").sem().T.add_prefix("error of ")
-    print(f"\n{figure}, beside gensim")
+    print(f"\n{figure}, compared with gensim")
     print(means.join(errors).round(3).to_string())
 
 
 def show_busy(table):
-    """Print how many times longer a fit takes beside two busy programs."""
+    """Print how many times longer a fit takes next to two busy programs."""
     wide = table.pivot_table("seconds", ["method", "seed"], "neighbors", sort=False)
     print((wide[2] / wide[0]).groupby("method").agg(["median", "max"]).round(2).to_string())
 

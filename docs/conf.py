@@ -13,7 +13,7 @@ from docutils import nodes
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-import skrepr  # noqa: E402, the one beside these pages
+import skrepr  # noqa: E402, the one next to these pages
 
 URLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
 
@@ -64,7 +64,7 @@ plot_html_show_source_link = False
 
 
 def picture_elsewhere(gallery_conf, script_vars):
-    """Keep the pictures beside the examples, which the README shows, as they are."""
+    """Keep the pictures next to the examples, which the README shows, as they are."""
     return [str(Path(tempfile.gettempdir()) / f"{Path(script_vars['src_file']).stem}.png")]
 
 

@@ -9,10 +9,10 @@ how long a season is, and to read the same phase there. That is what attention i
 :class:`~skrepr.SequenceTransformerEmbedding` is trained to predict hidden spans.
 :meth:`~skrepr.SequenceTransformerEmbedding.attention` tells how much each patch of a series, here
 of four steps, looks at each other, in the mean over heads and layers. Three series of different
-periods are drawn above their maps: the bright lines beside the diagonal lie one, two and more
+periods are drawn above their maps: the bright lines next to the diagonal lie one, two and more
 seasons away, and follow the period. Below, a gap is filled by
 :meth:`~skrepr.SequenceTransformerEmbedding.impute`, next to the truth without noise. The share of
-the variance in such gaps that is explained is printed beside that of the straight line between
+the variance in such gaps that is explained is printed next to that of the straight line between
 the values at both ends.
 """
 

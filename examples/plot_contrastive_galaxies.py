@@ -5,7 +5,7 @@ Kinds of objects in the sky, found without labels
 Simulated images of stars, quasars and galaxies, some behind a gravitational lens.
 :class:`~skrepr.ContrastiveEmbedding` learns to recognize an object however it is turned, mirrored
 and exposed; nobody tells it what there is. Crops that change the scale are left out: size is what
-galaxies differ in. Beside it stands :class:`~skrepr.AutoencoderEmbedding`, which has to keep
+galaxies differ in. Next to it stands :class:`~skrepr.AutoencoderEmbedding`, which has to keep
 angle and brightness, since they are needed to draw the image again.
 
 KMeans groups either embedding. Each line shows members of one group, drawn at random, and what
@@ -52,7 +52,7 @@ AUGMENTATION = [
 
 
 def draw_groups(panels, images, kinds, groups, random_state=0):
-    """Draw members of each group in a line, and beside it what the group consists of."""
+    """Draw members of each group in a line, and next to it what the group consists of."""
     left, right = panels
     rng = np.random.default_rng(random_state)
     counts = np.array(

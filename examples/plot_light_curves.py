@@ -10,7 +10,7 @@ what period an object has.
 KMeans groups the embedding. Each line holds members of one group: the first four at random,
 folded at their true period where they have one, and as they were observed where they have none.
 The bar on the right is what the group consists of. The adjusted Rand index says how far groups and
-classes agree: 1 is perfect, 0 chance. Beside it stands that of a table of moments which is often
+classes agree: 1 is perfect, 0 chance. Next to it stands that of a table of moments which is often
 made first: mean, deviation, amplitude and skewness in each filter, and the number of visits.
 """
 
@@ -76,7 +76,7 @@ def draw_curve(axes, curve, period, color):
 
 
 def draw_groups(figure, data, groups, random_state=0):
-    """Draw members of each group in a line, and beside them what the group consists of."""
+    """Draw members of each group in a line, and next to them what the group consists of."""
     rng = np.random.default_rng(random_state)
     labels, periods = data.labels, data.latents["period"].to_numpy()
     kinds = list(CLASSES)

@@ -7,7 +7,7 @@ scikit-learn's handwritten digits, 64 pixels in 2, 4 and 8 numbers, by
 that neither embedding has seen can be classified and clustered, both embeddings of width 2, and
 two grid searches over width, layers and dropout, with labels and without.
 
-Takes less than a minute on two cores. Run as a script it writes ``quickstart.png`` beside
+Takes less than a minute on two cores. Run as a script it writes ``quickstart.png`` next to
 itself, or into the file named on the command line.
 """
 

@@ -198,7 +198,7 @@ def make_likelihood(name, units, noise="shared"):
 
 
 def _noise_beside(variance, d, beta):
-    """Find the variance of the noise beside those axes that it leaves in use."""
+    """Find the variance of the noise outside of the axes that it leaves in use."""
     noise = 1.0  # of data of unit variance, if no axis is in use
     for k in range(len(variance), 0, -1):
         # rounding may leave less than nothing

@@ -93,7 +93,7 @@ class SequenceTransformerEmbedding(SeriesAnswersMixin, SeriesReadingMixin, BaseE
     scaling : {"per_channel", "per_sample"} or None, default="per_channel"
         Units in which the network sees values. "per_channel": centered, and divided by the
         standard deviation of the channel in the training rows. "per_sample": in addition each
-        series by its own mean and deviation, which stand beside it as inputs; of hidden values
+        series by its own mean and deviation, which stand next to it as inputs; of hidden values
         they know nothing. Losses and scores are in these units, too, so that loud series count
         no more than faint ones; there, a hidden value counts as at most 8 deviations away. None:
         as they are.

@@ -1,4 +1,4 @@
-"""What is asked of a fitted embedding of series, beside its embedding."""
+"""What is asked of a fitted embedding of series, besides its embedding."""
 
 from functools import partial
 from numbers import Integral

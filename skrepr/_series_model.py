@@ -1,4 +1,4 @@
-"""An encoder of series, what stands beside it, and what it is asked for."""
+"""An encoder of series, what stands next to it, and what it is asked for."""
 
 from functools import partial
 from typing import NamedTuple
@@ -48,7 +48,7 @@ class Reading(NamedTuple):
 
 
 class SeriesModel(nn.Module):
-    """An encoder of series, the kernels beside it, and what is asked of it.
+    """An encoder of series, the kernels next to it, and what is asked of it.
 
     An objective is called with this model and a batch of `Series`. It asks for what it needs:
     `read` for tokens, `pooled` for a vector of each series, `predict` and `expect` for values.
@@ -361,7 +361,7 @@ def n_inputs(units, per_sample):
     ----------
     units : SeriesUnits
     per_sample : bool
-        Whether each series has units of its own, which stand beside its values.
+        Whether each series has units of its own, which stand next to its values.
     """
     of_a_value = 4 if per_sample else 2  # the value, whether it is there, center and scale
     n_errors = units.error_channel is not None

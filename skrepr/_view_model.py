@@ -30,7 +30,7 @@ class ViewModel(nn.Module):
     objective : torch.nn.Module
     augmentation : list of augmentations
     thumbnail : torch.nn.Module or None
-        Makes of a sample what of it is read beside the backbone.
+        Makes of a sample what of it is read next to the backbone.
     """
 
     generator = None

@@ -1,6 +1,6 @@
 """What is asked wrongly is told before any training, and loses nothing.
 
-Beside it stands what looks odd and has to work.
+Next to it stands what looks odd and has to work.
 """
 
 import copy

@@ -101,7 +101,7 @@ def test_spectra_have_the_brightness_of_the_images(clean):
         inside = (blue < GRID) & (red > GRID)
         per_hertz = (GRID**2 * spectra)[:, inside].mean(axis=1)
         expected = flux[:, band] * 3.631e-29 * 2.99792458e18 / 1e-17
-        # what falls beside the image is missing there; hydrogen before a quasar flickers
+        # what falls outside of the image is missing there; hydrogen before a quasar flickers
         near = no_edge & ~latents["lensed"] & ~((labels == "quasar") & (latents["redshift"] > 2))
         assert np.all(np.abs(per_hertz / expected - 1)[near] < 0.14)
 

@@ -1,4 +1,4 @@
-"""Rows beside what augmentations make of them."""
+"""Rows next to what augmentations make of them."""
 
 import matplotlib.pyplot as plt
 import numpy as np

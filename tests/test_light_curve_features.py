@@ -43,7 +43,7 @@ def of(features, columns, name):
 
 
 def least_squares_power(time, value, error, band, frequency):
-    """Share of the weighted squares that a sinusoid explains beside a constant per band."""
+    """Share of the weighted squares that a sinusoid explains next to a constant per band."""
     seen = np.isfinite(time)
     time, value, error, band = (x[seen] for x in (time, value, error, band))
     constants = (band[:, None] == np.unique(band)).astype(float)

@@ -248,7 +248,7 @@ def test_what_float32_cannot_tell_from_nothing_is_nothing():
 
 
 def test_what_is_nothing_is_judged_by_the_typical_row():
-    # beside the large rows float32 could not tell the others from nothing
+    # next to the large rows float32 could not tell the others from nothing
     X = with_large_rows(0.001, size=1e5)
     table = embedding_report(OfTwoKinds(error=0.1, lost=0.6), X, random_state=0).table
     assert table.loc["rows rebuilt better", "OfTwoKinds"] > 0.99

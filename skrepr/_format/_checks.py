@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from ._values import is_names
 
-# Made beside the weights of a network: the samples with which a module of the user's own is
+# Made next to the weights of a network: the samples with which a module of the user's own is
 # tried, and what it makes of them.
 _SPARE_TENSORS, _SPARE_VALUES = 10_000, 2**24
 # Arguments of optimizers that change neither what is kept nor what is found.

@@ -228,7 +228,7 @@ def bounds(n, batch_size, smallest):
 
 
 def chunk_rows(sample_shape):
-    """Choose the number of rows of one chunk: large enough to be fast, small beside the data."""
+    """Choose the number of rows of one chunk: large enough to be fast, small next to the data."""
     return max(1, min(_CHUNK_ROWS, _CHUNK_VALUES // max(1, math.prod(sample_shape))))
 
 

@@ -83,7 +83,7 @@ def _has_bf16(device):
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":
         # the bfloat16 instructions of AVX-512 do not count: where there are no matrix units
-        # beside them, some processors are slower with them than in float32
+        # next to them, some processors are slower with them than in float32
         probe = getattr(torch.cpu, "_is_amx_tile_supported", None)
         return probe is not None and probe()
     return False

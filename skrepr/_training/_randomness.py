@@ -26,7 +26,7 @@ def borrowed_generator(seed, device="cpu"):
     ----------
     seed : int
     device : torch.device or str, default="cpu"
-        The device whose generator is borrowed beside the CPU's.
+        The device whose generator is borrowed besides the CPU's.
     """
     with _ONE_AT_A_TIME:
         generators = _global_generators(torch.device(device))

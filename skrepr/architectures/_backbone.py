@@ -100,7 +100,7 @@ def make_backbone(recipe, input_shape, n_components):
 
 
 def make_thumbnail(input_shape):
-    """Make what shrinks a sample to about 1,000 values, to be read beside a backbone.
+    """Make what shrinks a sample to about 1,000 values, to be read next to a backbone.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ class _Step(NamedTuple):
 
 
 class ConvNet(BaseEstimator):
-    """Convolutions of stride 2, with a linear path beside them.
+    """Convolutions of stride 2, with a linear path next to them.
 
     Works on series ``(n_channels, length)`` and on images
     ``(n_channels, height, width)``, of any size: the decoder returns odd sizes exactly.
@@ -60,7 +60,7 @@ class ConvNet(BaseEstimator):
     dropout : float, default=0.0
         Share of hidden units set to zero in each training step, in [0, 1).
     linear_path : {"pca", "random"} or None, default="pca"
-        A linear map beside the convolutions, as in :class:`~skrepr.architectures.MLP`.
+        A linear map next to the convolutions, as in :class:`~skrepr.architectures.MLP`.
         It has as many weights as the sample has values, times the width of the embedding. An
         encoder of steps has none.
 

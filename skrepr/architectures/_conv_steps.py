@@ -70,7 +70,7 @@ class ConvSteps(PatchReader):
 
 
 class _Convolution(nn.Module):
-    """A convolution of tokens (B, S, W), beside an identity or a linear map."""
+    """A convolution of tokens (B, S, W), next to an identity or a linear map."""
 
     def __init__(self, n_in, n_out, kernel_size, dilation, finish, causal):
         super().__init__()

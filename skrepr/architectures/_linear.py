@@ -17,7 +17,7 @@ class Linear(BaseEstimator):
 
     See Also
     --------
-    MLP : The same with non-linear layers beside it.
+    MLP : The same with non-linear layers next to it.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""A linear map beside a non-linear branch that starts at zero.
+"""A linear map next to a non-linear branch that starts at zero.
 
 With the linear map at the closed-form solution of the linear problem (PCA, for an
 autoencoder), the network starts where the classic method ends, and training can only
@@ -82,7 +82,7 @@ _WITH_WEIGHTS = (
 
 
 def with_linear_path(branch, input_shape, output_shape, start):
-    """Put a linear path beside ``branch``, or nothing where ``start`` is None."""
+    """Put a linear path next to ``branch``, or nothing where ``start`` is None."""
     if start is None:
         return branch
     return LinearPath(branch, input_shape, output_shape, start)

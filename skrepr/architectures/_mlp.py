@@ -12,7 +12,7 @@ from ._linear_path import with_linear_path
 
 
 class MLP(BaseEstimator):
-    """Fully connected layers, with a linear path beside them.
+    """Fully connected layers, with a linear path next to them.
 
     The encoder is ``x -> A x + f(x)`` and the decoder ``z -> B z + g(z)``, with ``f`` and
     ``g`` fully connected networks; any input is flattened.

@@ -33,7 +33,7 @@ class PatchReader(nn.Module):
         self.width = width
         self.patch_size = patch_size
         self.tells_gaps = tells_gaps
-        # beside its values, where in its patch a step is; and nothing, up to a multiple of eight:
+        # next to its values, where in its patch a step is; and nothing, up to a multiple of eight:
         # BLAS then adds in the same order for every row, wherever in the batch it stands
         n_inputs = (n_inputs + 1) * patch_size + tells_gaps
         self.n_spare = -n_inputs % 8

@@ -33,7 +33,7 @@ class Recurrent(BaseEstimator):
     dropout : float, default=0.0
         Share of the units behind each layer set to zero in each training step, in [0, 1).
     linear_path : {"pca", "random"} or None, default="pca"
-        A linear map beside the network where it is encoder or decoder of whole samples, as in
+        A linear map next to the network where it is encoder or decoder of whole samples, as in
         :class:`~skrepr.architectures.MLP`. An encoder of steps has none.
 
     See Also

@@ -42,7 +42,7 @@ class Transformer(BaseEstimator):
         Share of the units after attention and after the fully connected layers set to zero in
         each training step, in [0, 1).
     linear_path : {"pca", "random"} or None, default="pca"
-        A linear map beside the network where it is encoder or decoder of whole samples, as in
+        A linear map next to the network where it is encoder or decoder of whole samples, as in
         :class:`~skrepr.architectures.MLP`. An encoder of steps has none.
 
     See Also
@@ -234,7 +234,7 @@ class StepEncoder(PatchReader):
 
 
 class Layer(nn.Module):
-    """One layer: attention, and two fully connected ones, each beside an identity.
+    """One layer: attention, and two fully connected ones, each next to an identity.
 
     Parameters
     ----------

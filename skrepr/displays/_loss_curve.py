@@ -116,7 +116,7 @@ class LossCurveDisplay:
         plt = import_pyplot(type(self))
         curves = self._curves()
         terms = list(dict.fromkeys(what for _, what in curves if what != "loss"))
-        # many names stand beside the axes
+        # many names stand next to the axes
         size = (8.4 if terms else 6.4, 4)
         with axes_or_new(plt, ax, figsize=size, layout="constrained") as to_draw_on:
             self._draw(to_draw_on, curves, terms, log)

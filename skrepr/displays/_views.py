@@ -1,4 +1,4 @@
-"""Rows beside what augmentations make of them."""
+"""Rows next to what augmentations make of them."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ _CONSTRAINTS = {
 
 
 def plot_views(embedding, X, *, n_samples=5, n_views=4, random_state=None, x=None, ax=None):
-    """Draw rows beside their views: what an embedding is trained not to see.
+    """Draw rows next to their views: what an embedding is trained not to see.
 
     Look at it before training. Where views of two rows look alike, the embedding will not tell
     these apart; what differs between the views of one row will be lost to it.

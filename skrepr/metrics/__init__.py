@@ -15,7 +15,7 @@ Which figure for which question:
   `mutual_information`.
 - Would another seed find the same? `consistency_score`, `linear_cka`.
 - Does each component stand for one known factor? `mig`, `dci`.
-- All that applies, beside PCA: `embedding_report`.
+- All that applies, compared with PCA: `embedding_report`.
 """
 
 from ._disentanglement import dci, mig

@@ -30,7 +30,7 @@ def alignment(Z, other, *, alpha=2):
     value : float
         From 0, all pairs agree, to ``2 ** alpha``, all are opposite; 2 for `alpha` of 2 where
         views have nothing in common. An embedding that is constant has 0 too: read it
-        beside `uniformity`. Costs one pass over the rows.
+        next to `uniformity`. Costs one pass over the rows.
 
     See Also
     --------
@@ -91,7 +91,7 @@ def uniformity(Z, *, t=2, sample_size="auto", random_state=None, return_error=Fa
 
     Notes
     -----
-    Costs ``sample_size * n_samples * n_components`` operations, and a memory of 100 MB beside
+    Costs ``sample_size * n_samples * n_components`` operations, and a memory of 100 MB besides
     two copies of Z in float64, whatever ``n_samples``.
 
     References

@@ -110,7 +110,7 @@ def mutual_information(
     Notes
     -----
     The bounds hold for the mean over data sets; a single figure may lie above. Costs
-    ``sample_size * n_samples * n_components`` operations, and a memory of 100 MB beside
+    ``sample_size * n_samples * n_components`` operations, and a memory of 100 MB besides
     up to eight copies of Z in float64, whatever ``n_samples``.
 
     References

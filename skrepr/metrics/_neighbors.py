@@ -55,7 +55,7 @@ def trustworthiness(
 
     Notes
     -----
-    Costs ``sample_size * n_samples * n_features`` operations, and a memory of 100 MB beside
+    Costs ``sample_size * n_samples * n_features`` operations, and a memory of 100 MB besides
     X and a copy of Z, whatever ``n_samples``. Equal distances in X, to rounding, count in
     favor of the embedding.
 
@@ -127,7 +127,7 @@ def neighborhood_preservation(
     Notes
     -----
     Costs ``sample_size * n_samples * n_features`` operations, and a memory that is small
-    beside X and Z.
+    besides X and Z.
 
     References
     ----------
@@ -197,7 +197,7 @@ def knn_agreement(
     Notes
     -----
     Costs ``sample_size * n_samples * n_components`` operations at most, and a memory that
-    is small beside Z.
+    is small next to Z.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""All figures that apply to an embedding, beside PCA's."""
+"""All figures that apply to an embedding, and those of PCA."""
 
 from html import escape
 
@@ -63,7 +63,7 @@ class EmbeddingReport:
 
 
 def embedding_report(estimator, X, y=None, *, test_size=0.25, random_state=None):
-    """Judge an embedding beside PCA of the same width, on the same held-out rows.
+    """Judge an embedding next to PCA of the same width, on the same held-out rows.
 
     X is split. PCA learns from the training rows, and so does a clone of an estimator that
     is not fitted yet. One that is fitted is taken as it is, and is judged fairly if it has
@@ -112,8 +112,8 @@ def embedding_report(estimator, X, y=None, *, test_size=0.25, random_state=None)
 
     Notes
     -----
-    Costs, beside the fit and PCA, 15 s at most for a table of 784 columns, whatever the
-    number of rows; in memory, beside X and what the fit takes, a copy of X. In the sentences a
+    Costs, besides the fit and PCA, 15 s at most for a table of 784 columns, whatever the
+    number of rows; in memory, besides X and what the fit takes, a copy of X. In the sentences a
     difference below two standard errors, or below a thousandth of PCA's figure, counts as
     none; so does an error of a row below the rounding of float32.
 

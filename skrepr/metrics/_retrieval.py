@@ -57,7 +57,7 @@ def recall_at_k(
     Searches from ``Z`` in ``other``; the other direction is another figure. Among equally
     similar rows the partner stands in the middle, so that a constant embedding finds
     nothing. Costs ``sample_size * n_samples * n_components`` operations, and a memory of
-    100 MB beside copies of Z and other, whatever ``n_samples``.
+    100 MB besides copies of Z and other, whatever ``n_samples``.
 
     References
     ----------
@@ -110,7 +110,7 @@ def median_rank(Z, other, *, metric="cosine", sample_size="auto", random_state=N
 
     Notes
     -----
-    Costs ``sample_size * n_samples * n_components`` operations, and a memory of 100 MB beside
+    Costs ``sample_size * n_samples * n_components`` operations, and a memory of 100 MB besides
     copies of Z and other, whatever ``n_samples``.
 
     References

@@ -75,7 +75,7 @@ that every value counts at most once; ``expected(model, series)`` returns what m
 in the units of ``series.values``. Where no part has them, values are read from tokens by a linear
 map that is fitted after the training. An objective of two views is given those of series, too.
 
-An objective of several parts has ``make_sum(make)`` beside ``make_loss``: it returns a module that
+An objective of several parts has ``make_sum(make)`` and ``make_loss``: it returns a module that
 is called as the losses of its parts are, each made by ``make(part)``, and returns a dict of terms.
 
 All that is learned or remembered stands in parameters and buffers, so that it is saved, loaded
