@@ -252,8 +252,7 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
         "n_jobs": [Number(Integral, None, None, closed="neither"), None],
     }
 
-    # what the base asks for: the module takes its own steps, and this one is never used
-    optimizer = torch.optim.SGD
+    optimizer = _training.OwnSteps  # not a parameter: it is the module that takes the steps
 
     def __init__(
         self,

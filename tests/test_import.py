@@ -57,6 +57,15 @@ def test_naming_an_estimator_loads_no_skorch():
     assert "skorch" not in loaded_by("from skrepr import AutoencoderEmbedding")
 
 
+def test_fit_of_word_vectors_does_not_load_the_compiler_of_torch():
+    # as making an optimizer of torch does, which takes a second or more
+    fit = "Word2VecEmbedding(2, min_count=1, max_epochs=1).fit([['a', 'b']] * 9)"
+    code = f"import sys; from skrepr import Word2VecEmbedding; {fit}; print(*sys.modules)"
+    modules = run(code)
+    assert "skorch" in modules
+    assert "torch._dynamo" not in modules
+
+
 def test_all_names_resolve():
     assert sorted(skrepr.__all__) == list(skrepr.__all__)
     for name in skrepr.__all__:

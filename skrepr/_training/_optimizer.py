@@ -10,6 +10,29 @@ import torch
 _LARGEST = torch.finfo(torch.float32).max
 
 
+class OwnSteps(torch.optim.Optimizer):
+    """Holds the learning rate of a module that takes its own steps.
+
+    Making any optimizer of torch imports its compiler, which takes a second or more of the first
+    fit; this one does not.
+
+    Parameters
+    ----------
+    params : iterable of torch.nn.Parameter
+    lr : float
+    """
+
+    def __init__(self, params, lr):
+        super().__init__(params, {"lr": lr})
+
+    def add_param_group(self, param_group):
+        parameters = {"params": list(param_group["params"])}
+        self.param_groups.append(self.defaults | param_group | parameters)
+
+    def step(self, closure=None):
+        """Do nothing: schedulers of torch count the calls."""
+
+
 def choose_optimizer(optimizer, optimizer_params, learning_rate, weight_decay, module, device):
     """Choose the optimizer's class and arguments, and make sure that they fit together."""
     cls = torch.optim.AdamW if optimizer is None else optimizer
