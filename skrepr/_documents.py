@@ -10,7 +10,6 @@ from sklearn.utils.validation import validate_data
 
 from . import _training
 from ._corpus import (
-    BLOCKS,
     Sampling,
     Subwords,
     Vocabulary,
@@ -23,6 +22,7 @@ from ._corpus import (
     read_sentences,
     read_table,
 )
+from ._word_algorithms import ALGORITHMS
 
 
 class DocumentsMixin:
@@ -108,7 +108,7 @@ class DocumentsMixin:
                 shrinks=not table,
                 sample=0 if table else self.sample,
                 ns_exponent=self.ns_exponent,
-                block=BLOCKS[self.algorithm],
+                block=ALGORITHMS[self.algorithm].block,
             ),
         )
         if len(rows) < n_least:

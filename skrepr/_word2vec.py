@@ -16,19 +16,17 @@ from . import _training
 from ._base import TRAINING_CONSTRAINTS, BaseEmbedding, Number, StrOptions
 from ._corpus import Subwords
 from ._documents import DocumentsMixin
+from ._word_algorithms import ALGORITHMS
 from ._word_model import Spelling, WordModel
 from ._word_vectors import WordVectors
 from .metrics import describe_collapse
 
-# Of "auto", by algorithm: a window of CBOW is one pair.
-_LEARNING_RATES = {"skipgram": 0.025, "cbow": 0.07}
 # What "auto" aims at: words of all epochs together, but not fewer epochs than 5, and not more than
 # 20, from where on held-out text is predicted worse. Where these are too few steps there are more.
 _WORDS_IN_ALL, _FEWEST_EPOCHS, _MOST_EPOCHS = 2e7, 5, 20
 _WORDS_AT_LEAST, _MOST_EPOCHS_OF_FEW = 4e5, 100
-# Words of a batch: where threads wait for each other, and where they do not.
-_WORDS_OF_STEP, _WORDS_OF_FREE_STEP = {"skipgram": 2**13, "cbow": 2**14}, 2**16
-_FEWEST_WORDS_OF_STEP = 128
+# Words of a batch where threads do not wait for each other; and at least.
+_WORDS_OF_FREE_STEP, _FEWEST_WORDS_OF_STEP = 2**16, 128
 # With more words in a window, batches and learning rate are smaller: the gradients of a window are
 # added up, and at twice as many words and the same rate training diverges.
 _WIDE = 16
@@ -449,7 +447,7 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
         return WordModel(
             self.vocabulary_,
             self.n_components,
-            algorithm=self.algorithm,
+            algorithm=ALGORITHMS[self.algorithm],
             window=self.window_,
             negative=self.negative,
             pooling=self.pooling,
@@ -464,21 +462,20 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
 
     def _plan(self, rows, call):
         super()._plan(rows, call)
-        # CBOW has one pair in a window, and a table so few words that steps are scaled down
-        adds_up = self.algorithm == "skipgram" and rows.sampling.shrinks
-        narrow = min(1.0, _WIDE / rows.sampling.mean_window) if adds_up else 1.0
+        algorithm, narrow = ALGORITHMS[self.algorithm], 1.0
+        if rows.sampling.shrinks:  # else a table: of so few words steps are scaled down anyway
+            narrow = min(1.0, _WIDE / algorithm.n_pairs(rows.sampling.mean_window))
         if self.batch_size == "auto" and (call.is_new or not call.stream):
             self.batch_size_ = max(_FEWEST_WORDS_OF_STEP, int(narrow * self.batch_size_))
-        automatic = self.learning_rate == "auto"
-        self.learning_rate_ = (
-            narrow * _LEARNING_RATES[self.algorithm] if automatic else float(self.learning_rate)
-        )
+        rate = narrow * algorithm.learning_rate
+        self.learning_rate_ = float(rate if self.learning_rate == "auto" else self.learning_rate)
         self.precision_ = _training.probe_precision(self.precision, self.device_)
 
     def _auto_batch_size(self, n):
         if effective_n_jobs(self.n_jobs) > 1:
             return _WORDS_OF_FREE_STEP
-        return int(np.clip(n // 64, _FEWEST_WORDS_OF_STEP, _WORDS_OF_STEP[self.algorithm]))
+        most = ALGORITHMS[self.algorithm].words_of_step
+        return int(np.clip(n // 64, _FEWEST_WORDS_OF_STEP, most))
 
     def _auto_max_epochs(self, n, batch_size):
         most = np.clip(_WORDS_AT_LEAST // n, _MOST_EPOCHS, _MOST_EPOCHS_OF_FEW)

@@ -1,13 +1,12 @@
-"""Vectors of words that tell which words are near: skip-gram and CBOW by negative sampling.
+"""Vectors of words that tell which words are near, learned by negative sampling.
 
-The gradient is written out, and each step changes only the rows of words that occur in it:
-autograd and an optimizer would go over all words in every step. All products are those of
-whole blocks (see ``_corpus/_blocks.py``).
+The gradient is written out (see ``_word_algorithms.py``), and each step changes only the rows of
+words that occur in it: autograd and an optimizer would go over all words in every step. All
+products are those of whole blocks (see ``_corpus/_blocks.py``).
 """
 
 from functools import partial
 from itertools import chain
-from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -24,22 +23,12 @@ _LAST_RATE = 0.004
 # Centers whose products are computed together: with fewer, threads wait for the interpreter
 # and for each other.
 _TOGETHER = 2048
-# Gradients of a word that are added up in one step: at least, where a corpus has few words, and
-# at most. Steps of CBOW are longer.
-_SUMMED_GRADIENTS = {"skipgram": (100.0, 200.0), "cbow": (50.0, 100.0)}
 # Least number of steps in a batch where threads do not wait.
 _FREE_STEPS = 32
 # Blocks of a batch that are asked for their loss in training.
 _BLOCKS_ASKED = 4
 # Negatives with which documents are scored.
 _N_SCORED = 256
-
-
-class Change(NamedTuple):
-    """What a table shall be changed by."""
-
-    words: torch.Tensor  # (n,), int64, with repetitions
-    gradient: torch.Tensor  # (n, n_components)
 
 
 class Spelling:
@@ -77,7 +66,7 @@ class WordModel(nn.Module):
     vocabulary : sequence of hashable
         The words.
     n_components : int
-    algorithm : {"skipgram", "cbow"}
+    algorithm : SkipGram or Cbow
     window : int
         Most words on each side.
     negative : int
@@ -124,41 +113,16 @@ class WordModel(nn.Module):
 
     def forward(self, blocks):
         """Mean negative log-likelihood of a pair of words and its negatives."""
-        find = self._skipgram_logits if self.algorithm == "skipgram" else self._cbow_logits
-        total, n_pairs = self._loss(find(blocks), blocks)
+        logits = self.algorithm.logits(self.words, self.contexts, blocks)
+        total, n_pairs = self._loss(logits, blocks)
         return total / n_pairs.clamp(min=1)
 
-    def _skipgram_logits(self, blocks):
-        h, around = self.words(blocks.centers), self.contexts(blocks.around)  # (n, B or C, d)
-        targets = torch.cat([-around, self.contexts(blocks.negatives)], 1)
-        return h @ targets.mT  # (n, B, C + K)
-
-    def _cbow_logits(self, blocks):
-        sums = blocks.near(self.words.own.dtype) @ self.words(blocks.around)  # (n, B, d)
-        # the value is that of the mean, the gradient that of the sum, as in the authors'
-        # program: a word counts as much in a wide window as in a narrow one
-        h = sums + (sums / blocks.n_near.clamp(min=1) - sums).detach()
-        own = -(h * self.contexts(blocks.centers)).sum(-1, keepdim=True)
-        return torch.cat([own, h @ self.contexts(blocks.negatives).mT], -1)  # (n, B, 1 + K)
-
-    def _counts(self, blocks, dtype):
-        """How often each logit counts, which is that of a pair or of a negative: (n, B, T)."""
-        if self.algorithm == "skipgram":
-            return blocks.near_and_negative(self.negative, dtype)
-        n_negatives = blocks.negatives.shape[1]
-        counts = torch.full((1 + n_negatives,), self.negative / n_negatives, dtype=dtype)
-        counts[0] = 1
-        return (blocks.n_near > 0) * counts.to(blocks.sides.device)
-
     def _loss(self, logits, blocks):
-        """Sum minus the log-likelihoods of pairs and negatives, and count the pairs: (2,).
-
-        A pair is a negative of which one vector is turned round: its logit has the other sign.
-        """
+        """Sum minus the log-likelihoods of pairs and negatives, and count the pairs: (2,)."""
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        total = F.softplus(logits) * self._counts(blocks, logits.dtype)
-        n_pairs = blocks.n_near if self.algorithm == "skipgram" else blocks.n_near > 0
-        return torch.stack([total.sum(), n_pairs.sum().to(total.dtype)])
+        total = F.softplus(logits) * self.algorithm.counts(blocks, self.negative, logits.dtype)
+        n_pairs = self.algorithm.n_pairs(blocks.n_near).sum()
+        return torch.stack([total.sum(), n_pairs.to(total.dtype)])
 
     # ------------------------------------------------------------------ one step
 
@@ -189,11 +153,9 @@ class WordModel(nn.Module):
         share, noise = (torch.from_numpy(each * n).float() for each in (share, sampling.noise))
         pairs = sampling.mean_window
         words = share * pairs * (1 + self.negative)
-        contexts = share + noise * self.negative
-        if self.algorithm == "skipgram":
-            contexts = contexts * pairs
-        self.words.expect(words, *_SUMMED_GRADIENTS[self.algorithm])
-        self.contexts.expect(contexts, *_SUMMED_GRADIENTS[self.algorithm])
+        contexts = (share + noise * self.negative) * self.algorithm.n_pairs(pairs)
+        self.words.expect(words, *self.algorithm.summed_gradients)
+        self.contexts.expect(contexts, *self.algorithm.summed_gradients)
 
     @staticmethod
     def learning_rate_factor(fraction):
@@ -249,40 +211,16 @@ class WordModel(nn.Module):
         loss : torch.Tensor of shape (2,), or None
             Sum over the pairs of the blocks that were asked, and their number.
         """
-        find = self._skipgram_gradient if self.algorithm == "skipgram" else self._cbow_gradient
-        return find(blocks, n_asked, dtype)
+        losses = []
 
-    def _skipgram_gradient(self, blocks, n_asked, dtype):
-        h = self.words.find(blocks.centers).to(dtype)  # (n, B, d)
-        targets = torch.cat([blocks.around, blocks.negatives], 1)
-        o, n_around = self.contexts.find(targets).to(dtype), blocks.around.shape[1]
-        o[:, :n_around].neg_()  # pairs become negatives of the opposite vector
-        errors, loss = self._errors(torch.bmm(h, o.mT), blocks, n_asked)  # (n, B, C + K)
-        of_words, of_targets = torch.bmm(errors, o), torch.bmm(errors.mT, h)
-        of_targets[:, :n_around].neg_()
-        return [_change(blocks.centers, of_words)], [_change(targets, of_targets)], loss
+        def errors_of(logits):
+            if n_asked:
+                losses.append(self._loss(logits[:n_asked], blocks.first(n_asked)))
+            counts = self.algorithm.counts(blocks, self.negative, logits.dtype)
+            return logits.sigmoid_().mul_(counts)
 
-    def _cbow_gradient(self, blocks, n_asked, dtype):
-        near = blocks.near(dtype)  # (n, B, C)
-        means = near / blocks.n_near.clamp(min=1).to(dtype)
-        h = torch.bmm(means, self.words.find(blocks.around).to(dtype))  # (n, B, d)
-        o = self.contexts.find(blocks.centers).to(dtype).neg_()
-        others = self.contexts.find(blocks.negatives).to(dtype)
-        own = torch.linalg.vecdot(h, o)[:, :, None]
-        logits = torch.cat([own, torch.bmm(h, others.mT)], 2)  # (n, B, 1 + K)
-        errors, loss = self._errors(logits, blocks, n_asked)
-        own, of_others = errors[:, :, :1], errors[:, :, 1:]
-        of_h = o.mul_(own).baddbmm_(of_others, others)
-        of_negatives = torch.bmm(of_others.mT, h)
-        of_centers = h.mul_(own).neg_()
-        words = [_change(blocks.around, torch.bmm(near.mT, of_h))]
-        contexts = [_change(blocks.centers, of_centers), _change(blocks.negatives, of_negatives)]
-        return words, contexts, loss
-
-    def _errors(self, logits, blocks, n_asked):
-        """Derive the loss by the logits, in place, and compute that of some blocks."""
-        loss = self._loss(logits[:n_asked], blocks.first(n_asked)) if n_asked else None
-        return logits.sigmoid_().mul_(self._counts(blocks, logits.dtype)), loss
+        changes = self.algorithm.gradient(self.words, self.contexts, blocks, errors_of, dtype)
+        return *changes, losses[0] if losses else None
 
     # ------------------------------------------------------------------ documents
 
@@ -347,47 +285,13 @@ class WordModel(nn.Module):
         Windows have their full width, no word is left out, and negatives are those that were
         drawn once.
         """
-        words, document = bags.words, bags.documents
         negatives = self.contexts.find(self.negatives)  # (K, d)
-        if self.algorithm == "skipgram":
-            h, u = self.words.find(words), self.contexts.find(words)
-            sums, n_pairs = self._near(document, lambda a, b: _fit(h[a], u[b]))
-        else:
-            x = self.words.find(words)
-            sums, n_words = self._near(document, lambda a, b: x[b])
-            h = sums / n_words.clamp(min=1)[:, None]
-            n_pairs = (n_words > 0).to(h.dtype)
-            sums = _fit(h, self.contexts.find(words)) * n_pairs
+        h, fits, n_pairs = self.algorithm.fits(self.words, self.contexts, bags, self.window)
         others = F.logsigmoid(-h @ negatives.T).mean(1)
-        values = torch.stack([sums + self.negative * others * n_pairs, n_pairs], 1)
-        return values.new_zeros(len(bags), 2).index_add_(0, document, values)
-
-    def _near(self, document, function):
-        """Sum ``function(centers, others)`` over the windows of all words, and count these."""
-        n, sums = len(document), None
-        counts = torch.zeros(n, device=document.device)
-        for offset in range(1, min(self.window, n - 1) + 1):
-            first = (document[:-offset] == document[offset:]).nonzero().squeeze(1)
-            for a, b in ((first, first + offset), (first + offset, first)):
-                values = function(a, b)
-                if sums is None:
-                    sums = values.new_zeros(n, *values.shape[1:])
-                sums.index_add_(0, a, values)
-                counts.index_add_(0, a, torch.ones_like(a, dtype=counts.dtype))
-        if sums is None:
-            empty = document[:0]
-            sums = function(empty, empty).new_zeros(n, *function(empty, empty).shape[1:])
-        return sums, counts
-
-
-def _change(words, gradient):
-    return Change(words.reshape(-1), gradient.flatten(0, 1))
+        values = torch.stack([fits + self.negative * others * n_pairs, n_pairs], 1)
+        return values.new_zeros(len(bags), 2).index_add_(0, bags.documents, values)
 
 
 def _apply(table, changes, rate):
     for words, gradient in changes:
         table.change(words, gradient, rate)
-
-
-def _fit(h, o):
-    return F.logsigmoid((h * o).sum(1))

@@ -33,6 +33,7 @@ GROUND = {
     "_start",
     "_training",
     "_whole_file",
+    "_word_algorithms",
     "_word_tables",
     "datasets",
 }

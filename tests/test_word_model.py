@@ -1,145 +1,18 @@
-"""Skip-gram and CBOW: the loss of the papers, its gradient, and the steps along it."""
+"""Models of words: steps along the gradient, and what is made of documents."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from word_models import N_WORDS, WIDTH, WINDOW, log_sigmoid, make_blocks, make_model
 
 from skrepr._corpus import Bags, Blocks, Sampling, Subwords
 from skrepr._training import SideBySide
+from skrepr._word_algorithms import ALGORITHMS
 from skrepr._word_model import WordModel
 
-ALGORITHMS = ["skipgram", "cbow"]
-N_WORDS, WIDTH, WINDOW = 40, 6, 3
-VOCABULARY = [f"word{i}" for i in range(N_WORDS)]
 SUBWORDS = [None, Subwords(3, 4, 20)]
-
-
-def make_model(algorithm="skipgram", *, negative=4, pooling="mean", subwords=None, seed=0):
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = WordModel(
-            VOCABULARY,
-            WIDTH,
-            algorithm=algorithm,
-            window=WINDOW,
-            negative=negative,
-            pooling=pooling,
-            subwords=subwords,
-        )
-        for parameter in model.parameters():
-            torch.nn.init.normal_(parameter, std=0.7)
-    model.generator = torch.Generator().manual_seed(seed)
-    return model
-
-
-def make_blocks(n=5, *, size=32, n_negatives=24, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-
-    def draw(high, *shape):
-        return torch.randint(high, shape, generator=generator)
-
-    around = draw(N_WORDS, n, size + 2 * WINDOW)
-    sides = draw(WINDOW + 1, n, size, 2)
-    return Blocks(
-        around[:, WINDOW:-WINDOW].contiguous(),
-        around,
-        sides,
-        sides.sum(-1, keepdim=True).float(),
-        draw(N_WORDS, n, n_negatives),
-    )
-
-
-def log_sigmoid(x):
-    return -np.logaddexp(0, -x)
-
-
-def loss_of_the_paper(model, blocks):
-    """Equation 4 of Mikolov et al. (2013), pair by pair, in float64."""
-    words, contexts = (t.all().double().numpy() for t in (model.words, model.contexts))
-    total, n_pairs = 0.0, 0
-    for block in range(len(blocks.centers)):
-        negatives = contexts[blocks.negatives[block].numpy()]
-        for i, center in enumerate(blocks.centers[block].tolist()):
-            left, right = blocks.sides[block, i].tolist()
-            window = blocks.around[block, i + WINDOW - left : i + WINDOW + right + 1].tolist()
-            near = window[:left] + window[left + 1 :]
-            if not near:
-                continue
-            if model.algorithm == "skipgram":
-                pairs = [(words[center], contexts[other]) for other in near]
-            else:
-                pairs = [(words[near].mean(axis=0), contexts[center])]
-            for h, u in pairs:
-                of_noise = log_sigmoid(-negatives @ h).mean()
-                total -= log_sigmoid(h @ u) + model.negative * of_noise
-                n_pairs += 1
-    return total / n_pairs
-
-
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_loss_is_that_of_the_paper(algorithm):
-    model, blocks = make_model(algorithm).double(), make_blocks()
-    np.testing.assert_allclose(model(blocks).item(), loss_of_the_paper(model, blocks), rtol=1e-6)
-
-
-def n_pairs_of(model, blocks):
-    return blocks.n_near.sum() if model.algorithm == "skipgram" else (blocks.n_near > 0).sum()
-
-
-def dense(changes):
-    total = torch.zeros(N_WORDS, WIDTH, dtype=torch.float64)
-    for change in changes:
-        total.index_add_(0, change.words, change.gradient.double())
-    return total
-
-
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
-@pytest.mark.parametrize("sizes", [(32, 24), (7, 5), (1, 1)])
-@pytest.mark.parametrize("subwords", SUBWORDS, ids=["words", "subwords"])
-def test_gradient_in_closed_form_is_that_of_autograd(algorithm, sizes, subwords):
-    model = make_model(algorithm, subwords=subwords).double()
-    blocks = make_blocks(size=sizes[0], n_negatives=sizes[1])
-    loss = model(blocks)
-    loss.backward()
-    words, contexts, (total, n_pairs) = model.gradient(blocks, len(blocks.centers), torch.float64)
-    assert n_pairs == n_pairs_of(model, blocks)
-    np.testing.assert_allclose(total / n_pairs, loss.item(), rtol=1e-6)
-    before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    assert len(before) == (2 if subwords is None else 3)
-    for table, changes in ((model.words, words), (model.contexts, contexts)):
-        for change in changes:
-            table.change(*change, rate=1.0)
-    for name, parameter in model.named_parameters():
-        moved = (before[name] - parameter.detach()) / n_pairs
-        np.testing.assert_allclose(moved, parameter.grad, rtol=1e-6, atol=1e-8)
-
-
-def test_cbow_passes_the_gradient_of_the_sum_on():
-    """As in the authors' program: each word of a window gets it, not divided by their number."""
-    model, blocks = make_model("cbow").double(), make_blocks(1, seed=1)
-    blocks.sides[:], blocks.n_near[:] = 0, 0
-    blocks.sides[0, 4], blocks.n_near[0, 4] = torch.tensor([2, 1]), 3
-    near = blocks.around[0, [4 + WINDOW - 2, 4 + WINDOW - 1, 4 + WINDOW + 1]]
-    assert len(near.unique()) == 3
-    h = model.words.all()[near].mean(0).requires_grad_()
-    target, negatives = (
-        model.contexts.all()[i] for i in (blocks.centers[0, 4], blocks.negatives[0])
-    )
-    loss = -torch.nn.functional.logsigmoid(h @ target)
-    loss = loss - 4 * torch.nn.functional.logsigmoid(-negatives @ h).mean()
-    loss.backward()
-    change = dense(model.gradient(blocks, 0, torch.float64)[0])
-    np.testing.assert_allclose(change[near], h.grad.expand(3, -1), rtol=1e-6)
-
-
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_products_in_bfloat16_are_near(algorithm):
-    model, blocks = make_model(algorithm), make_blocks()
-    for exact, rough in zip(model.gradient(blocks)[:2], model.gradient(blocks, 0, torch.bfloat16)):
-        a, b = dense(exact), dense(rough)
-        assert 0 < (a - b).norm() < 0.02 * a.norm()
 
 
 def sampling_of(counts, **settings):
@@ -170,7 +43,7 @@ def test_a_step_goes_against_the_gradient(algorithm, subwords):
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     loss = model(blocks)
     loss.backward()
-    n_pairs = n_pairs_of(model, blocks)
+    n_pairs = model.algorithm.n_pairs(blocks.n_near).sum()
     with SideBySide(1) as side_by_side:
         told = model.take_step(blocks, 1e-3, "float32", side_by_side)
     assert abs(told - loss) < 0.5

@@ -16,7 +16,7 @@ several.
     Sub-sampling, windows and negatives: from sentences to the batches that are trained on.
 """
 
-from ._blocks import BLOCKS, Blocks, Sampling
+from ._blocks import Blocks, Sampling
 from ._documents import (
     Documents,
     as_known_kind,
@@ -30,7 +30,6 @@ from ._subwords import Subwords
 from ._vocabulary import Vocabulary, as_word
 
 __all__ = [
-    "BLOCKS",
     "Bags",
     "Blocks",
     "Documents",

@@ -14,9 +14,6 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-# Centers of a block, and negatives that they share. With more centers, or fewer negatives,
-# analogies suffer.
-BLOCKS = {"skipgram": (32, 22), "cbow": (16, 16)}
 # Entries of the table from which negatives are drawn, by the number of words.
 _TABLE = (2**14, 2**20)
 

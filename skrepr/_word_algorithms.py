@@ -1,0 +1,181 @@
+"""What predicts what: each word those around it (skip-gram), or these together the word (CBOW).
+
+Either is a loss of blocks of words (see ``_corpus/_blocks.py``), for autograd, and its gradient
+in closed form. A pair is a negative of which one vector is turned round: its logit has the other
+sign, so that all logits are treated alike.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch.nn import functional as F
+
+
+class Change(NamedTuple):
+    """What a table shall be changed by."""
+
+    words: torch.Tensor  # (n,), int64, with repetitions
+    gradient: torch.Tensor  # (n, n_components)
+
+
+class SkipGram:
+    """A word predicts each of the words around it (Mikolov et al. 2013).
+
+    Its methods are given two tables of vectors: of words, as the ones that predict, and as the
+    ones that are predicted.
+    """
+
+    # Centers of a block, and negatives that they share. With more centers, or fewer negatives,
+    # analogies suffer.
+    block = 32, 22
+    # Of "auto": the learning rate, and words of a batch where threads wait for each other.
+    learning_rate, words_of_step = 0.025, 2**13
+    # Gradients of a word that are added up in one step: at least, where a corpus has few words,
+    # and at most.
+    summed_gradients = 100.0, 200.0
+
+    def n_pairs(self, n_near):
+        """Return how many pairs there are in windows with so many words near the center."""
+        return n_near
+
+    def logits(self, words, contexts, blocks):
+        """Return the logits of negatives, for autograd: (n, B, C + K)."""
+        h, around = words(blocks.centers), contexts(blocks.around)  # (n, B or C, d)
+        targets = torch.cat([-around, contexts(blocks.negatives)], 1)
+        return h @ targets.mT
+
+    def counts(self, blocks, negative, dtype):
+        """Return how often each logit counts: (n, B, C + K)."""
+        return blocks.near_and_negative(negative, dtype)
+
+    def gradient(self, words, contexts, blocks, errors_of, dtype):
+        """Derive the loss of all pairs, added up, by the vectors.
+
+        Parameters
+        ----------
+        words, contexts : WordTable
+        blocks : Blocks
+        errors_of : callable
+            From logits to the derivatives of the loss by them.
+        dtype : torch.dtype
+            Of products.
+
+        Returns
+        -------
+        of_words, of_contexts : list of Change
+        """
+        h = words.find(blocks.centers).to(dtype)  # (n, B, d)
+        targets = torch.cat([blocks.around, blocks.negatives], 1)
+        o, n_around = contexts.find(targets).to(dtype), blocks.around.shape[1]
+        o[:, :n_around].neg_()  # pairs become negatives of the opposite vector
+        errors = errors_of(torch.bmm(h, o.mT))  # (n, B, C + K)
+        of_words, of_targets = torch.bmm(errors, o), torch.bmm(errors.mT, h)
+        of_targets[:, :n_around].neg_()
+        return [_change(blocks.centers, of_words)], [_change(targets, of_targets)]
+
+    def fits(self, words, contexts, bags, window):
+        """Return how well the words of documents predict each other, in windows of full width.
+
+        Parameters
+        ----------
+        words, contexts : WordTable
+        bags : Bags
+        window : int
+
+        Returns
+        -------
+        h : torch.Tensor of shape (n, d)
+            What predicts, for each word of all documents.
+        fits, n_pairs : torch.Tensor of shape (n,)
+            Sum over its pairs of the logarithms of their probabilities, and number of these.
+        """
+        h, o = words.find(bags.words), contexts.find(bags.words)
+        return h, *_over_windows(bags.documents, window, lambda a, b: _fit(h[a], o[b]))
+
+
+class Cbow:
+    """The mean of the words around it predicts a word (Mikolov et al. 2013).
+
+    Methods are those of `SkipGram`.
+    """
+
+    block = 16, 16
+    learning_rate, words_of_step = 0.07, 2**14
+    summed_gradients = 50.0, 100.0  # steps are longer
+
+    def n_pairs(self, n_near):
+        """Return how many pairs there are in windows with so many words near the center."""
+        return n_near > 0
+
+    def logits(self, words, contexts, blocks):
+        """Return the logits of negatives, for autograd: (n, B, 1 + K)."""
+        sums = blocks.near(words.own.dtype) @ words(blocks.around)  # (n, B, d)
+        # the value is that of the mean, the gradient that of the sum, as in the authors'
+        # program: a word counts as much in a wide window as in a narrow one
+        h = sums + (sums / blocks.n_near.clamp(min=1) - sums).detach()
+        own = -(h * contexts(blocks.centers)).sum(-1, keepdim=True)
+        return torch.cat([own, h @ contexts(blocks.negatives).mT], -1)
+
+    def counts(self, blocks, negative, dtype):
+        """Return how often each logit counts: (n, B, 1 + K)."""
+        n_negatives = blocks.negatives.shape[1]
+        counts = torch.full((1 + n_negatives,), negative / n_negatives, dtype=dtype)
+        counts[0] = 1
+        return self.n_pairs(blocks.n_near) * counts.to(blocks.sides.device)
+
+    def gradient(self, words, contexts, blocks, errors_of, dtype):
+        """Derive the loss of all pairs, added up, by the vectors: two lists of Change."""
+        near = blocks.near(dtype)  # (n, B, C)
+        means = near / blocks.n_near.clamp(min=1).to(dtype)
+        h = torch.bmm(means, words.find(blocks.around).to(dtype))  # (n, B, d)
+        o = contexts.find(blocks.centers).to(dtype).neg_()
+        others = contexts.find(blocks.negatives).to(dtype)
+        own = torch.linalg.vecdot(h, o)[:, :, None]
+        errors = errors_of(torch.cat([own, torch.bmm(h, others.mT)], 2))  # (n, B, 1 + K)
+        own, of_others = errors[:, :, :1], errors[:, :, 1:]
+        of_h = o.mul_(own).baddbmm_(of_others, others)
+        of_negatives = torch.bmm(of_others.mT, h)
+        of_centers = h.mul_(own).neg_()
+        of_words = [_change(blocks.around, torch.bmm(near.mT, of_h))]
+        return of_words, [
+            _change(blocks.centers, of_centers),
+            _change(blocks.negatives, of_negatives),
+        ]
+
+    def fits(self, words, contexts, bags, window):
+        """Return how well the words of documents are predicted, as `SkipGram` does."""
+        x = words.find(bags.words)
+        sums, n_near = _over_windows(bags.documents, window, lambda a, b: x[b])
+        h = sums / n_near.clamp(min=1)[:, None]
+        n_pairs = self.n_pairs(n_near).to(h.dtype)
+        return h, _fit(h, contexts.find(bags.words)) * n_pairs, n_pairs
+
+
+# By what `algorithm` is called; they have no state.
+ALGORITHMS = {"skipgram": SkipGram(), "cbow": Cbow()}
+
+
+def _change(words, gradient):
+    return Change(words.reshape(-1), gradient.flatten(0, 1))
+
+
+def _fit(h, o):
+    return F.logsigmoid((h * o).sum(1))
+
+
+def _over_windows(document, window, function):
+    """Sum ``function(centers, others)`` over the windows of all words, and count these."""
+    n, sums = len(document), None
+    counts = torch.zeros(n, device=document.device)
+    for offset in range(1, min(window, n - 1) + 1):
+        first = (document[:-offset] == document[offset:]).nonzero().squeeze(1)
+        for a, b in ((first, first + offset), (first + offset, first)):
+            values = function(a, b)
+            if sums is None:
+                sums = values.new_zeros(n, *values.shape[1:])
+            sums.index_add_(0, a, values)
+            counts.index_add_(0, a, torch.ones_like(a, dtype=counts.dtype))
+    if sums is None:
+        empty = document[:0]
+        sums = function(empty, empty).new_zeros(n, *function(empty, empty).shape[1:])
+    return sums, counts
