@@ -197,7 +197,7 @@ class ContrastiveEmbedding(BaseEmbedding):
     >>> X, _ = load_digits(return_X_y=True)
     >>> embedding = ContrastiveEmbedding(
     ...     16, input_shape=(1, 8, 8), max_epochs=2, random_state=0
-    ... ).fit(X[:500])
+    ... ).fit(X[:200])
     >>> embedding.transform(X).shape
     (1797, 16)
     """

@@ -59,9 +59,12 @@ class Moments(nn.Module):
         count = self.count.item()
         share, shift = len(block) / (count + len(block)), mean - self.mean
         # numpy computes one half of a product with its own transpose, and torch both
-        products = deviation.numpy()[:, : self.width].T @ deviation.numpy()
-        self.scatter += torch.from_numpy(products)
-        self.scatter += torch.outer(shift[: self.width], shift) * (count * share)
+        products = torch.from_numpy(deviation.numpy()[:, : self.width].T @ deviation.numpy())
+        if count:
+            self.scatter += products
+            self.scatter += torch.outer(shift[: self.width], shift) * (count * share)
+        else:  # of thousands of features, each pass over it takes as long as the product
+            self.scatter = products
         self.mean += shift * share
         self.count += len(block)
         return self

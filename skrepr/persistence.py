@@ -163,8 +163,9 @@ def _read(path):
     status = os.stat(path)
     check_regular(status, path)
     with open(path, "rb") as file:
-        head = file.read(8)
-        if not 0 < int.from_bytes(head, "little") < status.st_size:
+        head = file.read(9)
+        length, begin = int.from_bytes(head[:8], "little"), head[8:]
+        if not 0 < length < status.st_size or begin != b"{":
             return head  # no header of this length is in the file, which may be a large one
         file.seek(0)
         return file.read()

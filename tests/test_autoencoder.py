@@ -55,12 +55,13 @@ def pca_error(X, X_new, n_components):
 
 @pytest.mark.parametrize("start", ["pca", "random"])
 def test_linear_autoencoder_reaches_the_error_of_pca(digits, start):
-    epochs = 2 if start == "pca" else 300
+    epochs = 2 if start == "pca" else 100
     embedding = small(
         8,
         architecture=Linear(start),
         max_epochs=epochs,
-        learning_rate=3e-3,
+        batch_size=200,
+        learning_rate=1e-2,
         early_stopping=False,
     ).fit(digits)
     assert -embedding.score(digits) <= 1.01 * pca_error(digits, digits, 8)
@@ -315,7 +316,8 @@ def test_every_option_on_images_and_series(shape):
 
 def test_layers_of_convolutions_learn_more_than_pca():
     X = load_digits().images[:, None].astype(np.float32)
-    embedding = small(4, architecture=ConvNet((8, 16)), max_epochs=40).fit(X[:1000])
+    settings = {"max_epochs": 20, "learning_rate": 3e-3}
+    embedding = small(4, architecture=ConvNet((8, 16)), **settings).fit(X[:1000])
     flat = X.reshape(len(X), -1)
     assert -embedding.score(X[1000:]) < 0.9 * pca_error(flat[:1000], flat[1000:], 4)
 
@@ -522,10 +524,10 @@ def test_wide_sparse_counts_with_missing_values():
 )
 def test_layers_are_trained_one_after_the_other_in_a_pipeline(first):
     X = load_digits().data.astype(np.float32)
-    noise = GaussianNoise(0.3)
+    settings = {"corruption": GaussianNoise(0.3), "max_epochs": 20, "learning_rate": 3e-3}
     stack = make_pipeline(
-        small(16, max_epochs=40, corruption=noise, **first),
-        small(4, max_epochs=40, corruption=noise, architecture=MLP((32,))),
+        small(16, **settings, **first),
+        small(4, **settings, architecture=MLP((32,))),
     ).fit(X[:1000])
     rebuilt = stack.inverse_transform(stack.transform(X[1000:]))
     assert np.mean((rebuilt - X[1000:]) ** 2) < 0.95 * pca_error(X[:1000], X[1000:], 4)

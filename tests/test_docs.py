@@ -1,7 +1,7 @@
 """Every public name has its page and an example, links lead somewhere, code in pages runs.
 
 That the site builds without a warning is seen where it is built (`.ci/run`): the suite does
-without Sphinx. The code of the README is run by `test_examples.py`.
+without Sphinx. The code of the README, which other pages repeat, is run by `test_examples.py`.
 """
 
 import ast
@@ -220,7 +220,12 @@ def test_pictures_need_what_the_site_installs():
             assert needed <= installed | {"skrepr", *sys.stdlib_module_names}, needed
 
 
-WITH_CODE = [page for page in PAGES if code_of(page)]
+IN_README = code_of(ROOT / "README.md")
+WITH_CODE = [page for page in PAGES if {*code_of(page)}.difference(IN_README)]
+
+
+def test_the_front_page_shows_the_code_of_the_readme():
+    assert code_of(DOCS / "index.md") == IN_README
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=name_of)

@@ -473,10 +473,10 @@ def counting_rows(method, n_rows):
 def test_sparse_input_is_never_made_dense_as_a_whole(name, format, monkeypatch):
     n = 5000  # more than figures are estimated from
     generator = np.random.default_rng(0)
-    dense = np.where(generator.uniform(size=(n, 20)) < 0.1, generator.normal(size=(n, 20)), 0)
+    dense = np.where(generator.uniform(size=(n, 8)) < 0.1, generator.normal(size=(n, 8)), 0)
     X = scipy.sparse.csr_array(dense).asformat(format)
     monkeypatch.setattr("skrepr._rows._kinds._CHUNK_ROWS", 1000)
-    monkeypatch.setattr("skrepr._rows._kinds._CHUNK_VALUES", 20 * 1000)
+    monkeypatch.setattr("skrepr._rows._kinds._CHUNK_VALUES", 8 * 1000)
     n_rows = []
     for kind in (scipy.sparse.csr_array, scipy.sparse.csc_array, scipy.sparse.coo_array):
         for method in ("toarray", "todense"):

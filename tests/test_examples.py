@@ -154,7 +154,7 @@ def test_example_of_a_latent_space_in_small(figures, tmp_path):
 
 def test_example_of_galaxies_in_small(figures, tmp_path):
     agreement = example("plot_contrastive_galaxies").main(
-        tmp_path / "picture.png", n_samples=200, max_epochs=1
+        tmp_path / "picture.png", n_samples=100, max_epochs=1
     )
     assert set(agreement) == {"contrastive", "autoencoder"}
     assert all(-0.1 < value < 1 for of_one in agreement.values() for value in of_one.values())

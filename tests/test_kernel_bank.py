@@ -52,8 +52,8 @@ def test_features_are_those_of_the_formula(series, gap):
     x[:, :, gap] = NAN
     bank = KernelBank(1, 40, 770).fit(series[:, :1])
     assert bank.dilations == [1, 2, 3, 4]
-    for row, features in zip(x[:2], bank(x[:2]).numpy(), strict=True):
-        np.testing.assert_allclose(features, transcribed(bank, row[0], kernels), atol=1e-6)
+    features = bank(x[:1]).numpy()[0]
+    np.testing.assert_allclose(features, transcribed(bank, x[0, 0], kernels), atol=1e-6)
 
 
 def test_places_tell_which_comes_first():

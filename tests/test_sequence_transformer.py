@@ -76,7 +76,7 @@ def make(n_components=4, **parameters):
 @pytest.fixture(scope="module")
 def trained():
     architecture = Transformer(2, n_heads=2, n_units=32, patch_size=1)
-    settings = {"max_epochs": 40, "batch_size": 32, "learning_rate": 3e-3, "fixed_features": False}
+    settings = {"max_epochs": 25, "batch_size": 32, "learning_rate": 3e-3, "fixed_features": False}
     return make(architecture=architecture, **settings).fit(PURE[:200])
 
 
@@ -114,7 +114,7 @@ def test_missing_values_come_back_in_units_of_x(trained):
 def test_faint_series_are_learned_beside_loud_ones():
     """Each is told in units of its own: else the loss is that of the loud ones alone."""
     loudness = np.where(np.arange(220) % 2, 30, 1)[:, None]
-    settings = {"max_epochs": 30, "batch_size": 32, "learning_rate": 3e-3, "random_state": 0}
+    settings = {"max_epochs": 15, "batch_size": 20, "learning_rate": 5e-3, "random_state": 0}
     recipe = Transformer(2, n_heads=2, n_units=32, patch_size=1)
     embedding = SequenceTransformerEmbedding(
         4, architecture=recipe, scaling="per_sample", fixed_features=False, **settings
@@ -141,7 +141,7 @@ def test_missing_values_follow_from_other_channels_of_the_same_step():
 @pytest.fixture(scope="module")
 def of_the_future():
     recipe = Transformer(2, n_heads=2, n_units=32, patch_size=3)
-    settings = {"max_epochs": 50, "batch_size": 32, "learning_rate": 3e-3}
+    settings = {"max_epochs": 30, "batch_size": 32, "learning_rate": 5e-3}
     objective = NextStepPrediction(12)
     embedding = make(architecture=recipe, objective=objective, fixed_features=False, **settings)
     return embedding.fit(100 + 5 * OSCILLATIONS[:200])
@@ -421,6 +421,8 @@ PARTS = {
     "causal gru": {"objective": NextStepPrediction(2), "architecture": Recurrent(n_units=8)},
     "causal convolutions": {"objective": CAUSAL_SUM, "architecture": ConvNet((4, 8))},
 }
+# what is fixed is the same beside every network, and costs more than a small one
+PARTS = {name: {"fixed_features": name in ("gru", "sum")} | parts for name, parts in PARTS.items()}
 with_parts = pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
 
 
@@ -431,8 +433,8 @@ def test_all_parts_read_all_kinds_of_series(parts, kind):
     embedding = make(**parts, **of_kind, max_epochs=1, early_stopping=True).fit(X)
     Z = embedding.transform(X)
     # a padded batch is one series at a time
-    alone = np.concatenate([embedding.transform(X[i : i + 1]) for i in range(len(X))])
-    assert_allclose(Z, alone, atol=1e-4 * np.ptp(Z))
+    alone = np.concatenate([embedding.transform(X[i : i + 1]) for i in range(0, len(X), 6)])
+    assert_allclose(Z[::6], alone, atol=1e-4 * np.ptp(Z))
     assert np.isfinite(embedding.score(X)) and np.isfinite(embedding.score_samples(X)).all()
     for series, filled in zip(X, embedding.impute(X), strict=True):
         assert_array_equal(filled, series)  # nothing is missing

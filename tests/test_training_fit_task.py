@@ -151,6 +151,12 @@ def spread(tmp_path):
     return Spread(tmp_path / "notes")
 
 
+@pytest.fixture
+def few_to_try(monkeypatch):
+    """Let cross-validation try a few dozen epochs."""
+    monkeypatch.setattr("skrepr._training._how_far._MOST_WORK", 5e8)
+
+
 def of_epochs(n):
     return [(what, "epoch", epoch) for epoch in range(n) for what in ("begin", "end")]
 
@@ -172,7 +178,7 @@ def test_fit_is_a_task_and_each_epoch_a_task_of_it(notes):
 
 
 @pytest.mark.parametrize("n", [600, 60], ids=["held-out rows", "cross-validation"])
-def test_no_more_epochs_than_are_told_beforehand(n, notes):
+def test_no_more_epochs_than_are_told_beforehand(n, notes, few_to_try):
     settings = {"max_epochs": "auto", "patience": 1, "learning_rate": 0.01}
     estimator = make(**settings).set_callbacks(notes).fit(X[:n])
     assert notes.tasks() == of_fit(estimator.n_epochs_)
@@ -265,7 +271,7 @@ def test_what_is_interrupted_also_ends(notes, monkeypatch):
 
 CASES = {
     "last epoch": {},
-    "best epoch": WILD,
+    "best epoch": WILD | {"random_state": 3},  # the third
     "start": HELD_OUT | {"learning_rate": 1e-9, "max_epochs": 2},
     "batch norm and dropout": {"architecture": MLP((8,), dropout=0.2, normalization="batch")},
     "no rotation": {"sparsity": 1e-2},
@@ -280,12 +286,13 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_each_epoch_gives_the_estimator_of_a_fit_that_ends_there(name):
     whole = (
-        make(max_epochs=6, **CASES[name])
+        make(max_epochs=4, **CASES[name])
         if "max_epochs" not in CASES[name]
         else make(**CASES[name])
     )
     watch = Watches()
     plain = clone(whole).fit(X)
+    assert (plain.best_epoch_ == 3) == (name == "best epoch")
     assert_same_fit(whole.set_callbacks(watch).fit(X), plain)  # to be watched changes nothing
     *epochs, end = watch.ended
     assert len(epochs) == len(watch.begun) == whole.n_epochs_
@@ -316,7 +323,7 @@ def test_before_the_first_epoch_it_is_the_start():
     np.testing.assert_allclose(watch.begun[0].transform(X), start.transform(X), atol=1e-3)
 
 
-def test_share_of_the_way_that_cross_validation_has_chosen():
+def test_share_of_the_way_that_cross_validation_has_chosen(few_to_try):
     few, watch = X[:60], Watches()
     settings = {"max_epochs": "auto", "learning_rate": 0.01, "random_state": 1}
     estimator = make(**settings).set_callbacks(watch).fit(few)

@@ -9,8 +9,9 @@ from skrepr import AutoencoderEmbedding
 
 
 @pytest.mark.parametrize("verbose", [0, 1])
-def test_progress_of_cross_validation(verbose, capsys):
+def test_progress_of_cross_validation(verbose, capsys, monkeypatch):
     """One line is shown, first of the folds, then of the training."""
+    monkeypatch.setattr("skrepr._training._how_far._MOST_WORK", 2e7)  # fewer epochs
     AutoencoderEmbedding(2, architecture=SMALL, random_state=0, verbose=verbose).fit(table(60))
     out, told = capsys.readouterr()
     assert out == ""
