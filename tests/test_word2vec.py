@@ -538,6 +538,20 @@ def test_schedulers_of_skorch_act(docs):
     assert same_words(stopped, make(max_epochs=1, callbacks=[schedule(1.0)]).fit(docs))
 
 
+@pytest.mark.parametrize(
+    ("policy", "rates"), [("OneCycleLR", {"total_steps": 9}), ("CyclicLR", {"base_lr": 0.01})]
+)
+def test_schedulers_that_change_a_momentum_act_too(policy, rates, docs):
+    policy = getattr(torch.optim.lr_scheduler, policy)
+    schedule = LRScheduler(policy, max_lr=0.1, step_every="batch", **rates)
+    constant = LRScheduler("LambdaLR", lr_lambda=lambda epoch: 1.0)
+    with_schedule, without = (
+        make(max_epochs=1, batch_size=2**9, callbacks=[each]).fit(docs)
+        for each in (schedule, constant)
+    )
+    assert not same_words(with_schedule, without)
+
+
 class Pressing(Callback):
     """Presses Ctrl-C at the beginning of an epoch."""
 

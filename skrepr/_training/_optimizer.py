@@ -23,7 +23,8 @@ class OwnSteps(torch.optim.Optimizer):
     """
 
     def __init__(self, params, lr):
-        super().__init__(params, {"lr": lr})
+        # some schedules (OneCycleLR, CyclicLR) change a momentum, and refuse what has none
+        super().__init__(params, {"lr": lr, "momentum": 0.0})
 
     def add_param_group(self, param_group):
         parameters = {"params": list(param_group["params"])}
