@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from skrepr import AutoencoderEmbedding, _format, load, save
+from skrepr import AutoencoderEmbedding, Word2VecEmbedding, _format, load, save
 from skrepr._base import BaseEmbedding
 from skrepr.architectures import MLP
 from skrepr.augmentations import GaussianNoise
@@ -350,6 +350,20 @@ def states_of(document):
 )
 def test_a_state_of_another_optimizer(written, path, change):
     rewritten(written, path, lambda document, tensors: change(states_of(document)))
+    with pytest.raises(ValueError, match="cannot be rebuilt"):
+        load(path)
+
+
+def test_word_vectors_keep_nothing_of_an_optimizer(path):
+    words = Word2VecEmbedding(2, min_count=1, max_epochs=1).fit([["a", "b"]] * 9)
+    save(words, path, resume=True)
+    assert load(path).vocabulary_ == words.vocabulary_
+
+    def change(document, tensors):
+        moment = ["moment", {"kind": "tensor", "tensor": "module.counts"}]
+        states_of(document)["items"].append([0, {"kind": "dict", "items": [moment]}])
+
+    rewritten(_format.unpack(path.read_bytes(), "file"), path, change)
     with pytest.raises(ValueError, match="cannot be rebuilt"):
         load(path)
 

@@ -87,7 +87,7 @@ def check_optimizer_state(optimizer, state):
             raise ValueError(f"the optimizer has no parameter {index!r}.")
         _of_kind(values, dict)
     cls = type(optimizer)
-    if not cls.__module__.startswith("torch.optim.") or cls is torch.optim.LBFGS:
+    if not cls.__module__.startswith(("torch.optim.", "skrepr.")) or cls is torch.optim.LBFGS:
         return
     after_a_step = {}
     for index, values in kept.items():
