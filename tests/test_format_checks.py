@@ -354,6 +354,18 @@ def test_a_state_of_another_optimizer(written, path, change):
         load(path)
 
 
+@pytest.mark.parametrize("name", ["lr", "initial_lr"])
+@pytest.mark.parametrize("rate", ["text", np.inf])
+def test_a_learning_rate_that_is_no_number(written, path, name, rate):
+    def change(document, tensors):
+        (group,) = entry(document["resume"]["optimizer"], "param_groups")["items"]
+        group["items"] = [item for item in group["items"] if item[0] != name] + [[name, rate]]
+
+    rewritten(written, path, change)
+    with pytest.raises(ValueError, match="cannot be rebuilt"):
+        load(path)
+
+
 def test_word_vectors_keep_nothing_of_an_optimizer(path):
     words = Word2VecEmbedding(2, min_count=1, max_epochs=1).fit([["a", "b"]] * 9)
     save(words, path, resume=True)

@@ -54,6 +54,7 @@ class StateMixin:
         self.net_ = self._make_net(module.eval(), optimizer_state=optimizer, history=history)
         if optimizer is not None:
             _format.check_optimizer_state(self.net_.optimizer_, optimizer)
+            _training.stay_in_schedule(self.net_.optimizer_, optimizer)
         self.readout_ = readout.to(self.device_)
         self._parameters_at_fit = self._parameters_of_fit()
         vars(self).update(now)

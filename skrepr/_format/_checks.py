@@ -89,6 +89,9 @@ def check_optimizer_state(optimizer, state):
     cls = type(optimizer)
     if not cls.__module__.startswith(("torch.optim.", "skrepr.")) or cls is torch.optim.LBFGS:
         return
+    for group in state["param_groups"]:
+        if not all(_is_rate(group.get(name, 0.0)) for name in ("lr", "initial_lr")):
+            raise ValueError("the learning rate of the optimizer is no finite number.")
     after_a_step = {}
     for index, values in kept.items():
         shape = tuple(parameters[index].shape)
@@ -107,6 +110,10 @@ def check_optimizer_state(optimizer, state):
             raise ValueError(
                 f"the state of {cls.__name__} does not belong to its parameter {index}."
             )
+
+
+def _is_rate(value):
+    return isinstance(value, Real) and math.isfinite(value)
 
 
 def _forms_after_a_step(optimizer, n_axes):

@@ -104,3 +104,9 @@ def begin_schedule(optimizer, earlier=None):
         new["initial_lr"] = new["lr"]
         if old.get("initial_lr") == new["lr"]:
             new["lr"] = old["lr"]
+
+
+def stay_in_schedule(optimizer, earlier):
+    """Leave the optimizer of a net that is made again where a schedule had left an earlier one."""
+    if "initial_lr" in earlier["param_groups"][0]:
+        begin_schedule(optimizer, earlier)
