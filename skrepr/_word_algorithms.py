@@ -1,7 +1,7 @@
 """What predicts what: each word those around it (skip-gram), or these together the word (CBOW).
 
 Either is a loss of blocks of words (see ``_corpus/_blocks.py``), for autograd, and its gradient
-in closed form. A pair is a negative of which one vector is turned round: its logit has the other
+in closed form. A pair is a negative of which one vector is turned around: its logit has the other
 sign, so that all logits are treated alike.
 """
 

@@ -421,7 +421,7 @@ PARTS = {
     "causal gru": {"objective": NextStepPrediction(2), "architecture": Recurrent(n_units=8)},
     "causal convolutions": {"objective": CAUSAL_SUM, "architecture": ConvNet((4, 8))},
 }
-# what is fixed is the same beside every network, and costs more than a small one
+# what is fixed is the same next to every network, and costs more than a small one
 PARTS = {name: {"fixed_features": name in ("gru", "sum")} | parts for name, parts in PARTS.items()}
 with_parts = pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
 

@@ -271,7 +271,7 @@ def test_what_is_interrupted_also_ends(notes, monkeypatch):
 
 CASES = {
     "last epoch": {},
-    "best epoch": WILD | {"random_state": 3},  # the third
+    "best epoch": WILD | {"random_state": 3},  # neither the first nor the last
     "start": HELD_OUT | {"learning_rate": 1e-9, "max_epochs": 2},
     "batch norm and dropout": {"architecture": MLP((8,), dropout=0.2, normalization="batch")},
     "no rotation": {"sparsity": 1e-2},
@@ -292,7 +292,7 @@ def test_each_epoch_gives_the_estimator_of_a_fit_that_ends_there(name):
     )
     watch = Watches()
     plain = clone(whole).fit(X)
-    assert (plain.best_epoch_ == 3) == (name == "best epoch")
+    assert name != "best epoch" or 1 < plain.best_epoch_ < plain.n_epochs_
     assert_same_fit(whole.set_callbacks(watch).fit(X), plain)  # to be watched changes nothing
     *epochs, end = watch.ended
     assert len(epochs) == len(watch.begun) == whole.n_epochs_

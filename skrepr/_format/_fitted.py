@@ -139,7 +139,7 @@ def state_of(estimator, state, known):
 
 
 def split_state(state):
-    """Return the bytes in a state (None: there are none), what stands next to it, and the rest."""
+    """Return the bytes in a state (None: none), what stands next to them, and the rest."""
     rest = {name: value for name, value in state.items() if name not in (_WRITTEN, _BESIDE)}
     return state.get(_WRITTEN), state.get(_BESIDE), rest
 

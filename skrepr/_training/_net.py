@@ -35,7 +35,7 @@ class Net(NeuralNet):
     """A skorch net whose module returns its own loss, and that is given `Rows` for X.
 
     While it trains, ``run_`` is the `Run` that it is about. ``advice`` is what a training that
-    diverges is told, next to its learning rate: more causes, and cures; None: those of features.
+    diverges is told, besides its learning rate: more causes, and cures; None: those of features.
     """
 
     def __init__(self, module, *, precision="float32", advice=None, **kwargs):
