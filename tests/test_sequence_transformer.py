@@ -422,7 +422,8 @@ PARTS = {
     "causal convolutions": {"objective": CAUSAL_SUM, "architecture": ConvNet((4, 8))},
 }
 # what is fixed is the same next to every network, and costs more than a small one
-PARTS = {name: {"fixed_features": name in ("gru", "sum")} | parts for name, parts in PARTS.items()}
+WITH_FIXED = ("gru", "sum", "causal gru")
+PARTS = {name: {"fixed_features": name in WITH_FIXED} | parts for name, parts in PARTS.items()}
 with_parts = pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
 
 
