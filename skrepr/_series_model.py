@@ -19,9 +19,9 @@ from .objectives import disagreement
 _ROWS_AT_ONCE, _TOKENS_AT_ONCE, _WEIGHTS_AT_ONCE = 256, 2**14, 2**22
 # Rows from which spreads are estimated.
 _ROWS_MEASURED = 4096
-# What is read of the network, as a share of what is read next to it. Classes of 20 sets of UCR are
-# told as well at 0.05 and 0.15 as without it, and worse at 0.7; those of CRTS' light curves as well
-# at 0.03 as without it, and at 0.15 worse by up to 3 points.
+# What is read of the network, as a share of what is next to it. Classes of 20 sets of UCR are
+# told as well at 0.05 and 0.15 as without it, and worse at 0.7; those of the light curves of CRTS
+# as well at 0.03 as without it, and at 0.15 worse by up to 3 points.
 _SHARE_OF_THE_NETWORK = 0.05
 # Of the kernels: more are hardly better, and their covariance costs the square.
 _FEATURES_OF_A_VALUE, _MOST_FEATURES = 55, 2200
