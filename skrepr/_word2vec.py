@@ -64,7 +64,8 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
         about as long.
     window : int, default=5
         Most words on each side that count as near. The width of each window is drawn from 1 to
-        `window`, so that nearer words count more. In a table all columns are near.
+        `window`, so that nearer words count more. In a table all columns are near. Narrow
+        windows tell which words may replace each other, wide ones what documents are about.
     min_count : int, default=5
         Words that occur less often are left out.
     negative : int, default=5
