@@ -251,8 +251,6 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
         "n_jobs": [Number(Integral, None, None, closed="neither"), None],
     }
 
-    optimizer = _training.OwnSteps  # not a parameter: it is the module that takes the steps
-
     def __init__(
         self,
         n_components=100,

@@ -55,7 +55,7 @@ from ._fit_task import CallbackSupportMixin, FitTask, has_callbacks, with_callba
 from ._history import as_frame
 from ._how_far import affordable_epochs, choose_stop, split_into_folds
 from ._interruption import Interruption
-from ._optimizer import OwnSteps, stay_in_schedule
+from ._optimizer import stay_in_schedule
 from ._plan import (
     auto_batch_size,
     auto_max_epochs,
@@ -85,7 +85,6 @@ __all__ = [
     "FitTask",
     "Fold",
     "Interruption",
-    "OwnSteps",
     "Randomness",
     "Run",
     "SideBySide",

@@ -36,7 +36,9 @@ class OwnSteps(torch.optim.Optimizer):
 
 def choose_optimizer(optimizer, optimizer_params, learning_rate, weight_decay, module, device):
     """Choose the optimizer's class and arguments, and make sure that they fit together."""
-    cls = torch.optim.AdamW if optimizer is None else optimizer
+    cls = optimizer
+    if cls is None:
+        cls = OwnSteps if hasattr(module, "take_step") else torch.optim.AdamW
     if not (isinstance(cls, type) and issubclass(cls, torch.optim.Optimizer)):
         raise TypeError(
             "The 'optimizer' parameter must be a class of torch.optim, or None. Got "
@@ -49,7 +51,8 @@ def choose_optimizer(optimizer, optimizer_params, learning_rate, weight_decay, m
                 f"optimizer_params={own!r} must not hold {name!r}. Set {parameter} instead."
             )
     arguments = {}
-    if optimizer is None and device.type in ("cpu", "cuda", "mps") and "foreach" not in own:
+    fuses = optimizer is None and cls is torch.optim.AdamW
+    if fuses and device.type in ("cpu", "cuda", "mps") and "foreach" not in own:
         # one kernel instead of a loop over parameters: a third of the time of a small net
         arguments["fused"] = True
     if "weight_decay" in inspect.signature(cls).parameters:
