@@ -56,22 +56,24 @@ class SkipGram:
         words, contexts : WordTable
         blocks : Blocks
         errors_of : callable
-            From logits to the derivatives of the loss by them.
+            From logits to the derivatives of the loss by them, and the loss of some blocks.
         dtype : torch.dtype
             Of products.
 
         Returns
         -------
         of_words, of_contexts : list of Change
+        loss : torch.Tensor or None
+            As ``errors_of`` has told it.
         """
         h = words.find(blocks.centers).to(dtype)  # (n, B, d)
         targets = torch.cat([blocks.around, blocks.negatives], 1)
         o, n_around = contexts.find(targets).to(dtype), blocks.around.shape[1]
         o[:, :n_around].neg_()  # pairs become negatives of the opposite vector
-        errors = errors_of(torch.bmm(h, o.mT))  # (n, B, C + K)
+        errors, loss = errors_of(torch.bmm(h, o.mT))  # (n, B, C + K)
         of_words, of_targets = torch.bmm(errors, o), torch.bmm(errors.mT, h)
         of_targets[:, :n_around].neg_()
-        return [_change(blocks.centers, of_words)], [_change(targets, of_targets)]
+        return [_change(blocks.centers, of_words)], [_change(targets, of_targets)], loss
 
     def fits(self, words, contexts, bags, window):
         """Return how well the words of documents predict each other, in windows of full width.
@@ -124,23 +126,23 @@ class Cbow:
         return self.n_pairs(blocks.n_near) * counts.to(blocks.sides.device)
 
     def gradient(self, words, contexts, blocks, errors_of, dtype):
-        """Derive the loss of all pairs, added up, by the vectors: two lists of Change."""
+        """Derive the loss of all pairs, added up, by the vectors, as `SkipGram` does."""
         near = blocks.near(dtype)  # (n, B, C)
         means = near / blocks.n_near.clamp(min=1).to(dtype)
         h = torch.bmm(means, words.find(blocks.around).to(dtype))  # (n, B, d)
         o = contexts.find(blocks.centers).to(dtype).neg_()
         others = contexts.find(blocks.negatives).to(dtype)
         own = torch.linalg.vecdot(h, o)[:, :, None]
-        errors = errors_of(torch.cat([own, torch.bmm(h, others.mT)], 2))  # (n, B, 1 + K)
+        logits = torch.cat([own, torch.bmm(h, others.mT)], 2)
+        errors, loss = errors_of(logits)  # (n, B, 1 + K)
         own, of_others = errors[:, :, :1], errors[:, :, 1:]
         of_h = o.mul_(own).baddbmm_(of_others, others)
         of_negatives = torch.bmm(of_others.mT, h)
         of_centers = h.mul_(own).neg_()
         of_words = [_change(blocks.around, torch.bmm(near.mT, of_h))]
-        return of_words, [
-            _change(blocks.centers, of_centers),
-            _change(blocks.negatives, of_negatives),
-        ]
+        of_contexts = [_change(blocks.centers, of_centers)]
+        of_contexts.append(_change(blocks.negatives, of_negatives))
+        return of_words, of_contexts, loss
 
     def fits(self, words, contexts, bags, window):
         """Return how well the words of documents are predicted, as `SkipGram` does."""

@@ -211,16 +211,14 @@ class WordModel(nn.Module):
         loss : torch.Tensor of shape (2,), or None
             Sum over the pairs of the blocks that were asked, and their number.
         """
-        losses = []
+        errors_of = partial(self._errors, blocks=blocks, n_asked=n_asked)
+        return self.algorithm.gradient(self.words, self.contexts, blocks, errors_of, dtype)
 
-        def errors_of(logits):
-            if n_asked:
-                losses.append(self._loss(logits[:n_asked], blocks.first(n_asked)))
-            counts = self.algorithm.counts(blocks, self.negative, logits.dtype)
-            return logits.sigmoid_().mul_(counts)
-
-        changes = self.algorithm.gradient(self.words, self.contexts, blocks, errors_of, dtype)
-        return *changes, losses[0] if losses else None
+    def _errors(self, logits, blocks, n_asked):
+        """Derive the loss by the logits, in place, and compute that of some blocks."""
+        loss = self._loss(logits[:n_asked], blocks.first(n_asked)) if n_asked else None
+        counts = self.algorithm.counts(blocks, self.negative, logits.dtype)
+        return logits.sigmoid_().mul_(counts), loss
 
     # ------------------------------------------------------------------ documents
 
