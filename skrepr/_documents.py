@@ -110,6 +110,7 @@ class DocumentsMixin:
                 ns_exponent=self.ns_exponent,
                 block=ALGORITHMS[self.algorithm].block,
             ),
+            surroundings=_training.own_surroundings,
         )
         if len(rows) < n_least:
             raise ValueError(

@@ -1,8 +1,8 @@
 """What predicts what: each word those around it (skip-gram), or these together the word (CBOW).
 
-Either is a loss of blocks of words (see ``_corpus/_blocks.py``), for autograd, and its gradient
-in closed form. A pair is a negative of which one vector is turned around: its logit has the other
-sign, so that all logits are treated alike.
+Either is a loss of blocks of words (see ``_corpus/_blocks.py``), for autograd, and steps against
+its gradient in closed form. A pair is a negative of which one vector is turned around: its logit
+has the other sign, so that all logits are treated alike.
 """
 
 from typing import NamedTuple
@@ -12,10 +12,10 @@ from torch.nn import functional as F
 
 
 class Change(NamedTuple):
-    """What a table shall be changed by."""
+    """By what a table shall be moved."""
 
     words: torch.Tensor  # (n,), int64, with repetitions
-    gradient: torch.Tensor  # (n, n_components)
+    steps: torch.Tensor  # (n, n_components)
 
 
 class SkipGram:
@@ -40,23 +40,26 @@ class SkipGram:
 
     def logits(self, words, contexts, blocks):
         """Return the logits of negatives, for autograd: (n, B, C + K)."""
-        h, around = words(blocks.centers), contexts(blocks.around)  # (n, B or C, d)
-        targets = torch.cat([-around, contexts(blocks.negatives)], 1)
-        return h @ targets.mT
+        logits = words(blocks.centers) @ contexts(blocks.targets).mT
+        pairs, others = logits.split([blocks.n_around, blocks.n_negatives], -1)
+        return torch.cat([-pairs, others], -1)
 
     def counts(self, blocks, negative, dtype):
-        """Return how often each logit counts: (n, B, C + K)."""
+        """Return how often each logit counts, below 0 if it has been turned: (n, B, C + K)."""
         return blocks.near_and_negative(negative, dtype)
 
-    def gradient(self, words, contexts, blocks, errors_of, dtype):
-        """Derive the loss of all pairs, added up, by the vectors.
+    def steps(self, words, contexts, blocks, errors_of, rate, dtype):
+        """Find steps against the gradient of the loss of all pairs, added up.
 
         Parameters
         ----------
         words, contexts : WordTable
         blocks : Blocks
         errors_of : callable
-            From logits to the derivatives of the loss by them, and the loss of some blocks.
+            From logits to the derivatives of the loss by what they were before some were turned,
+            and the loss of some blocks.
+        rate : float
+            The learning rate.
         dtype : torch.dtype
             Of products.
 
@@ -66,14 +69,15 @@ class SkipGram:
         loss : torch.Tensor or None
             As ``errors_of`` has told it.
         """
-        h = words.find(blocks.centers).to(dtype)  # (n, B, d)
-        targets = torch.cat([blocks.around, blocks.negatives], 1)
-        o, n_around = contexts.find(targets).to(dtype), blocks.around.shape[1]
-        o[:, :n_around].neg_()  # pairs become negatives of the opposite vector
-        errors, loss = errors_of(torch.bmm(h, o.mT))  # (n, B, C + K)
-        of_words, of_targets = torch.bmm(errors, o), torch.bmm(errors.mT, h)
-        of_targets[:, :n_around].neg_()
-        return [_change(blocks.centers, of_words)], [_change(targets, of_targets)], loss
+        centers, targets = blocks.centers, blocks.targets
+        h, o = words.find(centers).to(dtype), contexts.find(targets).to(dtype)
+        logits = torch.bmm(h, o.mT)  # (n, B, C + K)
+        logits[..., : blocks.n_around].neg_()  # pairs are negatives of the opposite vector
+        errors, loss = errors_of(logits)
+        of_words = torch.bmm(errors * words.rates(centers, rate).to(dtype), o)
+        errors.mul_(contexts.rates(targets, rate).to(dtype).mT)
+        of_targets = torch.bmm(errors.mT, h)
+        return [_change(centers, of_words)], [_change(targets, of_targets)], loss
 
     def fits(self, words, contexts, bags, window):
         """Return how well the words of documents predict each other, in windows of full width.
@@ -119,29 +123,29 @@ class Cbow:
         return torch.cat([own, h @ contexts(blocks.negatives).mT], -1)
 
     def counts(self, blocks, negative, dtype):
-        """Return how often each logit counts: (n, B, 1 + K)."""
-        n_negatives = blocks.negatives.shape[1]
+        """Return how often each logit counts, below 0 if it has been turned: (n, B, 1 + K)."""
+        n_negatives = blocks.n_negatives
         counts = torch.full((1 + n_negatives,), negative / n_negatives, dtype=dtype)
-        counts[0] = 1
+        counts[0] = -1
         return self.n_pairs(blocks.n_near) * counts.to(blocks.sides.device)
 
-    def gradient(self, words, contexts, blocks, errors_of, dtype):
-        """Derive the loss of all pairs, added up, by the vectors, as `SkipGram` does."""
+    def steps(self, words, contexts, blocks, errors_of, rate, dtype):
+        """Find steps against the gradient of the loss of all pairs, as `SkipGram` does."""
         near = blocks.near(dtype)  # (n, B, C)
         means = near / blocks.n_near.clamp(min=1).to(dtype)
         h = torch.bmm(means, words.find(blocks.around).to(dtype))  # (n, B, d)
-        o = contexts.find(blocks.centers).to(dtype).neg_()
+        o = contexts.find(blocks.centers).to(dtype)
         others = contexts.find(blocks.negatives).to(dtype)
-        own = torch.linalg.vecdot(h, o)[:, :, None]
-        logits = torch.cat([own, torch.bmm(h, others.mT)], 2)
-        errors, loss = errors_of(logits)  # (n, B, 1 + K)
-        own, of_others = errors[:, :, :1], errors[:, :, 1:]
+        own = torch.linalg.vecdot(h, o).neg_()[..., None]
+        errors, loss = errors_of(torch.cat([own, torch.bmm(h, others.mT)], 2))  # (n, B, 1 + K)
+        own, of_others = errors[..., :1], errors[..., 1:]
         of_h = o.mul_(own).baddbmm_(of_others, others)
-        of_negatives = torch.bmm(of_others.mT, h)
-        of_centers = h.mul_(own).neg_()
+        near.mul_(words.rates(blocks.around, rate).to(dtype).mT)
         of_words = [_change(blocks.around, torch.bmm(near.mT, of_h))]
-        of_contexts = [_change(blocks.centers, of_centers)]
-        of_contexts.append(_change(blocks.negatives, of_negatives))
+        of_others.mul_(contexts.rates(blocks.negatives, rate).to(dtype).mT)
+        own.mul_(contexts.rates(blocks.centers, rate).to(dtype))
+        of_contexts = [_change(blocks.negatives, torch.bmm(of_others.mT, h))]
+        of_contexts.append(_change(blocks.centers, h.mul_(own)))
         return of_words, of_contexts, loss
 
     def fits(self, words, contexts, bags, window):
@@ -157,8 +161,8 @@ class Cbow:
 ALGORITHMS = {"skipgram": SkipGram(), "cbow": Cbow()}
 
 
-def _change(words, gradient):
-    return Change(words.reshape(-1), gradient.flatten(0, 1))
+def _change(words, steps):
+    return Change(words.reshape(-1), steps.flatten(0, 1))
 
 
 def _fit(h, o):

@@ -120,7 +120,8 @@ class WordModel(nn.Module):
     def _loss(self, logits, blocks):
         """Sum minus the log-likelihoods of pairs and negatives, and count the pairs: (2,)."""
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        total = F.softplus(logits) * self.algorithm.counts(blocks, self.negative, logits.dtype)
+        counts = self.algorithm.counts(blocks, self.negative, logits.dtype).abs()
+        total = F.softplus(logits) * counts
         n_pairs = self.algorithm.n_pairs(blocks.n_near).sum()
         return torch.stack([total.sum(), n_pairs.to(total.dtype)])
 
@@ -171,13 +172,13 @@ class WordModel(nn.Module):
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         parts = blocks.split(self._n_parts(blocks.centers))
         asked = [_BLOCKS_ASKED, *[0] * (len(parts) - 1)]
+        find = [partial(self.steps, part, rate, n, dtype) for part, n in zip(parts, asked)]
         if self.waits:
-            find = [partial(self.gradient, *pair, dtype) for pair in zip(parts, asked)]
             *changes, losses = zip(*side_by_side(find))
             changes = zip((self.words, self.contexts), map(chain.from_iterable, changes))
-            side_by_side([partial(_apply, *change, rate) for change in changes])
+            side_by_side([partial(_move, *change) for change in changes])
         else:
-            losses = side_by_side([partial(self._go, *p, dtype, rate) for p in zip(parts, asked)])
+            losses = side_by_side([partial(self._go, each) for each in find])
         total, n_pairs = losses[0]
         return total / n_pairs.clamp(min=1)
 
@@ -187,19 +188,20 @@ class WordModel(nn.Module):
         fewest = 1 if self.waits else min(len(centers), _FREE_STEPS) // 2
         return 2 * max(1, fewest, round(centers.numel() / (2 * _TOGETHER)))
 
-    def _go(self, part, n_asked, dtype, rate):
-        words, contexts, loss = self.gradient(part, n_asked, dtype)
-        _apply(self.words, words, rate)
-        _apply(self.contexts, contexts, rate)
+    def _go(self, find):
+        words, contexts, loss = find()
+        _move(self.words, words)
+        _move(self.contexts, contexts)
         return loss
 
-    @torch.no_grad()
-    def gradient(self, blocks, n_asked=0, dtype=torch.float32):
-        """Compute the gradient of the loss of all pairs, added up, in closed form.
+    def steps(self, blocks, rate, n_asked=0, dtype=torch.float32):
+        """Find steps against the gradient of the loss of all pairs, added up, in closed form.
 
         Parameters
         ----------
         blocks : Blocks
+        rate : float
+            The learning rate.
         n_asked : int, default=0
             Number of blocks whose loss is computed.
         dtype : torch.dtype, default=torch.float32
@@ -212,10 +214,10 @@ class WordModel(nn.Module):
             Sum over the pairs of the blocks that were asked, and their number.
         """
         errors_of = partial(self._errors, blocks=blocks, n_asked=n_asked)
-        return self.algorithm.gradient(self.words, self.contexts, blocks, errors_of, dtype)
+        return self.algorithm.steps(self.words, self.contexts, blocks, errors_of, rate, dtype)
 
     def _errors(self, logits, blocks, n_asked):
-        """Derive the loss by the logits, in place, and compute that of some blocks."""
+        """Derive the loss by what logits were, in place, and compute that of some blocks."""
         loss = self._loss(logits[:n_asked], blocks.first(n_asked)) if n_asked else None
         counts = self.algorithm.counts(blocks, self.negative, logits.dtype)
         return logits.sigmoid_().mul_(counts), loss
@@ -290,6 +292,6 @@ class WordModel(nn.Module):
         return values.new_zeros(len(bags), 2).index_add_(0, bags.documents, values)
 
 
-def _apply(table, changes, rate):
-    for words, gradient in changes:
-        table.change(words, gradient, rate)
+def _move(table, changes):
+    for words, steps in changes:
+        table.move(words, steps)

@@ -17,7 +17,7 @@ class WordTable(nn.Module):
     def __init__(self, values):
         super().__init__()
         self.own = nn.Parameter(values)
-        self.register_buffer("_rates", torch.ones(len(values)), persistent=False)
+        self.register_buffer("_rates", torch.ones(len(values), 1), persistent=False)
 
     def forward(self, words):
         """Return the vectors of some words, with gradients: (*words.shape, n_components)."""
@@ -25,8 +25,7 @@ class WordTable(nn.Module):
 
     def find(self, words):
         """Return the vectors of some words, fast: (*words.shape, n_components)."""
-        found = self.own.detach().index_select(0, words.reshape(-1))
-        return found.view(*words.shape, self.own.shape[1])
+        return F.embedding(words, self.own.detach())
 
     def all(self):
         """Return the vectors of all words: (n_words, n_components)."""
@@ -41,16 +40,22 @@ class WordTable(nn.Module):
         """
         self._rates = _rates_of(n_gradients, fewest, most).to(self.own.device)
 
-    def change(self, words, gradient, rate):
+    def rates(self, words, rate):
+        """Return what turns gradients of some words into steps: (*words.shape, 1).
+
+        Small matrices are multiplied by it, of which gradients are products.
+        """
+        return F.embedding(words, self._rates).mul_(-rate)
+
+    def move(self, words, steps):
         """Move the vectors of some words, which may occur more than once.
 
         Parameters
         ----------
         words : torch.Tensor of shape (n,), int64
-        gradient : torch.Tensor of shape (n, n_components)
-        rate : float
+        steps : torch.Tensor of shape (n, n_components)
         """
-        _add(self.own, words, gradient, self._rates, rate)
+        _add(self.own, words, steps)
 
 
 class SubwordTable(WordTable):
@@ -74,7 +79,7 @@ class SubwordTable(WordTable):
     def __init__(self, values, grams, buckets, starts):
         super().__init__(values)
         self.grams = nn.Parameter(grams)
-        self.register_buffer("_rates_of_grams", torch.ones(len(grams)), persistent=False)
+        self.register_buffer("_rates_of_grams", torch.ones(len(grams), 1), persistent=False)
         self.register_buffer("_buckets", buckets, persistent=False)
         self.register_buffer("_starts", starts, persistent=False)
         self._all = None
@@ -102,19 +107,22 @@ class SubwordTable(WordTable):
         super().expect(n_gradients, fewest, most)
         n_gradients = n_gradients.to(self._starts.device)
         of_parts = n_gradients.repeat_interleave(self._starts.diff())
-        of_grams = torch.zeros_like(self._rates_of_grams).index_add_(0, self._buckets, of_parts)
+        of_grams = of_parts.new_zeros(len(self.grams)).index_add_(0, self._buckets, of_parts)
         self._rates_of_grams = _rates_of(of_grams, fewest, most)
 
-    def change(self, words, gradient, rate):
+    def rates(self, words, rate):
+        # a word and its n-grams have factors of their own
+        return self._rates.new_full((*words.shape, 1), -rate)
+
+    def move(self, words, steps):
         self._all = None
         unique, place = words.unique(return_inverse=True)
-        gradient = gradient.to(self.own.dtype)
-        of_words = gradient.new_zeros(len(unique), gradient.shape[1])
-        of_words.index_add_(0, place, gradient)
+        of_words = self.own.new_zeros(len(unique), self.own.shape[1])
+        _add(of_words, place, steps)
         buckets, _, n_parts = self._parts_of(unique)
         of_grams = of_words.repeat_interleave(n_parts[:, 0].long() - 1, 0)
-        _add(self.own, unique, of_words, self._rates, rate)
-        _add(self.grams, buckets, of_grams, self._rates_of_grams, rate)
+        _add(self.own, unique, of_words.mul_(self._rates[unique]))
+        _add(self.grams, buckets, of_grams.mul_(self._rates_of_grams[buckets]))
 
     def _parts_of(self, words):
         """Return the buckets of some words, where each begins, and 1 plus their number (n, 1)."""
@@ -129,9 +137,8 @@ class SubwordTable(WordTable):
 def _rates_of(n_gradients, fewest, most):
     n_effective = n_gradients.sum().square() / n_gradients.square().sum().clamp(min=1e-30)
     most = n_effective.clamp(fewest, most)
-    return (most / n_gradients.clamp(min=1e-30)).clamp(max=1)
+    return (most / n_gradients.clamp(min=1e-30)).clamp(max=1)[:, None]
 
 
-def _add(table, rows, gradient, rates, rate):
-    steps = rates.index_select(0, rows).mul_(-rate)[:, None]
-    table.detach().index_add_(0, rows, gradient.to(table.dtype).mul_(steps))
+def _add(table, rows, steps):
+    table.detach().index_add_(0, rows, steps.to(table.dtype))

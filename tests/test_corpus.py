@@ -4,6 +4,7 @@ import datetime
 import gzip
 import itertools
 import tracemalloc
+from contextlib import nullcontext
 
 import numpy as np
 import pandas as pd
@@ -50,6 +51,7 @@ def sentences_of(X, *, known=None, min_count=1, max_words=None, **settings):
         min_count=min_count,
         max_words=max_words,
         make_sampling=lambda counts, longest: sampling_of(counts, longest=longest, **settings),
+        surroundings=nullcontext,
     )
 
 
@@ -488,7 +490,7 @@ def test_n_near_counts_what_is_near():
         assert near.sum(-1, keepdim=True).equal(batch.n_near.double())
         assert batch.around[:, 5:-5].equal(batch.centers)
         both = batch.near_and_negative(6, torch.float64)
-        assert both[..., : near.shape[2]].equal(near)
+        assert both[..., : near.shape[2]].equal(-near)
         of_negatives = both[..., near.shape[2] :].sum(-1, keepdim=True)
         assert torch.allclose(of_negatives, 6 * batch.n_near.double())
 
@@ -547,7 +549,8 @@ def test_passes_differ_by_the_generator_alone():
     rows = sentences_of([list("abcdefgh") * 40] * 5, sample=1e-2)
 
     def drawn(generator):
-        return [part for batch in rows.batches(300, generator) for part in batch]
+        batches = rows.batches(300, generator)
+        return [part for b in batches for part in (b.targets, b.sides)]
 
     def same(a, b):
         return all(x.shape == y.shape and x.equal(y) for x, y in zip(a, b))

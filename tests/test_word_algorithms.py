@@ -40,10 +40,15 @@ def test_loss_is_that_of_the_paper(algorithm):
     np.testing.assert_allclose(model(blocks).item(), loss_of_the_paper(model, blocks), rtol=1e-6)
 
 
+def find(model, blocks, dtype=torch.float32, n_asked=0):
+    """Find steps at a learning rate of -1: the gradient itself."""
+    return model.steps(blocks, -1.0, n_asked, dtype)
+
+
 def dense(changes):
     total = torch.zeros(N_WORDS, WIDTH, dtype=torch.float64)
     for change in changes:
-        total.index_add_(0, change.words, change.gradient.double())
+        total.index_add_(0, change.words, change.steps.double())
     return total
 
 
@@ -55,7 +60,7 @@ def test_gradient_in_closed_form_is_that_of_autograd(algorithm, sizes, subwords)
     blocks = make_blocks(size=sizes[0], n_negatives=sizes[1])
     loss = model(blocks)
     loss.backward()
-    words, contexts, (total, n_pairs) = model.gradient(blocks, len(blocks.centers), torch.float64)
+    words, contexts, (total, n_pairs) = find(model, blocks, torch.float64, len(blocks.centers))
     of_skipgram = isinstance(model.algorithm, SkipGram)
     assert n_pairs == (blocks.n_near.sum() if of_skipgram else (blocks.n_near > 0).sum())
     np.testing.assert_allclose(total / n_pairs, loss.item(), rtol=1e-6)
@@ -63,9 +68,9 @@ def test_gradient_in_closed_form_is_that_of_autograd(algorithm, sizes, subwords)
     assert len(before) == (2 if subwords is None else 3)
     for table, changes in ((model.words, words), (model.contexts, contexts)):
         for change in changes:
-            table.change(*change, rate=1.0)
+            table.move(*change)
     for name, parameter in model.named_parameters():
-        moved = (before[name] - parameter.detach()) / n_pairs
+        moved = (parameter.detach() - before[name]) / n_pairs
         np.testing.assert_allclose(moved, parameter.grad, rtol=1e-6, atol=1e-8)
 
 
@@ -83,13 +88,13 @@ def test_cbow_passes_the_gradient_of_the_sum_on():
     loss = -torch.nn.functional.logsigmoid(h @ target)
     loss = loss - 4 * torch.nn.functional.logsigmoid(-negatives @ h).mean()
     loss.backward()
-    change = dense(model.gradient(blocks, 0, torch.float64)[0])
+    change = dense(find(model, blocks, torch.float64)[0])
     np.testing.assert_allclose(change[near], h.grad.expand(3, -1), rtol=1e-6)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_products_in_bfloat16_are_near(algorithm):
     model, blocks = make_model(algorithm), make_blocks()
-    for exact, rough in zip(model.gradient(blocks)[:2], model.gradient(blocks, 0, torch.bfloat16)):
+    for exact, rough in zip(find(model, blocks)[:2], find(model, blocks, torch.bfloat16)):
         a, b = dense(exact), dense(rough)
         assert 0 < (a - b).norm() < 0.02 * a.norm()

@@ -1,13 +1,14 @@
 """Models of words: steps along the gradient, and what is made of documents."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from word_models import N_WORDS, WIDTH, WINDOW, log_sigmoid, make_blocks, make_model
 
-from skrepr._corpus import Bags, Blocks, Sampling, Subwords
+from skrepr._corpus import Bags, Sampling, Subwords
 from skrepr._training import SideBySide
 from skrepr._word_algorithms import ALGORITHMS
 from skrepr._word_model import WordModel
@@ -73,7 +74,7 @@ def test_threads_that_do_not_wait_take_a_step_for_each_part():
         together.take_step(blocks, 1e-3, "float32", side_by_side)
         one_by_one.take_step(blocks, 1e-3, "float32", side_by_side)
         for part in blocks.split(32):
-            parts._go(part, 0, torch.float32, 1e-3)
+            parts._go(partial(parts.steps, part, 1e-3))
     assert one_by_one.words.all().equal(parts.words.all())
     assert not one_by_one.words.all().equal(together.words.all())
 
@@ -92,16 +93,19 @@ def test_only_frequent_words_are_slowed_down():
     assert cbow.contexts._rates[0] == pytest.approx(expected * 4 / 2, rel=1e-3)
 
 
-def test_rates_scale_the_steps_of_their_rows():
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("table", ["words", "contexts"])
+def test_rates_scale_the_steps_of_their_rows(algorithm, table):
     blocks = make_blocks(10)
     with SideBySide(1) as side_by_side:
         moved = []
         for rate in (1.0, 0.5):
-            model = prepare(make_model())
-            before = model.words.all().clone()
-            model.words._rates[3] = rate
+            model = prepare(make_model(algorithm))
+            changed = getattr(model, table)
+            before = changed.all().clone()
+            changed._rates[3] = rate
             model.take_step(blocks, 1e-3, "float32", side_by_side)
-            moved.append(model.words.all() - before)
+            moved.append(changed.all() - before)
     np.testing.assert_allclose(moved[1][3], moved[0][3] / 2, rtol=1e-3, atol=1e-7)
     assert moved[0][4].equal(moved[1][4])
 
@@ -118,7 +122,7 @@ def test_a_batch_of_nothing_changes_nothing(algorithm):
     empty = make_blocks(3)
     empty.sides[:], empty.n_near[:] = 0, 0
     with SideBySide(2) as side_by_side:
-        for blocks in (empty, Blocks(*(part[:0] for part in empty))):
+        for blocks in (empty, empty.first(0)):
             assert model.take_step(blocks, 1.0, "float32", side_by_side) == 0
             assert model(blocks) == 0
     assert model.words.all().equal(before)

@@ -39,10 +39,10 @@ def make_blocks(n=5, *, size=32, n_negatives=24, seed=0):
     sides = draw(WINDOW + 1, n, size, 2)
     return Blocks(
         around[:, WINDOW:-WINDOW].contiguous(),
-        around,
+        torch.cat([around, draw(N_WORDS, n, n_negatives)], 1),
         sides,
         sides.sum(-1, keepdim=True).float(),
-        draw(N_WORDS, n, n_negatives),
+        n_negatives,
     )
 
 

@@ -7,8 +7,8 @@ and not dozens of times (the shared negatives of Ji et al. 2016, Parallelizing w
 shared and distributed memory, for a block instead of a window).
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,78 +18,104 @@ from torch.nn import functional as F
 _TABLE = (2**14, 2**20)
 
 
-class Blocks(NamedTuple):
+@dataclass(frozen=True)
+class Blocks:
     """A batch.
 
     Parameters
     ----------
     centers : torch.Tensor of shape (n_blocks, size), int64
-    around : torch.Tensor of shape (n_blocks, size + 2 * window), int64
-        The same words with `window` more on both sides.
+    targets : torch.Tensor of shape (n_blocks, size + 2 * window + n_negatives), int64
+        The same words with `window` more on both sides, and the negatives of the block.
     sides : torch.Tensor of shape (n_blocks, size, 2), int64
         How many words before and after each center are in its window.
     n_near : torch.Tensor of shape (n_blocks, size, 1), float32
         How many these are together.
-    negatives : torch.Tensor of shape (n_blocks, n_negatives), int64
+    n_negatives : int
     """
 
     centers: torch.Tensor
-    around: torch.Tensor
+    targets: torch.Tensor
     sides: torch.Tensor
     n_near: torch.Tensor
-    negatives: torch.Tensor
+    n_negatives: int
+
+    def __len__(self):
+        return len(self.centers)
+
+    @property
+    def n_around(self):
+        """Number of words of the centers and their windows in a block."""
+        return self.targets.shape[1] - self.n_negatives
+
+    @property
+    def around(self):
+        """The words of the centers and their windows: (n_blocks, n_around)."""
+        return self.targets[:, : self.n_around]
+
+    @property
+    def negatives(self):
+        """The negatives of each block: (n_blocks, n_negatives)."""
+        return self.targets[:, self.n_around :]
 
     def near(self, dtype):
-        """Tell which words are in which window: 1 or 0, (n_blocks, size, size + 2 * window)."""
-        return self._spread(0, 0.0, dtype)
+        """Tell which words are in which window: 1 or 0, (n_blocks, size, n_around)."""
+        return self._spread(1, 0, 0.0, dtype)
 
     def near_and_negative(self, negative, dtype):
-        """Append how often each of the negatives counts: (n_blocks, size, width + n_negatives).
+        """Tell the same of all targets: -1 or 0, and how often each of the negatives counts.
 
         All of them together count ``negative`` times for each word of a window.
         """
-        n_others = self.negatives.shape[1]
-        return self._spread(n_others, negative / n_others, dtype)
+        return self._spread(-1, self.n_negatives, negative / self.n_negatives, dtype)
 
-    def _spread(self, n_others, weight, dtype):
+    def _spread(self, sign, n_others, weight, dtype):
         n, size, _ = self.sides.shape
-        reach = (self.around.shape[1] - size) // 2
-        table, first = _sides(size, reach, n_others, weight, dtype, self.sides.device)
-        rows = (self.sides * size).add_(first).view(-1, 2)
+        reach = (self.n_around - size) // 2
+        table, first = _sides(size, reach, sign, n_others, weight, dtype, self.sides.device)
+        rows = (self.sides + first).view(-1, 2)
         return F.embedding_bag(rows, table, mode="sum").view(n, size, table.shape[1])
 
     def first(self, n):
         """Return the first blocks."""
-        return Blocks(*(each[:n] for each in self))
+        return self._with(each[:n] for each in self._tensors())
 
     def split(self, n_parts):
         """Split into batches of about the same number of blocks."""
-        return [Blocks(*part) for part in zip(*(each.tensor_split(n_parts) for each in self))]
+        parts = zip(*(each.tensor_split(n_parts) for each in self._tensors()))
+        return [self._with(part) for part in parts]
 
     def to(self, device):
         """Return the same on a device."""
-        return Blocks(*(each.to(device) for each in self))
+        return self._with(each.to(device) for each in self._tensors())
+
+    def _tensors(self):
+        return self.centers, self.targets, self.sides, self.n_near
+
+    def _with(self, tensors):
+        return Blocks(*tensors, self.n_negatives)
 
 
 @lru_cache(maxsize=4)
-def _sides(size, reach, n_others, weight, dtype, device):
+def _sides(size, reach, sign, n_others, weight, dtype, device):
     """List what each side of a window adds to the row of its center in a block.
 
     Returns
     -------
-    table : torch.Tensor of shape (2 * (reach + 1) * size, size + 2 * reach + n_others)
-        For sides before the center, and then those after it, by the number of their words and
-        the place of the center. Negatives count ``weight`` times for each word.
+    table : torch.Tensor of shape (size * 2 * (reach + 1), size + 2 * reach + n_others)
+        For each center the sides before and after it, by the number of their words. Words in
+        the window count ``sign``, negatives ``weight`` times for each of these.
     first : torch.Tensor of shape (size, 2)
         Where sides without a word are in the table.
     """
     place = torch.arange(size, device=device)
     distance = torch.arange(-reach, size + reach, device=device) - place[:, None]  # (B, C)
-    n_words = torch.arange(reach + 1, device=device)[:, None, None]
-    sides = [(d > 0) & (d <= n_words) for d in (-distance, distance)]
-    others = (weight * n_words).expand(-1, size, n_others)
-    table = torch.cat([torch.cat([side, others], -1).to(dtype).flatten(0, 1) for side in sides])
-    return table, torch.stack([place, place + (reach + 1) * size], 1)
+    distance = torch.stack([-distance, distance], 1)[:, :, None]  # (B, 2, 1, C)
+    n_words = torch.arange(reach + 1, device=device)[:, None]
+    side = ((distance > 0) & (distance <= n_words)) * sign  # (B, 2, reach + 1, C)
+    others = (weight * n_words).expand(size, 2, -1, n_others)
+    table = torch.cat([side, others], -1).to(dtype).flatten(0, 2)
+    return table, torch.arange(0, len(table), reach + 1, device=device).view(size, 2)
 
 
 class Sampling:
@@ -195,7 +221,9 @@ class Pass:
         sides = sides.index_select(0, order)
         negatives = self._slices[self._random(0, len(self._slices), n_blocks)]
         centers = around[:, window : window + size].contiguous()
-        return Blocks(centers, around, sides, sides.sum(-1, keepdim=True).float(), negatives)
+        targets = torch.cat([around, negatives], 1)
+        n_near = sides.sum(-1, keepdim=True).float()
+        return Blocks(centers, targets, sides, n_near, negatives.shape[1])
 
     def _windows(self, words, lengths):
         """Sub-sample, and draw windows that end where documents do."""

@@ -116,15 +116,18 @@ class Sentences:
     vocabulary : Vocabulary
     sampling : Sampling
     device : torch.device
+    surroundings : callable
+        Makes the context in which a thread of its own prepares batches.
     """
 
-    def __init__(self, tokens, bounds, number_of_word, vocabulary, sampling, device):
+    def __init__(self, tokens, bounds, number_of_word, vocabulary, sampling, device, surroundings):
         self.tokens = tokens
         self.bounds = bounds
         self.number_of_word = number_of_word
         self.vocabulary = vocabulary
         self.sampling = sampling
         self.device = device
+        self.surroundings = surroundings
         self.index = np.arange(len(bounds) - 1)
 
     def __len__(self):
@@ -223,9 +226,10 @@ class _Batches:
         one_pass = Pass(self._sentences.sampling, generator)
 
         def prepare(i):
-            bags = Bags.of(*self._sentences._read(*self._chunks[i]))
-            blocks = one_pass.blocks(bags.words, bags.lengths)
-            return blocks.to(self._sentences.device).split(self._n_batches[i])
+            with self._sentences.surroundings():
+                bags = Bags.of(*self._sentences._read(*self._chunks[i]))
+                blocks = one_pass.blocks(bags.words, bags.lengths)
+                return blocks.to(self._sentences.device).split(self._n_batches[i])
 
         # each chunk is prepared while the one before is trained on, one at a time and in order
         with ThreadPoolExecutor(1) as worker:
@@ -237,7 +241,9 @@ class _Batches:
                 yield from batches
 
 
-def read_sentences(documents, analyze, device, *, known, min_count, max_words, make_sampling):
+def read_sentences(
+    documents, analyze, device, *, known, min_count, max_words, make_sampling, surroundings
+):
     """Read documents in one pass: number their tokens, and choose words among these.
 
     Documents whose number is not known beforehand are kept in a file.
@@ -253,6 +259,8 @@ def read_sentences(documents, analyze, device, *, known, min_count, max_words, m
     max_words : int or None
     make_sampling : callable
         Makes a `Sampling` of the counts of words and the length of the longest document.
+    surroundings : callable
+        Makes the context in which a thread of its own prepares batches.
 
     Returns
     -------
@@ -277,7 +285,7 @@ def read_sentences(documents, analyze, device, *, known, min_count, max_words, m
         numbering, counts, known=known, min_count=min_count, max_words=max_words
     )
     sampling = make_sampling(vocabulary.counts, int(np.diff(bounds).max(initial=0)))
-    return Sentences(tokens, bounds, number_of_word, vocabulary, sampling, device)
+    return Sentences(tokens, bounds, number_of_word, vocabulary, sampling, device, surroundings)
 
 
 def _pieces(length):
