@@ -6,6 +6,8 @@ not mind.
 """
 
 import threading
+from collections import deque
+from operator import itemgetter
 from queue import SimpleQueue
 
 import torch
@@ -29,8 +31,8 @@ class SideBySide:
         self._inboxes = [SimpleQueue() for _ in range(self.n - 1)]
         self._answers = SimpleQueue()
         self._threads = [
-            threading.Thread(target=self._work, args=(i + 1, inbox), daemon=True)
-            for i, inbox in enumerate(self._inboxes)
+            threading.Thread(target=self._work, args=(inbox,), daemon=True)
+            for inbox in self._inboxes
         ]
         for thread in self._threads:
             thread.start()
@@ -45,30 +47,35 @@ class SideBySide:
     def __call__(self, functions):
         """Call all functions; return their results in order, or raise the first error.
 
-        The function at position i runs on thread i modulo n, after those of lower position.
+        A thread that is done with one takes the next, so that none waits while there is more.
         """
+        waiting, results = deque(enumerate(functions)), [None] * len(functions)
         asked = self._inboxes[: max(0, len(functions) - 1)]
-        for i, inbox in enumerate(asked):
-            inbox.put(functions[i + 1 :: self.n])
+        for inbox in asked:
+            inbox.put((waiting, results))
         with torch.no_grad():
-            answers = [(0, *_answer(functions[:: self.n]))]
-        answers += [self._answers.get() for _ in asked]
-        results = [None] * len(functions)
-        for i, found, error in sorted(answers, key=lambda answer: answer[0]):
-            if error is not None:
-                raise error
-            results[i :: self.n] = found
+            errors = _call_what_waits(waiting, results)
+        for _ in asked:
+            errors += self._answers.get()
+        if errors:
+            raise min(errors, key=itemgetter(0))[1]
         return results
 
-    def _work(self, i, inbox):
+    def _work(self, inbox):
         with own_surroundings(), torch.no_grad():
-            while (functions := inbox.get()) is not None:
-                self._answers.put((i, *_answer(functions)))
+            while (asked := inbox.get()) is not None:
+                self._answers.put(_call_what_waits(*asked))
 
 
-def _answer(functions):
-    """Return results and None, or None and what was raised."""
-    try:
-        return [function() for function in functions], None
-    except BaseException as error:  # for the thread that has asked
-        return None, error
+def _call_what_waits(waiting, results):
+    """Call functions until none is left or one fails; return the error and its place, if any."""
+    while waiting:
+        try:
+            i, function = waiting.popleft()
+        except IndexError:  # another thread was faster
+            break
+        try:
+            results[i] = function()
+        except BaseException as error:  # for the thread that has asked
+            return [(i, error)]
+    return []
