@@ -26,6 +26,17 @@ def test_results_come_in_order_from_as_many_threads(n_threads, n_functions):
     assert len(names) == min(n_threads, n_functions)
 
 
+def test_a_thread_that_is_done_takes_the_next():
+    """The last two would wait for the first, were they kept for its thread."""
+    ended = threading.Semaphore(0)
+
+    def wait():
+        return all(ended.acquire(timeout=20) for _ in range(3))
+
+    with SideBySide(2) as side_by_side:
+        assert side_by_side([wait, *[ended.release] * 3]) == [True, None, None, None]
+
+
 def test_each_has_one_thread_of_torch_and_no_gradients():
     def look():
         return torch.get_num_threads(), torch.is_grad_enabled(), torch.get_default_dtype()

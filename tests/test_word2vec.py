@@ -4,6 +4,7 @@ import copy
 import os
 import pickle
 import signal
+import threading
 import warnings
 
 import joblib
@@ -24,6 +25,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skorch.callbacks import Callback, LRScheduler
 
 from skrepr import RepresentationCollapseWarning, Word2VecEmbedding, WordVectors, load, save
+from skrepr._corpus import _blocks
 from skrepr._training import _devices
 from skrepr.datasets import load_python_docs
 
@@ -443,6 +445,22 @@ def test_same_random_state_same_numbers_at_any_number_of_threads(docs, algorithm
     finally:
         torch.set_num_threads(before)
     assert not same_words(make(algorithm=algorithm, random_state=1).fit(docs), expected)
+
+
+def test_batches_are_prepared_on_one_thread_of_torch(docs, monkeypatch):
+    """More would keep the cores busy while they wait for each other, next to the training."""
+    found = []
+    prepare = _blocks.Pass.blocks
+
+    def look(self, *arguments):
+        found.append((threading.current_thread(), torch.get_num_threads()))
+        return prepare(self, *arguments)
+
+    monkeypatch.setattr(_blocks.Pass, "blocks", look)
+    make(max_epochs=1).fit(docs)
+    (thread, n_threads) = found[0]
+    assert thread is not threading.current_thread()
+    assert n_threads == 1
 
 
 def test_what_auto_becomes(docs):
