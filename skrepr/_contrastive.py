@@ -44,7 +44,7 @@ class ContrastiveEmbedding(BaseEmbedding):
 
     with :math:`s` the cosine of what a small network, the head, makes of the encoder's output.
     The embedding is PCA of the hidden layer of a table's encoder, or of the last two maps of
-    convolutions and the head's hidden layer, joined by the row itself.
+    convolutions (and, of series, the head's hidden layer), joined by the row itself.
 
     Prefer it for images and series, where something is known that does not matter (where an
     object stands, how it is turned). For tables there is little of this kind: prefer

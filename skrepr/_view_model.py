@@ -44,11 +44,12 @@ class ViewModel(nn.Module):
         self.thumbnail = thumbnail
         shape = units.center.shape
         n_inputs = 0 if thumbnail is None else thumbnail(units.center[None]).numel()
-        # series and images are also read where the objective's head begins
         self.of_table = units.center.ndim == 1
+        # Series are also read where the objective's head begins. Of images that layer has
+        # forgotten too much once a training is long.
         self.reads_head = bool(
             n_inputs
-            and not self.of_table
+            and units.center.ndim == 2
             and hasattr(backbone, "read_and_output")
             and getattr(getattr(objective, "head", None), "hidden_width", 0)
         )

@@ -39,8 +39,8 @@ more, and what it does not have is not asked for:
     True if the loss is lowest where all rows have the same features: early stopping then
     watches another figure.
 ``head``
-    A module with ``hidden(features)``, a tensor ``(B, head.hidden_width)``: of series and images
-    it is read after the training, where that width is not 0.
+    A module with ``hidden(features)``, a tensor ``(B, head.hidden_width)``: of series it is
+    read after the training, where that width is not 0.
 
 An objective of series has another method in the place of ``make_loss``:
 
