@@ -28,6 +28,8 @@ from .objectives import SimCLR, SupCon, bits_of_agreement, fit_temperature
 
 # Rows on which the figures of a fit are measured.
 _ROWS_DESCRIBED = 4096
+# Of directions, whose length is 1.
+_ROUNDING = 1e-6
 
 
 class ContrastiveEmbedding(BaseEmbedding):
@@ -451,8 +453,10 @@ class ContrastiveEmbedding(BaseEmbedding):
     def _collapse(self, Z, sample):
         """Judge the encoder alone: the rows themselves, which are joined to it, never collapse."""
         output = [self.module_.embed(x, 0).cpu() for x in sample.split(self._rows_at_once())]
-        output = torch.cat(output).double()
-        output = (output - output.mean(0)).float()  # 0, not a rounding, where all are the same
+        output = torch.cat(output)
+        output = output - output.mean(0)
+        if output.abs().max() < _ROUNDING:  # all rows have one direction
+            output.zero_()
         axes, spread, _ = torch.linalg.svd(output, full_matrices=False)
         Z = (axes * spread)[:, : self.n_components]
         return super()._collapse(Z.numpy(), sample)

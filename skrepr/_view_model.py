@@ -45,8 +45,8 @@ class ViewModel(nn.Module):
         shape = units.center.shape
         n_inputs = 0 if thumbnail is None else thumbnail(units.center[None]).numel()
         self.of_table = units.center.ndim == 1
-        # Series are also read where the objective's head begins. Of images that layer has
-        # forgotten too much once a training is long.
+        # Series are also read where the objective's head begins. On images that helped after
+        # short trainings only.
         self.reads_head = bool(
             n_inputs
             and units.center.ndim == 2

@@ -1,8 +1,8 @@
 """What predicts what: each word those around it (skip-gram), or these together the word (CBOW).
 
 Either is a loss of blocks of words (see ``_corpus/_blocks.py``), for autograd, and steps against
-its gradient in closed form. A pair is a negative of which one vector is turned around: its logit
-has the other sign, so that all logits are treated alike.
+its gradient in closed form. The logit of a pair is given the other sign, so that pairs and
+negatives have the same loss, softplus; the sign comes back with what each logit counts.
 """
 
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 
 class Change(NamedTuple):
-    """By what a table shall be moved."""
+    """Steps of some rows of a table."""
 
     words: torch.Tensor  # (n,), int64, with repetitions
     steps: torch.Tensor  # (n, n_components)
@@ -45,7 +45,7 @@ class SkipGram:
         return torch.cat([-pairs, others], -1)
 
     def counts(self, blocks, negative, dtype):
-        """Return how often each logit counts, below 0 if it has been turned: (n, B, C + K)."""
+        """Return how often each logit counts, below 0 if its sign is changed: (n, B, C + K)."""
         return blocks.near_and_negative(negative, dtype)
 
     def steps(self, words, contexts, blocks, errors_of, rate, dtype):
@@ -56,8 +56,8 @@ class SkipGram:
         words, contexts : WordTable
         blocks : Blocks
         errors_of : callable
-            From logits to the derivatives of the loss by what they were before some were turned,
-            and the loss of some blocks.
+            From logits, those of pairs with the other sign, to the derivatives of the loss by
+            the logits as they were before, and the loss of some blocks.
         rate : float
             The learning rate.
         dtype : torch.dtype
@@ -72,7 +72,7 @@ class SkipGram:
         centers, targets = blocks.centers, blocks.targets
         h, o = words.find(centers).to(dtype), contexts.find(targets).to(dtype)
         logits = torch.bmm(h, o.mT)  # (n, B, C + K)
-        logits[..., : blocks.n_around].neg_()  # pairs are negatives of the opposite vector
+        logits[..., : blocks.n_around].neg_()  # of pairs
         errors, loss = errors_of(logits)
         of_words = torch.bmm(errors * words.rates(centers, rate).to(dtype), o)
         errors.mul_(contexts.rates(targets, rate).to(dtype).mT)
@@ -123,7 +123,7 @@ class Cbow:
         return torch.cat([own, h @ contexts(blocks.negatives).mT], -1)
 
     def counts(self, blocks, negative, dtype):
-        """Return how often each logit counts, below 0 if it has been turned: (n, B, 1 + K)."""
+        """Return how often each logit counts, below 0 if its sign is changed: (n, B, 1 + K)."""
         n_negatives = blocks.n_negatives
         counts = torch.full((1 + n_negatives,), negative / n_negatives, dtype=dtype)
         counts[0] = -1

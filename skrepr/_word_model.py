@@ -217,7 +217,7 @@ class WordModel(nn.Module):
         return self.algorithm.steps(self.words, self.contexts, blocks, errors_of, rate, dtype)
 
     def _errors(self, logits, blocks, n_asked):
-        """Derive the loss by what logits were, in place, and compute that of some blocks."""
+        """Put the derivatives of the loss in the place of logits; compute that of some blocks."""
         loss = self._loss(logits[:n_asked], blocks.first(n_asked)) if n_asked else None
         counts = self.algorithm.counts(blocks, self.negative, logits.dtype)
         return logits.sigmoid_().mul_(counts), loss

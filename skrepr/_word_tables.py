@@ -41,9 +41,9 @@ class WordTable(nn.Module):
         self._rates = _rates_of(n_gradients, fewest, most).to(self.own.device)
 
     def rates(self, words, rate):
-        """Return what turns gradients of some words into steps: (*words.shape, 1).
+        """Return minus the learning rate of each of some words: (*words.shape, 1).
 
-        Small matrices are multiplied by it, of which gradients are products.
+        Errors are multiplied by it before they become steps, since they are fewer numbers.
         """
         return F.embedding(words, self._rates).mul_(-rate)
 
@@ -111,7 +111,7 @@ class SubwordTable(WordTable):
         self._rates_of_grams = _rates_of(of_grams, fewest, most)
 
     def rates(self, words, rate):
-        # a word and its n-grams have factors of their own
+        # a word and its n-grams have factors of their own, which `move` knows
         return self._rates.new_full((*words.shape, 1), -rate)
 
     def move(self, words, steps):

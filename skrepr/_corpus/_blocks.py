@@ -112,9 +112,9 @@ def _sides(size, reach, sign, n_others, weight, dtype, device):
     distance = torch.arange(-reach, size + reach, device=device) - place[:, None]  # (B, C)
     distance = torch.stack([-distance, distance], 1)[:, :, None]  # (B, 2, 1, C)
     n_words = torch.arange(reach + 1, device=device)[:, None]
-    side = ((distance > 0) & (distance <= n_words)) * sign  # (B, 2, reach + 1, C)
-    others = (weight * n_words).expand(size, 2, -1, n_others)
-    table = torch.cat([side, others], -1).to(dtype).flatten(0, 2)
+    side = ((distance > 0) & (distance <= n_words)).to(dtype).mul_(sign)  # (B, 2, reach + 1, C)
+    others = (weight * n_words).to(dtype).expand(size, 2, -1, n_others)
+    table = torch.cat([side, others], -1).flatten(0, 2)
     return table, torch.arange(0, len(table), reach + 1, device=device).view(size, 2)
 
 

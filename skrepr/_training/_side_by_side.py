@@ -7,7 +7,6 @@ not mind.
 
 import threading
 from collections import deque
-from operator import itemgetter
 from queue import SimpleQueue
 
 import torch
@@ -58,7 +57,7 @@ class SideBySide:
         for _ in asked:
             errors += self._answers.get()
         if errors:
-            raise min(errors, key=itemgetter(0))[1]
+            raise min(errors, key=_rank)[1]
         return results
 
     def _work(self, inbox):
@@ -68,7 +67,7 @@ class SideBySide:
 
 
 def _call_what_waits(waiting, results):
-    """Call functions until none is left or one fails; return the error and its place, if any."""
+    """Call functions until none is left; list what was raised: at most one (place, error)."""
     while waiting:
         try:
             i, function = waiting.popleft()
@@ -77,5 +76,11 @@ def _call_what_waits(waiting, results):
         try:
             results[i] = function()
         except BaseException as error:  # for the thread that has asked
+            waiting.clear()
             return [(i, error)]
     return []
+
+
+def _rank(found):
+    place, error = found
+    return isinstance(error, Exception), place  # an interruption comes first

@@ -14,7 +14,8 @@ Methods that put layers of their own behind the encoder ask for a third, if it i
     A ``torch.nn.Module`` that maps ``(n, *input_shape)`` to ``(n, width)`` and has a method
     ``read(x)``, a list of what is read after the training, ``(n, read_widths[i])`` each. Without
     ``make_backbone`` the encoder is asked for, and its output is read. With a
-    method ``read_and_output(x)``, that list and the output, an objective's head is read, too.
+    method ``read_and_output(x)``, that list and the output, an objective's head is read, too, of
+    series.
 
 Methods that read a series step by step ask for a fourth:
 
