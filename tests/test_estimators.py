@@ -554,12 +554,14 @@ def test_a_tensor_gives_a_tensor_where_it_is(name, device, dtype, monkeypatch):
         received = answers(estimator, T) | {"fit_transform": to_tensor.fit_transform(T)}
         received["fit"] = to_tensor.transform(T)
         assert type(to_tensor.score(T)) is float
-        assert to_tensor.score(T) == estimator.score(ROUNDED)
+        assert to_tensor.score(T) == pytest.approx(estimator.score(ROUNDED), rel=1e-5)
     for method, values in received.items():
         assert (values.dtype, values.device) == (torch.float32, T.device), method
         assert not (values.requires_grad or values.is_inference()), method
-        same = expected["transform" if "fit" in method else method]
-        np.testing.assert_array_equal(values.cpu().numpy(), same, err_msg=method)
+        if "fit" in method:  # in other chunks than the estimator's own fit
+            np.testing.assert_allclose(values.cpu(), expected["transform"], rtol=1e-4, atol=1e-5)
+        else:
+            np.testing.assert_array_equal(values.cpu().numpy(), expected[method], err_msg=method)
 
 
 def test_tensors_stay_where_they_are_all_the_way(name, X, monkeypatch):
