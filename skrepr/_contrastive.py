@@ -452,14 +452,13 @@ class ContrastiveEmbedding(BaseEmbedding):
 
     def _collapse(self, Z, sample):
         """Judge the encoder alone: the rows themselves, which are joined to it, never collapse."""
-        output = [self.module_.embed(x, 0).cpu() for x in sample.split(self._rows_at_once())]
-        output = torch.cat(output)
+        output = torch.cat([self.module_.embed(x, 0) for x in sample.split(self._rows_at_once())])
         output = output - output.mean(0)
         if output.abs().max() < _ROUNDING:  # all rows have one direction
             output.zero_()
         axes, spread, _ = torch.linalg.svd(output, full_matrices=False)
         Z = (axes * spread)[:, : self.n_components]
-        return super()._collapse(Z.numpy(), sample)
+        return super()._collapse(Z.cpu().numpy(), sample)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

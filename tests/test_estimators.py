@@ -545,8 +545,9 @@ def answers(estimator, X):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.int64])
 @pytest.mark.parametrize("device", DEVICES)
 def test_a_tensor_gives_a_tensor_where_it_is(name, device, dtype, monkeypatch):
-    estimator = fitted(name, rounded=True)
+    # before the fit: on some processors products of other chunks are rounded otherwise
     monkeypatch.setattr("skrepr._rows._kinds._CHUNK_ROWS", 20)
+    estimator = make(name, device="cpu").fit(ROUNDED)
     T = torch.tensor(ROUNDED, dtype=dtype, device=device)
     expected = answers(estimator, ROUNDED)
     with config_context(array_api_dispatch=True):
@@ -554,14 +555,12 @@ def test_a_tensor_gives_a_tensor_where_it_is(name, device, dtype, monkeypatch):
         received = answers(estimator, T) | {"fit_transform": to_tensor.fit_transform(T)}
         received["fit"] = to_tensor.transform(T)
         assert type(to_tensor.score(T)) is float
-        assert to_tensor.score(T) == pytest.approx(estimator.score(ROUNDED), rel=1e-5)
+        assert to_tensor.score(T) == estimator.score(ROUNDED)
     for method, values in received.items():
         assert (values.dtype, values.device) == (torch.float32, T.device), method
         assert not (values.requires_grad or values.is_inference()), method
-        if "fit" in method:  # in other chunks than the estimator's own fit
-            np.testing.assert_allclose(values.cpu(), expected["transform"], rtol=1e-4, atol=1e-5)
-        else:
-            np.testing.assert_array_equal(values.cpu().numpy(), expected[method], err_msg=method)
+        same = expected["transform" if "fit" in method else method]
+        np.testing.assert_array_equal(values.cpu().numpy(), same, err_msg=method)
 
 
 def test_tensors_stay_where_they_are_all_the_way(name, X, monkeypatch):

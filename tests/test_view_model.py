@@ -38,6 +38,8 @@ def test_features_join_the_encoder_and_some_of_the_sample(shape):
     of_head = [8] if len(shape) == 2 else []  # of series alone
     widths = [*module.backbone.read_widths, *of_head, 64]
     assert features.shape == (300, module.width) == (300, sum(widths))
+    # hidden layer, row; two maps, the head's, row; two maps, row
+    assert len(widths) == {1: 2, 2: 4, 3: 3}[len(shape)]
     parts = np.split(features, np.cumsum(widths)[:-1], axis=1)
     spreads = [np.sqrt(part.var(0).sum()) for part in parts]
     share = 1.0 if is_table else 0.45
