@@ -45,39 +45,42 @@ class SkipGram:
         return torch.cat([-pairs, others], -1)
 
     def counts(self, blocks, negative, dtype):
-        """Return how often each logit counts, below 0 if its sign is changed: (n, B, C + K)."""
-        return blocks.near_and_negative(negative, dtype)
+        """Return how often each logit counts: (n, B, C + K)."""
+        return blocks.near_and_negative(negative, dtype).abs_()
 
-    def steps(self, words, contexts, blocks, errors_of, rate, dtype):
+    def rates(self, words, contexts, blocks, rate):
+        """Return minus the learning rates of the rows that `steps` changes: (n, n_rows, 1) each.
+
+        Of a whole batch at once: what a part of it asks torch for, another part waits for.
+        """
+        return words.rates(blocks.centers, rate), contexts.rates(blocks.targets, rate)
+
+    def steps(self, words, contexts, blocks, rates, negative, dtype):
         """Find steps against the gradient of the loss of all pairs, added up.
 
         Parameters
         ----------
         words, contexts : WordTable
         blocks : Blocks
-        errors_of : callable
-            From logits, those of pairs with the other sign, to the derivatives of the loss by
-            the logits as they were before, and the loss of some blocks.
-        rate : float
-            The learning rate.
+        rates : sequence of torch.Tensor
+            Those of the blocks, in ``dtype``.
+        negative : int
+            Weight of the negatives, in negatives for each pair.
         dtype : torch.dtype
             Of products.
 
         Returns
         -------
         of_words, of_contexts : list of Change
-        loss : torch.Tensor or None
-            As ``errors_of`` has told it.
         """
-        centers, targets = blocks.centers, blocks.targets
-        h, o = words.find(centers).to(dtype), contexts.find(targets).to(dtype)
-        logits = torch.bmm(h, o.mT)  # (n, B, C + K)
-        logits[..., : blocks.n_around].neg_()  # of pairs
-        errors, loss = errors_of(logits)
-        of_words = torch.bmm(errors * words.rates(centers, rate).to(dtype), o)
-        errors.mul_(contexts.rates(targets, rate).to(dtype).mT)
-        of_targets = torch.bmm(errors.mT, h)
-        return [_change(centers, of_words)], [_change(targets, of_targets)], loss
+        of_centers, of_targets = rates
+        h, o = words.find(blocks.centers).to(dtype), contexts.find(blocks.targets).to(dtype)
+        errors = torch.bmm(h, o.mT)  # (n, B, C + K)
+        errors.narrow(2, 0, blocks.n_around).neg_()  # of pairs
+        errors.sigmoid_().mul_(blocks.near_and_negative(negative, dtype))
+        changes = [_change(blocks.centers, torch.bmm(errors * of_centers, o))]
+        errors.mul_(of_targets.mT)
+        return changes, [_change(blocks.targets, torch.bmm(errors.mT, h))]
 
     def fits(self, words, contexts, bags, window):
         """Return how well the words of documents predict each other, in windows of full width.
@@ -123,30 +126,39 @@ class Cbow:
         return torch.cat([own, h @ contexts(blocks.negatives).mT], -1)
 
     def counts(self, blocks, negative, dtype):
-        """Return how often each logit counts, below 0 if its sign is changed: (n, B, 1 + K)."""
+        """Return how often each logit counts: (n, B, 1 + K)."""
         n_negatives = blocks.n_negatives
         counts = torch.full((1 + n_negatives,), negative / n_negatives, dtype=dtype)
-        counts[0] = -1
-        return self.n_pairs(blocks.n_near) * counts.to(blocks.sides.device)
+        counts[0] = 1
+        return self.n_pairs(blocks.n_near) * counts.to(blocks.n_near.device)
 
-    def steps(self, words, contexts, blocks, errors_of, rate, dtype):
+    def rates(self, words, contexts, blocks, rate):
+        """Return minus the learning rates of the rows that `steps` changes, as `SkipGram` does."""
+        of_contexts = contexts.rates(torch.cat([blocks.centers, blocks.negatives], 1), rate)
+        of_centers, of_negatives = of_contexts.split(
+            [blocks.centers.shape[1], blocks.n_negatives], 1
+        )
+        return words.rates(blocks.around, rate), of_centers, of_negatives
+
+    def steps(self, words, contexts, blocks, rates, negative, dtype):
         """Find steps against the gradient of the loss of all pairs, as `SkipGram` does."""
+        of_around, of_centers, of_negatives = rates
+        weight = negative / blocks.n_negatives
         near = blocks.near(dtype)  # (n, B, C)
+        # a window without a word is the zero vector, which moves nothing
         means = near / blocks.n_near.clamp(min=1).to(dtype)
         h = torch.bmm(means, words.find(blocks.around).to(dtype))  # (n, B, d)
         o = contexts.find(blocks.centers).to(dtype)
         others = contexts.find(blocks.negatives).to(dtype)
-        own = torch.linalg.vecdot(h, o).neg_()[..., None]
-        errors, loss = errors_of(torch.cat([own, torch.bmm(h, others.mT)], 2))  # (n, B, 1 + K)
-        own, of_others = errors[..., :1], errors[..., 1:]
-        of_h = o.mul_(own).baddbmm_(of_others, others)
-        near.mul_(words.rates(blocks.around, rate).to(dtype).mT)
+        own = torch.linalg.vecdot(h, o).neg_().sigmoid_().neg_()[..., None]  # (n, B, 1)
+        errors = torch.bmm(h, others.mT).sigmoid_()  # (n, B, K)
+        of_h = o.mul_(own).baddbmm_(errors, others, alpha=weight)
+        near.mul_(of_around.mT)
         of_words = [_change(blocks.around, torch.bmm(near.mT, of_h))]
-        of_others.mul_(contexts.rates(blocks.negatives, rate).to(dtype).mT)
-        own.mul_(contexts.rates(blocks.centers, rate).to(dtype))
-        of_contexts = [_change(blocks.negatives, torch.bmm(of_others.mT, h))]
-        of_contexts.append(_change(blocks.centers, h.mul_(own)))
-        return of_words, of_contexts, loss
+        errors.mul_(of_negatives.mT * weight)
+        of_contexts = [_change(blocks.negatives, torch.bmm(errors.mT, h))]
+        of_contexts.append(_change(blocks.centers, h.mul_(own.mul_(of_centers))))
+        return of_words, of_contexts
 
     def fits(self, words, contexts, bags, window):
         """Return how well the words of documents are predicted, as `SkipGram` does."""

@@ -114,16 +114,9 @@ class WordModel(nn.Module):
     def forward(self, blocks):
         """Mean negative log-likelihood of a pair of words and its negatives."""
         logits = self.algorithm.logits(self.words, self.contexts, blocks)
-        total, n_pairs = self._loss(logits, blocks)
-        return total / n_pairs.clamp(min=1)
-
-    def _loss(self, logits, blocks):
-        """Sum minus the log-likelihoods of pairs and negatives, and count the pairs: (2,)."""
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        counts = self.algorithm.counts(blocks, self.negative, logits.dtype).abs()
-        total = F.softplus(logits) * counts
-        n_pairs = self.algorithm.n_pairs(blocks.n_near).sum()
-        return torch.stack([total.sum(), n_pairs.to(total.dtype)])
+        losses = F.softplus(logits) * self.algorithm.counts(blocks, self.negative, logits.dtype)
+        return losses.sum() / self.algorithm.n_pairs(blocks.n_near).sum().clamp(min=1)
 
     # ------------------------------------------------------------------ one step
 
@@ -170,17 +163,17 @@ class WordModel(nn.Module):
         before anything is changed, the result does not depend on their number.
         """
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        parts = blocks.split(self._n_parts(blocks.centers))
-        asked = [_BLOCKS_ASKED, *[0] * (len(parts) - 1)]
-        find = [partial(self.steps, part, rate, n, dtype) for part, n in zip(parts, asked)]
-        if self.waits:
-            *changes, losses = zip(*side_by_side(find))
-            changes = zip((self.words, self.contexts), map(chain.from_iterable, changes))
-            side_by_side([partial(_move, *change) for change in changes])
-        else:
-            losses = side_by_side([partial(self._go, each) for each in find])
-        total, n_pairs = losses[0]
-        return total / n_pairs.clamp(min=1)
+        n_parts = self._n_parts(blocks.centers)
+        rates = [each.to(dtype).tensor_split(n_parts) for each in self.rates(blocks, rate)]
+        parts = zip(blocks.split(n_parts), zip(*rates))
+        find = [partial(self.steps, part, of_part, dtype) for part, of_part in parts]
+        ask = partial(self, blocks.first(_BLOCKS_ASKED))
+        if not self.waits:
+            return side_by_side([ask, *(partial(self._go, each) for each in find)])[0]
+        loss, *changes = side_by_side([ask, *find])
+        changes = zip((self.words, self.contexts), map(chain.from_iterable, zip(*changes)))
+        side_by_side([partial(_move, *change) for change in changes])
+        return loss
 
     def _n_parts(self, centers):
         if centers.device.type != "cpu":  # which computes all of it at once
@@ -189,38 +182,30 @@ class WordModel(nn.Module):
         return 2 * max(1, fewest, round(centers.numel() / (2 * _TOGETHER)))
 
     def _go(self, find):
-        words, contexts, loss = find()
+        words, contexts = find()
         _move(self.words, words)
         _move(self.contexts, contexts)
-        return loss
 
-    def steps(self, blocks, rate, n_asked=0, dtype=torch.float32):
+    def rates(self, blocks, rate):
+        """Return what `steps` is to multiply the gradients of some blocks by."""
+        return self.algorithm.rates(self.words, self.contexts, blocks, rate)
+
+    def steps(self, blocks, rates, dtype=torch.float32):
         """Find steps against the gradient of the loss of all pairs, added up, in closed form.
 
         Parameters
         ----------
         blocks : Blocks
-        rate : float
-            The learning rate.
-        n_asked : int, default=0
-            Number of blocks whose loss is computed.
+        rates : sequence of torch.Tensor
+            Those of the blocks, in ``dtype``.
         dtype : torch.dtype, default=torch.float32
             Of products.
 
         Returns
         -------
         words, contexts : list of Change
-        loss : torch.Tensor of shape (2,), or None
-            Sum over the pairs of the blocks that were asked, and their number.
         """
-        errors_of = partial(self._errors, blocks=blocks, n_asked=n_asked)
-        return self.algorithm.steps(self.words, self.contexts, blocks, errors_of, rate, dtype)
-
-    def _errors(self, logits, blocks, n_asked):
-        """Put the derivatives of the loss in the place of logits; compute that of some blocks."""
-        loss = self._loss(logits[:n_asked], blocks.first(n_asked)) if n_asked else None
-        counts = self.algorithm.counts(blocks, self.negative, logits.dtype)
-        return logits.sigmoid_().mul_(counts), loss
+        return self.algorithm.steps(self.words, self.contexts, blocks, rates, self.negative, dtype)
 
     # ------------------------------------------------------------------ documents
 

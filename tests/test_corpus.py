@@ -482,13 +482,14 @@ def test_windows_of_full_width_hold_all_pairs_and_none_across_documents(window):
     assert all(words[a][0] == words[b][0] for a, b in pairs_in(own))
 
 
-def test_n_near_counts_what_is_near():
-    rows = sentences_of([list("abcdefg") * 30], sample=0)
+@pytest.mark.parametrize("window", [5, 12])
+def test_n_near_counts_what_is_near(window):
+    rows = sentences_of([list("abcdefg") * 30], sample=0, window=window)
     for batch in rows.batches(100, torch.Generator().manual_seed(0)):
         near = batch.near(torch.float64)
         assert set(near.unique().tolist()) == {0.0, 1.0}
         assert near.sum(-1, keepdim=True).equal(batch.n_near.double())
-        assert batch.around[:, 5:-5].equal(batch.centers)
+        assert batch.around[:, window:-window].equal(batch.centers)
         both = batch.near_and_negative(6, torch.float64)
         assert both[..., : near.shape[2]].equal(-near)
         of_negatives = both[..., near.shape[2] :].sum(-1, keepdim=True)
@@ -498,7 +499,8 @@ def test_n_near_counts_what_is_near():
 def test_widths_of_windows_are_uniform():
     rows = sentences_of([["a"] * 9000], window=5)
     (batch,) = rows.batches(10**9, torch.Generator().manual_seed(0))
-    widths = batch.sides[..., 1].flatten()[batch.n_near.flatten() > 1]
+    after = batch.near(torch.int64).triu(6).sum(-1)  # a center stands 5 places further on
+    widths = after.flatten()[batch.n_near.flatten() > 1]
     assert chisquare(torch.bincount(widths, minlength=6)[1:]).pvalue > 1e-3
 
 
@@ -550,7 +552,7 @@ def test_passes_differ_by_the_generator_alone():
 
     def drawn(generator):
         batches = rows.batches(300, generator)
-        return [part for b in batches for part in (b.targets, b.sides)]
+        return [part for b in batches for part in (b.targets, b.windows)]
 
     def same(a, b):
         return all(x.shape == y.shape and x.equal(y) for x, y in zip(a, b))

@@ -29,21 +29,22 @@ def make_model(algorithm="skipgram", *, negative=4, pooling="mean", subwords=Non
     return model
 
 
-def make_blocks(n=5, *, size=32, n_negatives=24, seed=0):
+def draw_sides(n, size=32, seed=0):
+    """Draw how many words before and after each center are in its window: (n, size, 2)."""
+    return torch.randint(
+        WINDOW + 1, (n, size, 2), generator=torch.Generator().manual_seed(seed + 1)
+    )
+
+
+def make_blocks(n=5, *, sides=None, n_negatives=24, seed=0):
     generator = torch.Generator().manual_seed(seed)
 
-    def draw(high, *shape):
-        return torch.randint(high, shape, generator=generator)
+    def draw(n, n_words):
+        return torch.randint(N_WORDS, (n, n_words), generator=generator)
 
-    around = draw(N_WORDS, n, size + 2 * WINDOW)
-    sides = draw(WINDOW + 1, n, size, 2)
-    return Blocks(
-        around[:, WINDOW:-WINDOW].contiguous(),
-        torch.cat([around, draw(N_WORDS, n, n_negatives)], 1),
-        sides,
-        sides.sum(-1, keepdim=True).float(),
-        n_negatives,
-    )
+    sides = draw_sides(n) if sides is None else sides
+    n, size, _ = sides.shape
+    return Blocks.of(draw(n, size + 2 * WINDOW), sides, draw(n, n_negatives))
 
 
 def log_sigmoid(x):

@@ -14,6 +14,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+# Most words on a side with which there is a row for each window, in a table of less than a MB,
+# that stays in a processor's cache.
+_NARROW = 8
 # Entries of the table from which negatives are drawn, by the number of words.
 _TABLE = (2**14, 2**20)
 
@@ -27,18 +30,38 @@ class Blocks:
     centers : torch.Tensor of shape (n_blocks, size), int64
     targets : torch.Tensor of shape (n_blocks, size + 2 * window + n_negatives), int64
         The same words with `window` more on both sides, and the negatives of the block.
-    sides : torch.Tensor of shape (n_blocks, size, 2), int64
-        How many words before and after each center are in its window.
+    windows : torch.Tensor of shape (n_blocks, size, 1) or (n_blocks, size, 2), int64
+        Rows of `_windows` that, added up, tell what is near each center.
     n_near : torch.Tensor of shape (n_blocks, size, 1), float32
-        How many these are together.
+        How many words that is.
     n_negatives : int
     """
 
     centers: torch.Tensor
     targets: torch.Tensor
-    sides: torch.Tensor
+    windows: torch.Tensor
     n_near: torch.Tensor
     n_negatives: int
+
+    @classmethod
+    def of(cls, around, sides, negatives):
+        """Make a batch.
+
+        Parameters
+        ----------
+        around : torch.Tensor of shape (n_blocks, size + 2 * window), int64
+            The centers of each block, with `window` words more on both sides.
+        sides : torch.Tensor of shape (n_blocks, size, 2), int64
+            How many words before and after each center are in its window.
+        negatives : torch.Tensor of shape (n_blocks, n_negatives), int64
+        """
+        size = sides.shape[1]
+        reach = (around.shape[1] - size) // 2
+        centers = around[:, reach : reach + size].contiguous()
+        targets = torch.cat([around, negatives], 1)
+        windows = _rows_of_sides(sides, reach)
+        n_near = (sides[..., :1] + sides[..., 1:]).float()
+        return cls(centers, targets, windows, n_near, negatives.shape[1])
 
     def __len__(self):
         return len(self.centers)
@@ -70,10 +93,12 @@ class Blocks:
         return self._spread(-1, self.n_negatives, negative / self.n_negatives, dtype)
 
     def _spread(self, sign, n_others, weight, dtype):
-        n, size, _ = self.sides.shape
+        n, size, n_rows = self.windows.shape
         reach = (self.n_around - size) // 2
-        table, first = _sides(size, reach, sign, n_others, weight, dtype, self.sides.device)
-        rows = (self.sides + first).view(-1, 2)
+        table = _windows(size, reach, sign, n_others, weight, dtype, self.windows.device)
+        if n_rows == 1:
+            return F.embedding(self.windows[..., 0], table)
+        rows = self.windows.view(-1, n_rows)
         return F.embedding_bag(rows, table, mode="sum").view(n, size, table.shape[1])
 
     def first(self, n):
@@ -90,32 +115,40 @@ class Blocks:
         return self._with(each.to(device) for each in self._tensors())
 
     def _tensors(self):
-        return self.centers, self.targets, self.sides, self.n_near
+        return self.centers, self.targets, self.windows, self.n_near
 
     def _with(self, tensors):
         return Blocks(*tensors, self.n_negatives)
 
 
+def _rows_of_sides(sides, reach):
+    """Find the rows of `_windows`: one for each window, or of wide ones one for each side."""
+    place, n = torch.arange(sides.shape[1])[:, None], reach + 1
+    if reach <= _NARROW:
+        return (place * n + sides[..., :1]) * n + sides[..., 1:]
+    return (2 * place + torch.arange(2)) * n + sides
+
+
 @lru_cache(maxsize=4)
-def _sides(size, reach, sign, n_others, weight, dtype, device):
-    """List what each side of a window adds to the row of its center in a block.
+def _windows(size, reach, sign, n_others, weight, dtype, device):
+    """List what the windows of a block look like, or their sides.
 
     Returns
     -------
-    table : torch.Tensor of shape (size * 2 * (reach + 1), size + 2 * reach + n_others)
-        For each center the sides before and after it, by the number of their words. Words in
-        the window count ``sign``, negatives ``weight`` times for each of these.
-    first : torch.Tensor of shape (size, 2)
-        Where sides without a word are in the table.
+    table : torch.Tensor of shape (n_rows, size + 2 * reach + n_others)
+        For each center its windows, by the number of words before and after it. Words in a
+        window count ``sign``, negatives ``weight`` times for each of these.
     """
-    place = torch.arange(size, device=device)
-    distance = torch.arange(-reach, size + reach, device=device) - place[:, None]  # (B, C)
+    place = torch.arange(size)
+    distance = torch.arange(-reach, size + reach) - place[:, None]  # (B, C)
     distance = torch.stack([-distance, distance], 1)[:, :, None]  # (B, 2, 1, C)
-    n_words = torch.arange(reach + 1, device=device)[:, None]
-    side = ((distance > 0) & (distance <= n_words)).to(dtype).mul_(sign)  # (B, 2, reach + 1, C)
-    others = (weight * n_words).to(dtype).expand(size, 2, -1, n_others)
-    table = torch.cat([side, others], -1).flatten(0, 2)
-    return table, torch.arange(0, len(table), reach + 1, device=device).view(size, 2)
+    n_words = torch.arange(reach + 1)[:, None]
+    near = ((distance > 0) & (distance <= n_words)).double() * sign  # (B, 2, reach + 1, C)
+    others = (weight * n_words.double()).expand(size, 2, -1, n_others)
+    sides = torch.cat([near, others], -1)
+    if reach <= _NARROW:
+        sides = sides[:, 0, :, None] + sides[:, 1, None]  # (B, reach + 1, reach + 1, ...)
+    return sides.flatten(0, -2).to(device, dtype)
 
 
 class Sampling:
@@ -211,36 +244,36 @@ class Pass:
         blocks : Blocks
         """
         window, size = self._sampling.reach, self._sampling.block_size
-        words, left, right = self._windows(words, lengths)
+        words, left, right = self._sides(words, lengths)
         n_blocks = max(1, -(-len(words) // size))
         room = n_blocks * size - len(words)
         order = torch.randperm(n_blocks, generator=self._generator)
         words = F.pad(words, (window, room + window)).unfold(0, size + 2 * window, size)
-        around = words[order]
         sides = F.pad(torch.stack([left, right], 1), (0, 0, 0, room)).view(-1, size, 2)
-        sides = sides.index_select(0, order)
-        negatives = self._slices[self._random(0, len(self._slices), n_blocks)]
-        centers = around[:, window : window + size].contiguous()
-        targets = torch.cat([around, negatives], 1)
-        n_near = sides.sum(-1, keepdim=True).float()
-        return Blocks(centers, targets, sides, n_near, negatives.shape[1])
+        places = self._random(0, len(self._slices), n_blocks)
+        return Blocks.of(
+            # several times faster than by an index, and of rows that lie one after the other
+            words.contiguous().index_select(0, order),
+            sides.index_select(0, order),
+            self._slices.index_select(0, places),
+        )
 
-    def _windows(self, words, lengths):
+    def _sides(self, words, lengths):
         """Sub-sample, and draw windows that end where documents do."""
         n_documents, window = len(lengths), self._sampling.window
         document = torch.arange(n_documents).repeat_interleave(lengths)
         if self._sampling.keep.min() < 1:
             draws = torch.rand(len(words), generator=self._generator)
-            kept = (draws < self._keep[words]).nonzero().squeeze(1)
-            words, document = words[kept], document[kept]
+            kept = (draws < self._keep.index_select(0, words)).nonzero().squeeze(1)
+            words, document = words.index_select(0, kept), document.index_select(0, kept)
         place = torch.arange(len(words))
         ends = torch.bincount(document, minlength=n_documents).cumsum(0)  # of kept words
         starts = torch.cat([ends.new_zeros(1), ends[:-1]])
         width = torch.full_like(place, window)
         if self._sampling.shrinks:
             width = self._random(1, window + 1, len(place))
-        left = torch.minimum(width, place - starts[document])
-        right = torch.minimum(width, ends[document] - 1 - place)
+        left = torch.minimum(width, place - starts.index_select(0, document))
+        right = torch.minimum(width, ends.index_select(0, document) - 1 - place)
         return words, left, right
 
     def _random(self, low, high, n):
