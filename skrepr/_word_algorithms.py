@@ -134,11 +134,8 @@ class Cbow:
 
     def rates(self, words, contexts, blocks, rate):
         """Return minus the learning rates of the rows that `steps` changes, as `SkipGram` does."""
-        of_contexts = contexts.rates(torch.cat([blocks.centers, blocks.negatives], 1), rate)
-        of_centers, of_negatives = of_contexts.split(
-            [blocks.centers.shape[1], blocks.n_negatives], 1
-        )
-        return words.rates(blocks.around, rate), of_centers, of_negatives
+        of_contexts = (contexts.rates(each, rate) for each in (blocks.centers, blocks.negatives))
+        return words.rates(blocks.around, rate), *of_contexts
 
     def steps(self, words, contexts, blocks, rates, negative, dtype):
         """Find steps against the gradient of the loss of all pairs, as `SkipGram` does."""
