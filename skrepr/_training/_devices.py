@@ -54,8 +54,8 @@ def probe_precision(precision, device):
     """Turn the `precision` parameter into "float32" or "bf16", for products of small matrices.
 
     There, what is faster is not seen from the kinds of instructions that a processor has, so
-    "auto" measures, on the CPU, and asks for a wide margin: the answer depends on the machine,
-    and hardly on what else it does.
+    "auto" measures, on the CPU, casts included, and asks for a wide margin: the answer depends
+    on the machine, and hardly on what else it does.
     """
     if precision != "auto":
         return precision
@@ -65,14 +65,16 @@ def probe_precision(precision, device):
 
 @cache
 def _small_products_pay():
-    def seconds(x):
+    def seconds(dtype):
         start = time.perf_counter()
-        for _ in range(5):
-            torch.bmm(x, x.mT)
+        # forward and back, from float32 and to it: casts may take all that products save
+        a, b = x.to(dtype), y.to(dtype)
+        product = torch.bmm(a, b.mT)
+        torch.bmm(product, b).float(), torch.bmm(product.mT, a).float()
         return time.perf_counter() - start
 
-    x = torch.ones(32, 64, 96)
-    kinds = x, x.bfloat16()
+    x, y = torch.ones(64, 32, 96), torch.ones(64, 64, 96)
+    kinds = torch.float32, torch.bfloat16
     # the fastest of several turns: others may use the processor, too
     float32, bf16 = map(min, zip(*([seconds(kind) for kind in kinds] for _ in range(20))))
     return bf16 * _WIDE_MARGIN < float32
