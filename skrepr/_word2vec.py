@@ -196,9 +196,9 @@ class Word2VecEmbedding(DocumentsMixin, BaseEmbedding):
     `max_vocabulary`, `subword`, `window`, `negative`, `ns_exponent`, `n_bins` and `algorithm`.
 
     Training goes through blocks of 32 consecutive words with their windows (CBOW: 16), which share
-    22 negatives (16), weighted so that the expected gradient is that of the formula. Gradients of
-    a batch are added up, those of the most frequent words are scaled down. On processors with
-    instructions for bfloat16, ``precision="auto"`` may be twice as fast.
+    26 negatives (16), weighted so that the expected gradient is that of the formula. Gradients of
+    a batch are added up, those of the most frequent words are scaled down. With
+    ``precision="auto"`` a short trial tells whether bfloat16 pays on the processor.
 
     A path, and an iterator over documents, are read once, in constant memory: the numbers of
     their words go to a temporary file. Documents of more than 10,000 words are cut into pieces.

@@ -27,7 +27,7 @@ class SkipGram:
 
     # Centers of a block, and negatives that they share. With more centers, or fewer negatives,
     # analogies suffer.
-    block = 32, 22
+    block = 32, 26
     # Of "auto": the learning rate, and words of a batch where threads wait for each other.
     learning_rate, words_of_step = 0.025, 2**13
     # Gradients of a word that are added up in one step: at least, where a corpus has few words,
