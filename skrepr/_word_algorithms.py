@@ -2,7 +2,7 @@
 
 Either is a loss of blocks of words (see ``_corpus/_blocks.py``), for autograd, and steps against
 its gradient in closed form. The logit of a pair is given the other sign, so that pairs and
-negatives have the same loss, softplus; the sign comes back with what each logit counts.
+negatives have the same loss, softplus; `steps` gives the sign back.
 """
 
 from typing import NamedTuple

@@ -169,7 +169,8 @@ class WordModel(nn.Module):
         find = [partial(self.steps, part, of_part, dtype) for part, of_part in parts]
         ask = partial(self, blocks.first(_BLOCKS_ASKED))
         if not self.waits:
-            return side_by_side([ask, *(partial(self._go, each) for each in find)])[0]
+            # other threads move what is asked last: its loss is that before its step
+            return side_by_side([ask, *(partial(self._go, each) for each in reversed(find))])[0]
         loss, *changes = side_by_side([ask, *find])
         changes = zip((self.words, self.contexts), map(chain.from_iterable, zip(*changes)))
         side_by_side([partial(_move, *change) for change in changes])

@@ -482,7 +482,7 @@ def test_windows_of_full_width_hold_all_pairs_and_none_across_documents(window):
     assert all(words[a][0] == words[b][0] for a, b in pairs_in(own))
 
 
-@pytest.mark.parametrize("window", [5, 12])
+@pytest.mark.parametrize("window", [1, 5, 8, 9, 12])
 def test_n_near_counts_what_is_near(window):
     rows = sentences_of([list("abcdefg") * 30], sample=0, window=window)
     for batch in rows.batches(100, torch.Generator().manual_seed(0)):

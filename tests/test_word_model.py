@@ -6,7 +6,15 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from word_models import N_WORDS, WIDTH, WINDOW, log_sigmoid, make_blocks, make_model
+from word_models import (
+    N_WORDS,
+    WIDTH,
+    WINDOW,
+    draw_sides,
+    log_sigmoid,
+    make_blocks,
+    make_model,
+)
 
 from skrepr._corpus import Bags, Sampling, Subwords
 from skrepr._training import SideBySide
@@ -73,10 +81,25 @@ def test_threads_that_do_not_wait_take_a_step_for_each_part():
     with SideBySide(1) as side_by_side:
         together.take_step(blocks, 1e-3, "float32", side_by_side)
         one_by_one.take_step(blocks, 1e-3, "float32", side_by_side)
-        for part in blocks.split(32):
+        for part in reversed(blocks.split(32)):
             parts._go(partial(parts.steps, part, parts.rates(part, 1e-3)))
     assert one_by_one.words.all().equal(parts.words.all())
     assert not one_by_one.words.all().equal(together.words.all())
+
+
+def test_what_is_asked_is_moved_last_where_threads_do_not_wait():
+    blocks, model = make_blocks(60, sides=draw_sides(60, 1), n_negatives=1), make_model()
+    before = prepare(model, waits=False).words.all().clone()
+
+    def call_the_last(functions):
+        functions[-1]()
+        return [None] * len(functions)
+
+    model.take_step(blocks, 1e-3, "float32", call_the_last)
+    moved = (model.words.all() != before).any(1).nonzero().squeeze(1)
+    first = blocks.split(32)[0]
+    assert moved.equal(first.centers[first.n_near[..., 0] > 0].unique())
+    assert 0 < len(moved) < N_WORDS
 
 
 def test_only_frequent_words_are_slowed_down():

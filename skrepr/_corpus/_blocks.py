@@ -123,10 +123,10 @@ class Blocks:
 
 def _rows_of_sides(sides, reach):
     """Find the rows of `_windows`: one for each window, or of wide ones one for each side."""
-    place, n = torch.arange(sides.shape[1])[:, None], reach + 1
+    place, n = torch.arange(sides.shape[1], device=sides.device)[:, None], reach + 1
     if reach <= _NARROW:
         return (place * n + sides[..., :1]) * n + sides[..., 1:]
-    return (2 * place + torch.arange(2)) * n + sides
+    return torch.cat([2 * place, 2 * place + 1], 1) * n + sides
 
 
 @lru_cache(maxsize=4)
@@ -136,15 +136,17 @@ def _windows(size, reach, sign, n_others, weight, dtype, device):
     Returns
     -------
     table : torch.Tensor of shape (n_rows, size + 2 * reach + n_others)
-        For each center its windows, by the number of words before and after it. Words in a
-        window count ``sign``, negatives ``weight`` times for each of these.
+        For each center its windows, by the number of words before and after it, or where they
+        are wide its sides, first those before it. Words in a window count ``sign``, negatives
+        ``weight`` times for each of these.
     """
     place = torch.arange(size)
     distance = torch.arange(-reach, size + reach) - place[:, None]  # (B, C)
     distance = torch.stack([-distance, distance], 1)[:, :, None]  # (B, 2, 1, C)
     n_words = torch.arange(reach + 1)[:, None]
-    near = ((distance > 0) & (distance <= n_words)).double() * sign  # (B, 2, reach + 1, C)
-    others = (weight * n_words.double()).expand(size, 2, -1, n_others)
+    exact = torch.promote_types(dtype, torch.float32)  # to add up
+    near = ((distance > 0) & (distance <= n_words)).to(exact).mul_(sign)  # (B, 2, reach + 1, C)
+    others = (weight * n_words).to(exact).expand(size, 2, -1, n_others)
     sides = torch.cat([near, others], -1)
     if reach <= _NARROW:
         sides = sides[:, 0, :, None] + sides[:, 1, None]  # (B, reach + 1, reach + 1, ...)

@@ -70,7 +70,8 @@ def _small_products_pay():
         # forward and back, from float32 and to it: casts may take all that products save
         a, b = x.to(dtype), y.to(dtype)
         product = torch.bmm(a, b.mT)
-        torch.bmm(product, b).float(), torch.bmm(product.mT, a).float()
+        torch.bmm(product, b).float()
+        torch.bmm(product.mT, a).float()
         return time.perf_counter() - start
 
     x, y = torch.ones(64, 32, 96), torch.ones(64, 64, 96)
