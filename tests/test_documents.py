@@ -35,7 +35,7 @@ def test_rows_of_a_table_are_one_window_of_which_nothing_is_left_out():
     assert read.n_features_in_ == 6
 
 
-@pytest.mark.parametrize(("algorithm", "block"), [("skipgram", (32, 22)), ("cbow", (16, 16))])
+@pytest.mark.parametrize(("algorithm", "block"), [("skipgram", (32, 26)), ("cbow", (16, 16))])
 def test_blocks_are_those_of_the_algorithm(algorithm, block):
     read = make(algorithm=algorithm)
     read.device_ = "cpu"
