@@ -72,7 +72,8 @@ def test_gradient_in_closed_form_is_that_of_autograd(algorithm, sizes, subwords)
     model(blocks).backward()
     words, contexts = find(model, blocks, torch.float64)
     of_skipgram = isinstance(model.algorithm, SkipGram)
-    n_pairs = blocks.n_near.sum() if of_skipgram else (blocks.n_near > 0).sum()
+    n_pairs = model.algorithm.n_pairs(blocks.n_near).sum()
+    assert n_pairs == (blocks.n_near.sum() if of_skipgram else (blocks.n_near > 0).sum())
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     assert len(before) == (2 if subwords is None else 3)
     for table, changes in ((model.words, words), (model.contexts, contexts)):
